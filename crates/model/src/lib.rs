@@ -1,0 +1,43 @@
+//! The words that every part of keyless shares: addresses, kinds, what is desired, what is live,
+//! the catalogue of a database, statements, secrets and their fingerprints.
+//!
+//! Pure: nothing here reads a file, a clock or a network. Meaning (what to do about a difference)
+//! lives in `plan`; this crate only says what things are.
+
+mod address;
+mod arm_id;
+mod desired;
+mod diagnostic;
+mod fingerprint;
+mod kind;
+mod name;
+mod secret;
+mod severity;
+mod sid;
+mod snapshot;
+mod span;
+mod state;
+mod timestamp;
+
+pub mod codes;
+pub mod sql;
+
+pub use address::{Address, AddressError};
+pub use arm_id::{ArmId, ArmIdError};
+pub use desired::{
+    Access, ApiChoice, Auth, Canary, Desired, EntraAdmin, Evidence, Expected, Gateway, GrantSpec,
+    NamedValue, Owned, Policy, PolicyScope, ProbeRequest, Prove, Replaced, Replaces, Resolver,
+    Retire, Role, Selection, SqlDatabase, SqlGrant, SqlRole, SqlServer, SqlUser, Target, UserSid,
+    ValueSource,
+};
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use fingerprint::{Fingerprint, FingerprintKey};
+pub use kind::{Arm, Field, Form, KINDS, Kind, Level, Property, Shape, kind};
+pub use name::{NameError, check_azure_name, check_document_name};
+pub use secret::Secret;
+pub use severity::Severity;
+pub use sid::{Sid, SidError};
+pub use snapshot::{Entity, Identity, Live, Session, Snapshot};
+pub use span::Span;
+pub use state::{AccessState, Applied, Sample, State};
+pub use timestamp::{Seconds, Timestamp, parse_duration};
