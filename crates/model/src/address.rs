@@ -14,7 +14,9 @@ pub struct Address(String);
 
 /// Why a text is no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("“{0}” is not an address such as apim:contoso/namedValue:orders-db or sql:orders-sql/db:orders")]
+#[error(
+    "“{0}” is not an address such as apim:contoso/namedValue:orders-db or sql:orders-sql/db:orders"
+)]
 pub struct AddressError(String);
 
 impl Address {
@@ -50,7 +52,9 @@ impl Address {
 
     /// `(word, name)` of each segment; the name is empty for a part.
     pub fn segments(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.split('/').map(|s| s.split_once(':').unwrap_or((s, "")))
+        self.0
+            .split('/')
+            .map(|s| s.split_once(':').unwrap_or((s, "")))
     }
 
     /// The root's own address.
@@ -68,12 +72,16 @@ impl Address {
     }
 
     pub fn parent(&self) -> Option<Address> {
-        self.0.rsplit_once('/').map(|(head, _)| Self(head.to_owned()))
+        self.0
+            .rsplit_once('/')
+            .map(|(head, _)| Self(head.to_owned()))
     }
 
     /// The name of the first segment with this word.
     pub fn name_of(&self, word: &str) -> Option<&str> {
-        self.segments().find(|(w, n)| *w == word && !n.is_empty()).map(|(_, n)| n)
+        self.segments()
+            .find(|(w, n)| *w == word && !n.is_empty())
+            .map(|(_, n)| n)
     }
 
     /// `(word, name)` of the last segment.
@@ -83,7 +91,9 @@ impl Address {
 
     /// Whether this is `other` or lies inside it.
     pub fn within(&self, other: &Address) -> bool {
-        self.0.strip_prefix(&other.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.0
+            .strip_prefix(&other.0)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -105,7 +115,10 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let bad = || AddressError(text.to_owned());
         let mut segments = text.split('/');
-        let root = segments.next().and_then(|s| s.split_once(':')).ok_or_else(bad)?;
+        let root = segments
+            .next()
+            .and_then(|s| s.split_once(':'))
+            .ok_or_else(bad)?;
         if !matches!(root.0, "apim" | "sql") || root.1.is_empty() {
             return Err(bad());
         }
@@ -139,8 +152,14 @@ mod tests {
 
     #[test]
     fn segments_come_apart_and_together() {
-        let a = Address::gateway("contoso").child("api", "orders;rev=2").child("resolver", "q").part("policy");
-        assert_eq!(a.to_string(), "apim:contoso/api:orders;rev=2/resolver:q/policy");
+        let a = Address::gateway("contoso")
+            .child("api", "orders;rev=2")
+            .child("resolver", "q")
+            .part("policy");
+        assert_eq!(
+            a.to_string(),
+            "apim:contoso/api:orders;rev=2/resolver:q/policy"
+        );
         assert_eq!(a.name_of("resolver"), Some("q"));
         assert_eq!(a.root(), Address::gateway("contoso"));
         assert_eq!(a.root_name(), "contoso");
@@ -151,7 +170,14 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for bad in ["", "contoso", "http://x", "apim:", "apim:a//b", "apim:a/api:"] {
+        for bad in [
+            "",
+            "contoso",
+            "http://x",
+            "apim:",
+            "apim:a//b",
+            "apim:a/api:",
+        ] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
     }

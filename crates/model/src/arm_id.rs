@@ -37,12 +37,33 @@ impl ArmId {
     /// # Errors
     /// When the text is of another shape, or a part could not stand in a URL path.
     pub fn parse(text: &str) -> Result<Self, ArmIdError> {
-        let parts: Vec<&str> = text.strip_prefix('/').ok_or(ArmIdError::Shape)?.split('/').collect();
-        let [subscriptions, subscription, groups, group, providers, namespace, kind, name] = parts[..] else {
+        let parts: Vec<&str> = text
+            .strip_prefix('/')
+            .ok_or(ArmIdError::Shape)?
+            .split('/')
+            .collect();
+        let [
+            subscriptions,
+            subscription,
+            groups,
+            group,
+            providers,
+            namespace,
+            kind,
+            name,
+        ] = parts[..]
+        else {
             return Err(ArmIdError::Shape);
         };
-        let words = [(subscriptions, "subscriptions"), (groups, "resourceGroups"), (providers, "providers")];
-        if words.iter().any(|(is, want)| !is.eq_ignore_ascii_case(want)) {
+        let words = [
+            (subscriptions, "subscriptions"),
+            (groups, "resourceGroups"),
+            (providers, "providers"),
+        ];
+        if words
+            .iter()
+            .any(|(is, want)| !is.eq_ignore_ascii_case(want))
+        {
             return Err(ArmIdError::Shape);
         }
         Self::new(subscription, group, &format!("{namespace}/{kind}"), name)
@@ -52,7 +73,12 @@ impl ArmId {
     ///
     /// # Errors
     /// When the subscription is not a GUID or a name could not stand in a URL path.
-    pub fn new(subscription: &str, group: &str, kind: &str, name: &str) -> Result<Self, ArmIdError> {
+    pub fn new(
+        subscription: &str,
+        group: &str,
+        kind: &str,
+        name: &str,
+    ) -> Result<Self, ArmIdError> {
         if crate::Sid::from_guid(subscription).is_err() {
             return Err(ArmIdError::Subscription(subscription.to_owned()));
         }
@@ -105,7 +131,14 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for bad in ["", "contoso", "/subscriptions/x", &GOOD.replace("/rg/", "/../"), &GOOD.replace("0001", "000g"), &format!("{GOOD}/databases/d")] {
+        for bad in [
+            "",
+            "contoso",
+            "/subscriptions/x",
+            &GOOD.replace("/rg/", "/../"),
+            &GOOD.replace("0001", "000g"),
+            &format!("{GOOD}/databases/d"),
+        ] {
             assert!(ArmId::parse(bad).is_err(), "{bad}");
         }
     }

@@ -10,6 +10,7 @@ mod desired;
 mod diagnostic;
 mod fingerprint;
 mod kind;
+mod kinds;
 mod name;
 mod secret;
 mod severity;
@@ -27,17 +28,17 @@ pub use arm_id::{ArmId, ArmIdError};
 pub use desired::{
     Access, ApiChoice, Auth, Canary, Desired, EntraAdmin, Evidence, Expected, Gateway, GrantSpec,
     NamedValue, Owned, Policy, PolicyScope, ProbeRequest, Prove, Replaced, Replaces, Resolver,
-    Retire, Role, Selection, SqlDatabase, SqlGrant, SqlRole, SqlServer, SqlUser, Target, UserSid,
+    Retire, Role, Selection, SqlDatabase, SqlGrant, SqlRole, SqlServer, SqlUser, UserSid,
     ValueSource,
 };
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use fingerprint::{Fingerprint, FingerprintKey};
-pub use kind::{Arm, Field, Form, KINDS, Kind, Level, Property, Shape, kind};
+pub use kind::{Arm, Field, Form, KINDS, Kind, LATER_KINDS, Level, Property, Shape, kind};
 pub use name::{NameError, check_azure_name, check_document_name};
 pub use secret::Secret;
 pub use severity::Severity;
 pub use sid::{Sid, SidError};
-pub use snapshot::{Entity, Identity, Live, Session, Snapshot};
+pub use snapshot::{Entity, Live, Session, Snapshot};
 pub use span::Span;
 pub use state::{AccessState, Applied, Sample, State};
-pub use timestamp::{Seconds, Timestamp, parse_duration};
+pub use timestamp::{Seconds, Timestamp, TimestampError, parse_duration};

@@ -49,7 +49,10 @@ pub fn check_azure_name(name: &str) -> Result<(), NameError> {
     if name == "." || name.contains("..") {
         return Err(NameError::Dots(name.to_owned()));
     }
-    match name.chars().find(|c| c.is_control() || "/\\?#%:".contains(*c)) {
+    match name
+        .chars()
+        .find(|c| c.is_control() || "/\\?#%:".contains(*c))
+    {
         Some(c) => Err(NameError::Character(c)),
         None => Ok(()),
     }
@@ -61,10 +64,28 @@ mod tests {
 
     #[test]
     fn a_name_cannot_leave_its_segment() {
-        for bad in ["", "..", "a/b", "a\\b", "my nv/../#?x", "a?b", "a#b", "a%2fb", "a\nb", "a:b"] {
+        for bad in [
+            "",
+            "..",
+            "a/b",
+            "a\\b",
+            "my nv/../#?x",
+            "a?b",
+            "a#b",
+            "a%2fb",
+            "a\nb",
+            "a:b",
+        ] {
             assert!(check_azure_name(bad).is_err(), "{bad:?}");
         }
-        for good in ["orders", "Orders DB", "orders_app", "sql-admins", "a.b", "people;rev=2"] {
+        for good in [
+            "orders",
+            "Orders DB",
+            "orders_app",
+            "sql-admins",
+            "a.b",
+            "people;rev=2",
+        ] {
             assert!(check_azure_name(good).is_ok(), "{good:?}");
         }
     }

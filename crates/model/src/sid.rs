@@ -53,7 +53,12 @@ impl Sid {
     /// Whether two SIDs name the same principal. Users made from an Entra login can carry an
     /// 18-byte SID that ends in `AADE`; its first 16 bytes are the identifier (unconfirmed).
     pub fn same(&self, other: &Sid) -> bool {
-        let head = |sid: &Sid| sid.0.get(..16).map(<[u8]>::to_vec).unwrap_or_else(|| sid.0.clone());
+        let head = |sid: &Sid| {
+            sid.0
+                .get(..16)
+                .map(<[u8]>::to_vec)
+                .unwrap_or_else(|| sid.0.clone())
+        };
         head(self) == head(other)
     }
 }
@@ -75,7 +80,10 @@ impl FromStr for Sid {
 
     fn from_str(text: &str) -> Result<Self, SidError> {
         let bad = || SidError(text.to_owned());
-        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).ok_or_else(bad)?;
+        let digits = text
+            .strip_prefix("0x")
+            .or_else(|| text.strip_prefix("0X"))
+            .ok_or_else(bad)?;
         parse_hex(digits).map(Self).ok_or_else(bad)
     }
 }
@@ -98,7 +106,10 @@ fn parse_hex(digits: &str) -> Option<Vec<u8>> {
     if digits.len() % 2 != 0 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
-    (0..digits.len()).step_by(2).map(|i| u8::from_str_radix(&digits[i..i + 2], 16).ok()).collect()
+    (0..digits.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&digits[i..i + 2], 16).ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -114,7 +125,12 @@ mod tests {
 
     #[test]
     fn what_is_not_a_guid_is_refused() {
-        for bad in ["", "00112233", "00112233-4455-6677-8899-aabbccddeefg", "é0112233-4455-6677-8899-aabbccddee"] {
+        for bad in [
+            "",
+            "00112233",
+            "00112233-4455-6677-8899-aabbccddeefg",
+            "é0112233-4455-6677-8899-aabbccddee",
+        ] {
             assert!(Sid::from_guid(bad).is_err(), "{bad}");
         }
     }

@@ -11,7 +11,7 @@ use time::format_description::well_known::{Rfc2822, Rfc3339};
 pub type Seconds = i64;
 
 /// A point in time by the service's own clock (the `Date` header), in UTC, to the second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(i64);
 
@@ -36,14 +36,21 @@ impl Timestamp {
 
     /// Reads an HTTP `Date` header (RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`).
     pub fn from_http_date(text: &str) -> Option<Self> {
-        let text = text.trim().strip_suffix("GMT").map(|head| format!("{head}+0000"))?;
-        OffsetDateTime::parse(&text, &Rfc2822).ok().map(|t| Self(t.unix_timestamp()))
+        let text = text
+            .trim()
+            .strip_suffix("GMT")
+            .map(|head| format!("{head}+0000"))?;
+        OffsetDateTime::parse(&text, &Rfc2822)
+            .ok()
+            .map(|t| Self(t.unix_timestamp()))
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = OffsetDateTime::from_unix_timestamp(self.0).ok().and_then(|t| t.format(&Rfc3339).ok());
+        let text = OffsetDateTime::from_unix_timestamp(self.0)
+            .ok()
+            .and_then(|t| t.format(&Rfc3339).ok());
         f.write_str(text.as_deref().unwrap_or("(out of range)"))
     }
 }

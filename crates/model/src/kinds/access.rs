@@ -1,0 +1,290 @@
+//! `Access`: the intent that a gateway's APIs reach a database with an identity.
+
+use crate::kind::{Kind, Level, Property, Shape, may, must};
+
+pub(crate) const KIND: Kind = Kind {
+    name: "Access",
+    level: Level::Intent,
+    summary: "These APIs reach this database as the gateway's identity, with this role and nothing \
+              more. From it and from what is live, keyless derives which credentials, policies, \
+              users and grants must change, and in which order.",
+    arm: None,
+    spec: SPEC,
+    fields: &[],
+    example: "apiVersion: keyless.dev/v1alpha1
+kind: Access
+metadata: { name: orders-read }
+spec:
+  from:
+    gateway: contoso
+    apis: [{ name: orders }]
+  to: { server: orders-sql, database: orders }
+  role: reader
+  retire: { after: 7d, evidence: [sessions] }
+",
+};
+
+const SPEC: &[Property] = &[
+    must("from", Shape::Object(FROM), "Who reaches the database."),
+    may(
+        "identity",
+        Shape::Either(&[Shape::Word(&["system"]), Shape::Object(USER)]),
+        "system",
+        "Which identity is used; a resolver can only use the system-assigned one.",
+    ),
+    must("to", Shape::Object(TO), "The database that is reached."),
+    must(
+        "role",
+        Shape::Word(&["reader", "writer", "executor", "custom"]),
+        "`reader` may SELECT; `writer` SELECT, INSERT, UPDATE, DELETE; `executor` EXECUTE; \
+         `custom` what `grants` lists.",
+    ),
+    may(
+        "schemas",
+        Shape::List(&Shape::Name),
+        "[dbo]",
+        "Where the role applies; not with `custom`.",
+    ),
+    may(
+        "grants",
+        Shape::List(&Shape::Object(GRANT)),
+        "[]",
+        "For `custom` only.",
+    ),
+    may(
+        "replaces",
+        Shape::Either(&[
+            Shape::Word(&["derive"]),
+            Shape::List(&Shape::Object(REPLACED)),
+        ]),
+        "derive",
+        "Which credentials become needless: found in what is live, or only these.",
+    ),
+    may(
+        "prove",
+        Shape::Object(PROVE),
+        "",
+        "How the new path is tried before the switch; left out, a person approves.",
+    ),
+    may(
+        "retire",
+        Shape::Object(RETIRE),
+        "",
+        "When the old credential goes; left out, it stays and is reported as pending.",
+    ),
+    may("callers", LATER, "", "Not in this version."),
+    may("rowLevel", LATER, "", "Not in this version."),
+    may("expires", LATER, "", "Not in this version."),
+];
+
+const LATER: Shape = Shape::Later("it is planned for a later version");
+
+const FROM: &[Property] = &[
+    must(
+        "gateway",
+        Shape::Document("Gateway"),
+        "The gateway's document.",
+    ),
+    must(
+        "apis",
+        Shape::Either(&[Shape::Word(&["*"]), Shape::List(&Shape::Object(API))]),
+        "The APIs, or `\"*\"` for all.",
+    ),
+    may(
+        "workload",
+        Shape::Later("workloads come with a later version"),
+        "",
+        "Not in this version.",
+    ),
+];
+
+const API: &[Property] = &[
+    must(
+        "name",
+        Shape::Name,
+        "The API's name in Azure; its current revision is switched.",
+    ),
+    may(
+        "resolvers",
+        SELECTION,
+        "\"*\"",
+        "Only these resolvers; `[]` for none.",
+    ),
+    may(
+        "operations",
+        SELECTION,
+        "\"*\"",
+        "Only these operations; `[]` for none. One of the two left out is `[]`.",
+    ),
+];
+
+const SELECTION: Shape = Shape::Either(&[Shape::Word(&["*"]), Shape::List(&Shape::Name)]);
+
+const USER: &[Property] = &[must(
+    "user",
+    Shape::Later("user-assigned identities come with issue 3"),
+    "Not in this version.",
+)];
+
+const TO: &[Property] = &[
+    must(
+        "server",
+        Shape::Document("SqlServer"),
+        "The server's document.",
+    ),
+    must("database", Shape::Name, "The database's own name."),
+    may(
+        "url",
+        Shape::Later("HTTP targets come with issue 3"),
+        "",
+        "Not in this version.",
+    ),
+    may(
+        "audience",
+        Shape::Later("HTTP targets come with issue 3"),
+        "",
+        "Not in this version.",
+    ),
+    may(
+        "accepts",
+        Shape::Later("HTTP targets come with issue 3"),
+        "",
+        "Not in this version.",
+    ),
+];
+
+const GRANT: &[Property] = &[
+    must("permission", Shape::Text, "Such as `SELECT`."),
+    must(
+        "on",
+        Shape::Text,
+        "`DATABASE`, `SCHEMA::name` or `OBJECT::schema.name`.",
+    ),
+    may(
+        "columns",
+        Shape::List(&Shape::Name),
+        "[]",
+        "Only these columns of the object.",
+    ),
+    may(
+        "state",
+        Shape::Word(&["grant", "deny"]),
+        "grant",
+        "Whether it is given or denied.",
+    ),
+];
+
+const REPLACED: &[Property] = &[
+    may(
+        "namedValue",
+        Shape::Name,
+        "",
+        "A named value of the gateway.",
+    ),
+    may("sqlLogin", Shape::Name, "", "A login of the server."),
+    may("sqlUser", Shape::Name, "", "A user of the database."),
+    may(
+        "backend",
+        Shape::Later("backends come with issue 3"),
+        "",
+        "Not in this version.",
+    ),
+];
+
+const PROVE: &[Property] = &[
+    may(
+        "canary",
+        Shape::Word(&["none", "revision"]),
+        "none",
+        "`revision` sends the request to a non-current revision that already uses the identity; \
+         `none` asks a person.",
+    ),
+    may(
+        "request",
+        Shape::Object(REQUEST),
+        "",
+        "What is sent; needed by `revision`.",
+    ),
+    may(
+        "auth",
+        Shape::Object(AUTH),
+        "",
+        "How the request authenticates as a caller.",
+    ),
+];
+
+const REQUEST: &[Property] = &[
+    may(
+        "method",
+        Shape::Word(&["GET", "POST"]),
+        "POST",
+        "The HTTP method.",
+    ),
+    may(
+        "path",
+        Shape::Text,
+        "",
+        "Below the API's own path, such as `/graphql`; empty is the path itself.",
+    ),
+    may("body", Shape::Text, "", "The request body, as JSON."),
+    may(
+        "expect",
+        Shape::Object(EXPECT),
+        "",
+        "What counts as success.",
+    ),
+];
+
+const EXPECT: &[Property] = &[
+    may(
+        "status",
+        Shape::Integer { min: 100, max: 599 },
+        "200",
+        "The HTTP status.",
+    ),
+    may(
+        "noGraphqlErrors",
+        Shape::Bool,
+        "true",
+        "The answer has no `errors`.",
+    ),
+];
+
+const AUTH: &[Property] = &[
+    may(
+        "header",
+        Shape::Text,
+        "",
+        "The header that carries the key.",
+    ),
+    may(
+        "env",
+        Shape::Text,
+        "",
+        "The environment variable that holds the key.",
+    ),
+    may("subscription", LATER, "", "Not in this version."),
+    may("audience", LATER, "", "Not in this version."),
+];
+
+const RETIRE: &[Property] = &[
+    must("after", Shape::Duration, "The soak after the switch."),
+    may(
+        "disabledFor",
+        Shape::Duration,
+        "after",
+        "The soak after the old way in is closed, before anything irreversible.",
+    ),
+    may(
+        "evidence",
+        Shape::List(&Shape::Word(&["audit", "sessions", "approval"])),
+        "[audit, sessions]",
+        "What must be clean; `approval` asks a person.",
+    ),
+    may(
+        "drop",
+        Shape::Bool,
+        "true",
+        "Drop users, logins and named values in the end.",
+    ),
+];

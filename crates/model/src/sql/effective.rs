@@ -1,0 +1,106 @@
+//! What a principal can do in a database, computed from the catalogue: its own permissions, those
+//! of every role it is in (nested), those of `public`, less what is denied.
+//!
+//! Rights of fixed roles do not appear in `sys.database_permissions`; membership in one is reported
+//! as such instead of being taken apart (Microsoft SQL docs, "Database-level roles").
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::catalogue::{Catalogue, PermissionState, same_name};
+
+/// The outcome: what is allowed beyond connecting, and the fixed roles that allow more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effective {
+    /// `(permission, securable, column)` as T-SQL writes them.
+    pub allowed: BTreeSet<(String, String, Option<String>)>,
+    pub fixed_roles: BTreeSet<String>,
+}
+
+/// The effective rights of `principal`, `CONNECT` left out. What `public` holds counts only where
+/// the database gave `public` more than a new database does: on schemas, the database and user
+/// objects that this catalogue lists.
+pub fn effective(catalogue: &Catalogue, principal: &str) -> Effective {
+    let mine = with_roles(catalogue, principal);
+    let mut states: BTreeMap<(String, String, Option<String>), bool> = BTreeMap::new();
+    for p in &catalogue.permissions {
+        if p.permission == "CONNECT" || !mine.contains(&p.to.to_lowercase()) {
+            continue;
+        }
+        let key = (p.permission.clone(), p.on.to_string(), p.column.clone());
+        let denied = p.state == PermissionState::Deny;
+        let entry = states.entry(key).or_insert(denied);
+        *entry |= denied;
+    }
+    let fixed = catalogue
+        .principals
+        .iter()
+        .filter(|p| p.fixed && !same_name(&p.name, "public"));
+    Effective {
+        allowed: states
+            .into_iter()
+            .filter(|(_, denied)| !denied)
+            .map(|(key, _)| key)
+            .collect(),
+        fixed_roles: fixed
+            .filter(|p| mine.contains(&p.name.to_lowercase()))
+            .map(|p| p.name.clone())
+            .collect(),
+    }
+}
+
+/// The principal, `public` and every role that it is in, directly or not, in lower case.
+fn with_roles(catalogue: &Catalogue, principal: &str) -> BTreeSet<String> {
+    let mut mine = BTreeSet::from([principal.to_lowercase(), "public".to_owned()]);
+    loop {
+        let before = mine.len();
+        for (role, member) in &catalogue.memberships {
+            if mine.contains(&member.to_lowercase()) {
+                mine.insert(role.to_lowercase());
+            }
+        }
+        if mine.len() == before {
+            return mine;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::{Permission, Securable};
+
+    fn rule(permission: &str, to: &str, state: PermissionState) -> Permission {
+        let on = Securable::Schema("dbo".into());
+        Permission {
+            permission: permission.into(),
+            on,
+            column: None,
+            to: to.into(),
+            state,
+        }
+    }
+
+    #[test]
+    fn rights_come_through_nested_roles_and_a_deny_wins() {
+        let mut catalogue = Catalogue::default();
+        catalogue.memberships.insert(("inner".into(), "me".into()));
+        catalogue
+            .memberships
+            .insert(("Outer".into(), "INNER".into()));
+        catalogue
+            .permissions
+            .insert(rule("SELECT", "outer", PermissionState::Grant));
+        catalogue
+            .permissions
+            .insert(rule("DELETE", "outer", PermissionState::Grant));
+        catalogue
+            .permissions
+            .insert(rule("DELETE", "public", PermissionState::Deny));
+        catalogue
+            .permissions
+            .insert(rule("INSERT", "other", PermissionState::Grant));
+        let found = effective(&catalogue, "Me");
+        let words: Vec<&str> = found.allowed.iter().map(|(p, _, _)| p.as_str()).collect();
+        assert_eq!(words, ["SELECT"]);
+    }
+}
