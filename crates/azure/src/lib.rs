@@ -1,1 +1,37 @@
-//! keyless azure
+//! Azure Resource Manager: the one HTTP client that carries every call, the requests themselves,
+//! credentials, and the endpoints of clouds.
+//!
+//! [`Cloud`] says where, [`Tokens`] who, [`apim`] and [`sql`] what, and [`Arm`] sends it: with
+//! retries by verb and status, long-running operations followed to their end, pages gathered, one
+//! writer for each service, and nothing secret in any error. What answers mean is left to `live`.
+
+mod advise;
+mod capture;
+mod certificate;
+mod client;
+mod cloud;
+mod credential;
+mod error;
+mod exchange;
+mod http;
+mod lro;
+mod probe;
+mod redact;
+mod request;
+mod retry;
+mod token;
+
+#[cfg(test)]
+mod test_server;
+
+pub mod apim;
+pub mod sql;
+
+pub use advise::advise;
+pub use client::{Answer, Arm};
+pub use cloud::{Cloud, CloudError};
+pub use credential::{CredentialError, Tokens};
+pub use error::{ArmError, Refusal};
+pub use probe::{Probe, ProbeAnswer};
+pub use request::{Request, Verb, system_identity};
+pub use token::Principal;

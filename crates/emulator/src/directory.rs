@@ -100,7 +100,8 @@ impl Directory {
 
     /// Adds a principal, or replaces the one with the same object id.
     pub fn put(&self, principal: Principal) {
-        self.lock().insert(principal.object_id.to_lowercase(), principal);
+        self.lock()
+            .insert(principal.object_id.to_lowercase(), principal);
     }
 
     pub fn remove(&self, object_id: &str) {
@@ -114,13 +115,21 @@ impl Directory {
     pub fn by_client_id(&self, client_id: &str) -> Option<Principal> {
         self.lock()
             .values()
-            .find(|p| p.client_id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(client_id)))
+            .find(|p| {
+                p.client_id
+                    .as_deref()
+                    .is_some_and(|id| id.eq_ignore_ascii_case(client_id))
+            })
             .cloned()
     }
 
     /// Every principal with this display name, compared without case as Entra does.
     pub fn by_display_name(&self, name: &str) -> Vec<Principal> {
-        self.lock().values().filter(|p| p.display_name.eq_ignore_ascii_case(name)).cloned().collect()
+        self.lock()
+            .values()
+            .filter(|p| p.display_name.eq_ignore_ascii_case(name))
+            .cloned()
+            .collect()
     }
 
     /// Signs a token for `principal` and `audience`, valid for `lifetime` seconds.
@@ -143,16 +152,25 @@ impl Directory {
             URL_SAFE_NO_PAD.encode(br#"{"alg":"HS256","typ":"JWT"}"#),
             URL_SAFE_NO_PAD.encode(body)
         );
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(self.mac(&signed).finalize().into_bytes()))
+        format!(
+            "{signed}.{}",
+            URL_SAFE_NO_PAD.encode(self.mac(&signed).finalize().into_bytes())
+        )
     }
 
     /// Reads a token and checks its signature, lifetime, tenant and audience.
     pub fn verify(&self, token: &str, audiences: &[&str]) -> Result<Claims, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (_, body) = signed.split_once('.').ok_or(TokenError::Malformed)?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Malformed)?;
-        self.mac(signed).verify_slice(&signature).map_err(|_| TokenError::Signature)?;
-        let body = URL_SAFE_NO_PAD.decode(body).map_err(|_| TokenError::Malformed)?;
+        let signature = URL_SAFE_NO_PAD
+            .decode(signature)
+            .map_err(|_| TokenError::Malformed)?;
+        self.mac(signed)
+            .verify_slice(&signature)
+            .map_err(|_| TokenError::Signature)?;
+        let body = URL_SAFE_NO_PAD
+            .decode(body)
+            .map_err(|_| TokenError::Malformed)?;
         let claims: Claims = serde_json::from_slice(&body).map_err(|_| TokenError::Malformed)?;
         let now = self.clock.now();
         if now >= claims.exp || now < claims.nbf {
@@ -161,7 +179,10 @@ impl Directory {
         if claims.tid != self.tenant {
             return Err(TokenError::Tenant);
         }
-        if !audiences.iter().any(|a| a.trim_end_matches('/') == claims.aud) {
+        if !audiences
+            .iter()
+            .any(|a| a.trim_end_matches('/') == claims.aud)
+        {
             return Err(TokenError::Audience);
         }
         Ok(claims)
@@ -177,6 +198,8 @@ impl Directory {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Principal>> {
-        self.principals.lock().unwrap_or_else(PoisonError::into_inner)
+        self.principals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,1 +1,19 @@
-//! keyless live
+//! keyless on real services: reading everything into a snapshot, the engine's provider, and the
+//! local store of state and journal.
+
+mod canary;
+mod document;
+mod error;
+mod gates;
+mod place;
+mod provider;
+mod read;
+mod resource;
+mod services;
+mod statements;
+mod store;
+
+pub use error::LiveError;
+pub use provider::LiveProvider;
+pub use read::{Reading, read};
+pub use services::Services;

@@ -267,7 +267,8 @@ pub enum Canary {
     Revision,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProbeRequest {
     pub method: String,
     /// Below the API's own path.
@@ -276,7 +277,8 @@ pub struct ProbeRequest {
     pub expect: Expected,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Expected {
     pub status: u16,
     pub no_graphql_errors: bool,

@@ -119,6 +119,8 @@ pub enum Form {
     Policy,
     /// Lists of texts, without order and case.
     Set,
+    /// Words with commas between, without order, case and space.
+    Words,
 }
 
 /// Every kind of this version, in the order of the reference page.

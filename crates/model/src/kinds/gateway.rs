@@ -65,4 +65,4 @@ const IDENTITY: &[Property] = &[
     ),
 ];
 
-const FIELDS: &[Field] = &[field("/identity/type", Form::Folded, Severity::Critical)];
+const FIELDS: &[Field] = &[field("/identity/type", Form::Words, Severity::Critical)];

@@ -1,0 +1,406 @@
+//! One call to ARM until it has an answer: token, headers, retries, Azure's error shape.
+//!
+//! Invariant: every text of an answer that becomes part of an error is redacted here.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use keyless_model::{Secret, Timestamp};
+use reqwest::header::{self, HeaderMap};
+use serde_json::Value;
+use url::Url;
+
+use crate::client::Arm;
+use crate::error::{ArmError, Refusal};
+use crate::http::{self, BODY_LIMIT, Reply, Trouble};
+use crate::redact::redact_known;
+use crate::request::{Request, Verb};
+use crate::retry::{Retry, Setback, decide};
+use crate::token::guid;
+
+/// A request on its way.
+pub(crate) struct Call {
+    pub verb: Verb,
+    pub url: Url,
+    /// For messages.
+    path: String,
+    if_match: Option<String>,
+    body: Option<Bytes>,
+    /// What the body holds and no message may repeat.
+    secrets: Vec<String>,
+}
+
+/// An answer of 200 to 299.
+pub(crate) struct Raw {
+    pub status: u16,
+    pub etag: Option<String>,
+    pub date: Option<Timestamp>,
+    pub correlation: Option<String>,
+    pub retry_after: Option<Duration>,
+    pub operation: Option<String>,
+    pub location: Option<String>,
+    pub body: Value,
+}
+
+impl Call {
+    pub fn new(request: &Request, url: Url) -> Self {
+        Self {
+            verb: request.verb,
+            url,
+            path: request.path.clone(),
+            if_match: request.if_match.clone(),
+            body: request
+                .body
+                .as_ref()
+                .map(|body| Bytes::from(body.to_string())),
+            secrets: sent_value(request).map(str::to_owned).into_iter().collect(),
+        }
+    }
+
+    /// A poll of what a write started.
+    pub fn poll(&self, url: Url) -> Self {
+        Self {
+            verb: Verb::Get,
+            url,
+            path: self.path.clone(),
+            if_match: None,
+            body: None,
+            secrets: self.secrets.clone(),
+        }
+    }
+
+    fn unknown(&self, why: String) -> ArmError {
+        ArmError::OutcomeUnknown {
+            verb: self.verb,
+            path: self.path.clone(),
+            why,
+        }
+    }
+}
+
+/// The value that a named value or policy is given: a message may repeat it.
+pub(crate) fn sent_value(request: &Request) -> Option<&str> {
+    request
+        .body
+        .as_ref()?
+        .pointer("/properties/value")?
+        .as_str()
+}
+
+impl Raw {
+    /// The answer about something that is not there any more.
+    pub fn gone() -> Self {
+        Self {
+            status: 204,
+            etag: None,
+            date: None,
+            correlation: None,
+            retry_after: None,
+            operation: None,
+            location: None,
+            body: Value::Null,
+        }
+    }
+}
+
+impl Arm {
+    /// Sends a call, again where the table of `retry` says so.
+    pub(crate) async fn exchange(&self, call: &Call) -> Result<Raw, ArmError> {
+        let mut attempt = 0;
+        let mut renewed = false;
+        // Set once an attempt may have been done without our learning it.
+        let mut maybe_done = false;
+        loop {
+            attempt += 1;
+            let token = self.tokens().token(&self.cloud().arm_scope()).await?;
+            let (setback, error) = match self.attempt(call, &token).await {
+                Ok(raw) => return Ok(raw),
+                Err(Miss::Answer(refusal, _)) if refusal.status == 401 && !renewed => {
+                    self.tokens().forget().await;
+                    renewed = true;
+                    continue;
+                }
+                Err(Miss::Answer(refusal, _)) if maybe_done && refusal.status == 412 => {
+                    return Err(
+                        call.unknown(format!("an earlier attempt was lost, then {refusal}"))
+                    );
+                }
+                Err(Miss::Answer(refusal, _))
+                    if maybe_done && refusal.status == 404 && call.verb == Verb::Delete =>
+                {
+                    return Ok(Raw::gone());
+                }
+                Err(Miss::Answer(refusal, wait)) => (Kind::Answered(wait), refused(call, refusal)),
+                Err(Miss::Page(status, error)) => (Kind::Page(status), error),
+                Err(Miss::Trouble(trouble)) => self.troubled(call, trouble),
+            };
+            let retry = decide(call.verb, setback.of(&error), attempt, self.pace().backoff);
+            maybe_done |= call.verb.writes() && setback.may_have_been_done(&error);
+            match retry {
+                Retry::After(wait) => tokio::time::sleep(wait).await,
+                Retry::No if maybe_done && setback.says_nothing(&error) => {
+                    return Err(call.unknown(error.to_string()));
+                }
+                Retry::No => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt(&self, call: &Call, token: &Secret) -> Result<Raw, Miss> {
+        let method = reqwest::Method::from_bytes(call.verb.word().as_bytes())
+            .map_err(|e| Miss::Trouble(Trouble::NotSent(e.to_string())))?;
+        let mut request = self
+            .tokens()
+            .http()
+            .request(method, call.url.clone())
+            .bearer_auth(token.expose())
+            .header(header::ACCEPT, "application/json")
+            .header("x-ms-client-request-id", guid());
+        if let Some(etag) = &call.if_match {
+            request = request.header(header::IF_MATCH, etag);
+        }
+        if let Some(body) = &call.body {
+            request = request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.clone());
+        }
+        self.counted();
+        let reply = http::send(request).await.map_err(Miss::Trouble)?;
+        self.noted(date(&reply.headers));
+        read(call, &reply)
+    }
+
+    fn troubled(&self, call: &Call, trouble: Trouble) -> (Kind, ArmError) {
+        let host = http::place(&call.url);
+        match trouble {
+            Trouble::NotSent(why) => (Kind::NotSent, ArmError::Unreachable { host, why }),
+            Trouble::Untrusted(why) => (Kind::Final, ArmError::Untrusted { host, why }),
+            Trouble::Lost(why) => (Kind::Lost, ArmError::Unreachable { host, why }),
+            Trouble::TooLarge => {
+                let (verb, path) = (call.verb, call.path.clone());
+                (
+                    Kind::Final,
+                    ArmError::TooLarge {
+                        verb,
+                        path,
+                        limit: BODY_LIMIT,
+                    },
+                )
+            }
+        }
+    }
+}
+
+/// Why one attempt gave nothing.
+enum Miss {
+    Answer(Box<Refusal>, Option<Duration>),
+    /// An answer that is not JSON.
+    Page(u16, ArmError),
+    Trouble(Trouble),
+}
+
+/// The part of a miss that the retry table looks at.
+#[derive(Clone, Copy)]
+enum Kind {
+    Answered(Option<Duration>),
+    Page(u16),
+    NotSent,
+    Lost,
+    Final,
+}
+
+impl Kind {
+    fn of<'a>(&self, error: &'a ArmError) -> Setback<'a> {
+        let answered = |status, retry_after, code, message| Setback::Answered {
+            status,
+            code,
+            message,
+            retry_after,
+        };
+        match (self, error) {
+            (Self::Answered(wait), ArmError::Refused(r)) => {
+                answered(r.status, *wait, &r.code, &r.message)
+            }
+            (Self::Page(status), _) => answered(*status, None, "", ""),
+            (Self::NotSent, _) => Setback::NotSent,
+            (Self::Lost, _) => Setback::Lost,
+            // A status that no row of the table retries.
+            _ => answered(0, None, "", ""),
+        }
+    }
+
+    /// Whether a write may have been done in spite of it: the answer was lost, or came from
+    /// something in front of the service.
+    fn may_have_been_done(&self, error: &ArmError) -> bool {
+        match self {
+            Self::Lost => true,
+            Self::Page(status) => *status < 400 || *status >= 500,
+            Self::Answered(_) => matches!(error.status(), Some(408 | 500 | 502 | 504)),
+            Self::NotSent => false,
+            Self::Final => matches!(error, ArmError::TooLarge { .. }),
+        }
+    }
+
+    /// Whether it leaves open what became of an earlier attempt.
+    fn says_nothing(&self, error: &ArmError) -> bool {
+        match self {
+            Self::Answered(_) => {
+                matches!(error.status(), Some(401 | 403 | 408 | 429 | 502..=504))
+            }
+            _ => true,
+        }
+    }
+}
+
+fn refused(call: &Call, mut refusal: Box<Refusal>) -> ArmError {
+    refusal.verb = Some(call.verb);
+    refusal.path.clone_from(&call.path);
+    ArmError::Refused(refusal)
+}
+
+/// Reads an answer: JSON or nothing, with Azure's error shape when it says no.
+fn read(call: &Call, reply: &Reply) -> Result<Raw, Miss> {
+    let status = reply.status;
+    let body = match reply.body.iter().all(u8::is_ascii_whitespace) {
+        true => Some(Value::Null),
+        false => serde_json::from_slice::<Value>(&reply.body).ok(),
+    };
+    let (true, Some(body)) = (!(300..400).contains(&status), body) else {
+        return Err(Miss::Page(status, not_json(call, reply)));
+    };
+    let text = |name: &str| {
+        reply
+            .headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned)
+    };
+    let correlation = text("x-ms-correlation-request-id").or_else(|| text("x-ms-request-id"));
+    let retry_after = retry_after(&reply.headers);
+    if !(200..300).contains(&status) {
+        let secrets: Vec<&str> = call.secrets.iter().map(String::as_str).collect();
+        let refusal = Refusal {
+            status,
+            correlation,
+            ..refusal(&body, &secrets)
+        };
+        return Err(Miss::Answer(Box::new(refusal), retry_after));
+    }
+    Ok(Raw {
+        status,
+        etag: text("etag"),
+        date: date(&reply.headers),
+        correlation,
+        retry_after,
+        operation: text("azure-asyncoperation"),
+        location: text("location"),
+        body,
+    })
+}
+
+fn not_json(call: &Call, reply: &Reply) -> ArmError {
+    let kind = reply
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok());
+    let what = match (kind, reply.status) {
+        (_, 300..400) => "a redirection".to_owned(),
+        (Some(kind), _) => kind.split(';').next().unwrap_or(kind).trim().to_owned(),
+        (None, _) => "something".to_owned(),
+    };
+    ArmError::NotJson {
+        host: http::place(&call.url),
+        verb: call.verb,
+        path: call.path.clone(),
+        status: reply.status,
+        what,
+    }
+}
+
+/// `{"error":{"code","message","details"}}`, or the same without the envelope.
+pub(crate) fn refusal(body: &Value, secrets: &[&str]) -> Refusal {
+    let error = body.get("error").filter(|e| e.is_object()).unwrap_or(body);
+    let text = |value: &Value, key: &str| {
+        redact_known(
+            value.get(key).and_then(Value::as_str).unwrap_or_default(),
+            secrets,
+        )
+    };
+    let detail = |item: &Value| {
+        let parts = [
+            text(item, "code"),
+            text(item, "target"),
+            text(item, "message"),
+        ];
+        parts
+            .into_iter()
+            .filter(|p| !p.is_empty())
+            .collect::<Vec<_>>()
+            .join(": ")
+    };
+    let details = error.get("details").and_then(Value::as_array);
+    Refusal {
+        code: text(error, "code"),
+        message: text(error, "message"),
+        details: details
+            .into_iter()
+            .flatten()
+            .map(detail)
+            .filter(|d| !d.is_empty())
+            .collect(),
+        ..Refusal::default()
+    }
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    headers
+        .get(header::DATE)
+        .and_then(|v| v.to_str().ok())
+        .and_then(Timestamp::from_http_date)
+}
+
+/// Seconds, or an HTTP date by the service's own clock.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = Timestamp::from_http_date(text)?.unix() - date(headers)?.unix();
+    Some(Duration::from_secs(u64::try_from(until).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_read_with_its_details() {
+        let body = json!({ "error": { "code": "ValidationError", "message": "One or more fields",
+            "details": [{ "code": "ValidationError", "target": "name", "message": "taken" }] } });
+        let read = refusal(&body, &[]);
+        assert_eq!(read.code, "ValidationError");
+        assert_eq!(read.details, ["ValidationError: name: taken"]);
+        assert_eq!(
+            refusal(&json!({ "code": "X", "message": "y" }), &[]).code,
+            "X"
+        );
+        assert_eq!(refusal(&Value::Null, &[]).code, "");
+    }
+
+    #[test]
+    fn a_retry_date_counts_from_the_services_clock() {
+        let mut headers = HeaderMap::new();
+        headers.insert("date", "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
+        headers.insert(
+            "retry-after",
+            "Sun, 06 Nov 1994 08:50:07 GMT".parse().unwrap(),
+        );
+        assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
+        headers.insert("retry-after", "17".parse().unwrap());
+        assert_eq!(retry_after(&headers), Some(Duration::from_secs(17)));
+        headers.insert("retry-after", "soon".parse().unwrap());
+        assert_eq!(retry_after(&headers), None);
+    }
+}

@@ -1,0 +1,56 @@
+//! `keyless approve`: a person opens a gate. It is kept in the journal, for this plan only.
+
+use keyless_engine::approve;
+use keyless_model::Evidence;
+use keyless_plan::{Gate, Op, Plan};
+
+use crate::args::{ApproveArgs, Common};
+use crate::commands::plan::read_plan;
+use crate::failure::Failure;
+use crate::{output, project};
+
+pub async fn run(common: &Common, args: &ApproveArgs) -> Result<u8, Failure> {
+    let plan = read_plan(&args.plan)?;
+    let asking = asking(&plan);
+    if args.gates.is_empty() && !args.all {
+        for (step, question) in &asking {
+            output::data(&format!("{step}\n  {question}"));
+        }
+        if asking.is_empty() {
+            output::note("no gate of this plan asks a person");
+        }
+        return Ok(0);
+    }
+    let gates: Vec<String> = if args.all {
+        asking.into_iter().map(|(step, _)| step).collect()
+    } else {
+        args.gates.clone()
+    };
+    let store = project::store(common);
+    for gate in gates {
+        approve(&store, &plan, &gate, &args.by).await?;
+        output::note(&format!("approved by {}: {gate}", args.by));
+    }
+    output::note(&format!("next: keyless apply {}", args.plan.display()));
+    Ok(0)
+}
+
+/// The gates that ask a person, with their questions.
+fn asking(plan: &Plan) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for step in &plan.steps {
+        match &step.op {
+            Op::Gate { gate: Gate::Approve { question } } => {
+                out.push((step.id.clone(), question.clone()));
+            }
+            Op::Gate { gate: Gate::Soak { evidence, .. } }
+                if evidence.contains(&Evidence::Approval) || evidence.contains(&Evidence::Audit) =>
+            {
+                let question = "Has the old credential been quiet for the whole soak?".to_owned();
+                out.push((step.id.clone(), question));
+            }
+            _ => {}
+        }
+    }
+    out
+}

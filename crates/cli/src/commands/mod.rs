@@ -1,0 +1,14 @@
+//! One file for each command: it gathers, calls the libraries, prints, and gives the exit code.
+
+pub mod apply;
+pub mod approve;
+pub mod completions;
+pub mod demo;
+pub mod drift;
+pub mod emulator;
+pub mod explain;
+pub mod plan;
+pub mod scan;
+pub mod schema;
+pub mod state;
+pub mod validate;

@@ -1,0 +1,61 @@
+//! What is printed: data on stdout, messages on stderr.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
+
+use std::io::{IsTerminal, Write};
+
+use keyless_report::Style;
+use serde_json::Value;
+
+use crate::args::{Color, Common};
+use crate::failure::Failure;
+
+/// The narrowest and the widest text that is laid out.
+const WIDTHS: (usize, usize) = (40, 120);
+
+/// How text for people looks on stdout.
+pub fn style(common: &Common) -> Style {
+    let terminal = std::io::stdout().is_terminal();
+    let color = match common.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+    };
+    Style { color, width: width(terminal) }
+}
+
+/// The terminal's width; 100 where there is none.
+fn width(terminal: bool) -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    let asked = || terminal_size::terminal_size().map(|(w, _)| usize::from(w.0));
+    let found = columns.or_else(|| terminal.then(asked).flatten());
+    found.unwrap_or(100).clamp(WIDTHS.0, WIDTHS.1)
+}
+
+/// Prints data. A reader that went away early, such as `head`, is no error.
+pub fn data(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = out.write_all(b"\n");
+    }
+    let _ = out.flush();
+}
+
+/// Prints JSON data.
+pub fn json(value: &Value) {
+    data(&serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// Prints a message.
+pub fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Prints why the command failed.
+pub fn error(failure: &Failure) {
+    if failure.told {
+        return;
+    }
+    eprintln!("error[{}]: {}", failure.code, failure.message);
+    eprintln!("  keyless explain {} says more", failure.code);
+}

@@ -1,0 +1,199 @@
+//! The project on disk: its manifests, the policy files they name, and its state folder.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use keyless_live::FileStore;
+use keyless_manifest::{MAX_MANIFEST_BYTES, ReadError, Source};
+use keyless_model::{Desired, Diagnostic, Diagnostics};
+use keyless_policy::MAX_POLICY_BYTES;
+use sha2::{Digest, Sha256};
+
+use crate::args::Common;
+use crate::failure::Failure;
+use crate::output;
+
+/// Folders that are never looked into.
+const SKIPPED: [&str; 3] = [".keyless", ".git", "target"];
+
+/// The manifests of a run.
+pub struct Project {
+    pub desired: Desired,
+    /// SHA-256 of every manifest and policy file, in the order of their paths.
+    pub digest: String,
+    pub documents: usize,
+}
+
+/// Reads and checks the manifests. Everything that is wrong is shown at once.
+pub fn load(common: &Common, paths: &[PathBuf]) -> Result<Project, Failure> {
+    match try_load(common, paths)? {
+        Ok(project) => Ok(project),
+        Err((diagnostics, sources)) => {
+            show(common, &diagnostics, &sources);
+            Err(Failure::told())
+        }
+    }
+}
+
+/// What loading found wrong, and the files that it speaks of.
+pub type Wrong = (Diagnostics, Vec<Source>);
+
+/// As [`load`], with the diagnostics left to the caller.
+pub fn try_load(common: &Common, paths: &[PathBuf]) -> Result<Result<Project, Wrong>, Failure> {
+    let root = fs::canonicalize(&common.project).map_err(|error| {
+        let place = common.project.display();
+        Failure::new("KL0114", format!("the project {place} cannot be read: {error}; correct --project"))
+    })?;
+    let (sources, mut diagnostics) = sources(&root, paths)?;
+    let read = std::cell::RefCell::new(Vec::<Source>::new());
+    let read_policy = |path: &str| -> Result<String, ReadError> {
+        let text = policy(&root, path)?;
+        read.borrow_mut().push(Source { path: path.to_owned(), text: text.clone() });
+        Ok(text)
+    };
+    let loaded = keyless_manifest::load(&sources, &read_policy);
+    let mut files = sources;
+    files.extend(read.into_inner());
+    match loaded {
+        Ok(desired) if diagnostics.is_empty() => {
+            let documents = count(&desired);
+            Ok(Ok(Project { desired, digest: digest(&files), documents }))
+        }
+        Ok(_) => Ok(Err((diagnostics, files))),
+        Err(more) => {
+            diagnostics.extend(more);
+            Ok(Err((diagnostics, files)))
+        }
+    }
+}
+
+/// Shows what is wrong with the manifests.
+pub fn show(common: &Common, diagnostics: &[Diagnostic], sources: &[Source]) {
+    let text = |path: &str| sources.iter().find(|s| s.path == path).map(|s| s.text.as_str());
+    output::note(keyless_report::diagnostics(diagnostics, &text, &output::style(common)).trim_end());
+}
+
+/// The state folder of the project.
+pub fn store(common: &Common) -> FileStore {
+    FileStore::at(common.project.join(".keyless"))
+}
+
+fn count(desired: &Desired) -> usize {
+    desired.gateways.len()
+        + desired.servers.len()
+        + desired.databases.len()
+        + desired.named_values.len()
+        + desired.policies.len()
+        + desired.resolvers.len()
+        + desired.users.len()
+        + desired.roles.len()
+        + desired.grants.len()
+        + desired.accesses.len()
+}
+
+fn digest(files: &[Source]) -> String {
+    let mut files: Vec<&Source> = files.iter().collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files.dedup_by(|a, b| a.path == b.path);
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(file.path.as_bytes());
+        hash.update([0]);
+        hash.update((file.text.len() as u64).to_be_bytes());
+        hash.update(file.text.as_bytes());
+    }
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn sources(root: &Path, paths: &[PathBuf]) -> Result<(Vec<Source>, Diagnostics), Failure> {
+    let default = [PathBuf::from("manifests")];
+    let paths = if paths.is_empty() { &default[..] } else { paths };
+    let mut files = Vec::new();
+    for path in paths {
+        collect(&root.join(path), &mut files).map_err(|error| {
+            let message = format!(
+                "{} cannot be read: {error}; put manifests into manifests/ or name the place",
+                path.display()
+            );
+            Failure::new("KL0114", message)
+        })?;
+    }
+    files.sort();
+    files.dedup();
+    let (mut sources, mut diagnostics) = (Vec::new(), Vec::new());
+    for file in files {
+        let shown = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+        match text_of(&file, MAX_MANIFEST_BYTES) {
+            Ok(text) => sources.push(Source { path: shown, text }),
+            Err(error) => diagnostics.push(unusable(&shown, &error)),
+        }
+    }
+    Ok((sources, diagnostics))
+}
+
+fn unusable(path: &str, error: &ReadError) -> Diagnostic {
+    match error {
+        ReadError::TooLarge(bytes) => Diagnostic::error(
+            "KL0112",
+            format!("{path} has {bytes} bytes; a manifest has at most {MAX_MANIFEST_BYTES}"),
+        )
+        .help("split it into several files"),
+        ReadError::NotText => Diagnostic::error("KL0101", format!("{path} is not UTF-8 text"))
+            .help("save it as UTF-8"),
+        ReadError::Missing => Diagnostic::error("KL0114", format!("{path} is not there")),
+        ReadError::Failed(why) => {
+            Diagnostic::error("KL0114", format!("{path} cannot be read: {why}"))
+        }
+    }
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if path.is_file() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in fs::read_dir(path)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if !SKIPPED.contains(&name.as_str()) {
+                collect(&path, files)?;
+            }
+        } else if [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// A policy file inside the project; a link that leads out of it is refused.
+fn policy(root: &Path, path: &str) -> Result<String, ReadError> {
+    let file = match fs::canonicalize(root.join(path)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(ReadError::Missing);
+        }
+        Err(error) => return Err(ReadError::Failed(error.to_string())),
+    };
+    if !file.starts_with(root) {
+        return Err(ReadError::Failed("it leads out of the project".into()));
+    }
+    text_of(&file, MAX_POLICY_BYTES as u64)
+}
+
+/// A text file of at most `limit` bytes; more is not read.
+fn text_of(path: &Path, limit: u64) -> Result<String, ReadError> {
+    let failed = |error: std::io::Error| ReadError::Failed(error.to_string());
+    let file = fs::File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    if size > limit {
+        return Err(ReadError::TooLarge(size));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(ReadError::TooLarge(bytes.len() as u64));
+    }
+    String::from_utf8(bytes).map_err(|_| ReadError::NotText)
+}

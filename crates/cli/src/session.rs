@@ -1,0 +1,30 @@
+//! One run against Azure: the cloud, who logs in, and the services of the manifests.
+
+use std::collections::BTreeMap;
+
+use keyless_azure::{Arm, Cloud, Tokens};
+use keyless_live::Services;
+use keyless_model::{Address, Desired};
+use keyless_plan::Root;
+
+use crate::args::Common;
+use crate::failure::Failure;
+
+/// Reads an environment variable; an empty one is none.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The services with these roots, as whoever is logged in.
+pub fn services(common: &Common, roots: BTreeMap<Address, Root>) -> Result<Services, Failure> {
+    let cloud = Cloud::named(&common.cloud)?;
+    let tokens = Tokens::from_environment(&cloud, &environment)?;
+    Ok(Services::new(Arm::new(cloud, tokens), roots))
+}
+
+/// The roots that manifests declare.
+pub fn roots(desired: &Desired) -> BTreeMap<Address, Root> {
+    let gateways = desired.gateways.iter().map(|(name, g)| (Address::gateway(name), g.id.clone()));
+    let servers = desired.servers.iter().map(|(name, s)| (Address::server(name), s.id.clone()));
+    gateways.chain(servers).map(|(address, id)| (address, Root { id, host: None })).collect()
+}

@@ -1,0 +1,14 @@
+//! Kinds of Microsoft.ApiManagement.
+
+pub mod api;
+pub mod named_value;
+pub mod plain;
+pub mod policy;
+pub mod reference;
+pub mod service;
+
+/// The key of the service that a key lies in.
+pub fn service_key(key: &str) -> &str {
+    let mut slashes = key.match_indices('/').map(|(at, _)| at);
+    slashes.nth(8).map_or(key, |end| &key[..end])
+}

@@ -1,0 +1,173 @@
+//! Policies at every scope, and policy fragments. The text has to be well formed apart from its
+//! expressions, and what it names has to exist.
+
+use serde_json::{Value, json};
+
+use super::{reference, service_key};
+use crate::arm::error::ArmError;
+use crate::arm::kind::Kind;
+use crate::arm::store::{Entity, Store};
+use crate::arm::target::Target;
+use crate::estate::Estate;
+use crate::rawxml;
+
+const SIZE_LIMIT: usize = 256 * 1024;
+
+pub fn check(
+    estate: &Estate,
+    store: &Store,
+    target: &Target,
+    next: &mut Value,
+) -> Result<(), ArmError> {
+    if target.kind == Kind::Policy && target.name != "policy" {
+        return Err(ArmError::validation(
+            "policyId",
+            "The policy's identifier is 'policy'.",
+        ));
+    }
+    let properties = &mut next["properties"];
+    let Some(text) = properties["value"].as_str() else {
+        return Err(ArmError::validation(
+            "value",
+            "The field 'value' is required.",
+        ));
+    };
+    let raw = match properties["format"].as_str().unwrap_or("xml") {
+        "rawxml" => Ok(text.to_owned()),
+        "xml" => rawxml::from_xml(text),
+        other => {
+            let message = format!("The format '{other}' is not supported by the emulator.");
+            return Err(ArmError::validation("format", message));
+        }
+    };
+    let refuse =
+        |error: rawxml::RawXmlError| ArmError::validation("representation", error.to_string());
+    let raw = raw.map_err(refuse)?;
+    if raw.len() > SIZE_LIMIT {
+        return Err(ArmError::validation(
+            "value",
+            "The policy is larger than 256 KiB.",
+        ));
+    }
+    let masked = rawxml::mask(&raw).map_err(refuse)?;
+    let document = rawxml::parse(&masked).map_err(refuse)?;
+    check_root(target, document.root_element().tag_name().name())?;
+    check_references(store, target, &raw)?;
+    let raw = if estate.settings.reformat {
+        rawxml::reformat(&raw).map_err(refuse)?
+    } else {
+        raw
+    };
+    properties["value"] = json!(raw);
+    properties["format"] = json!("rawxml");
+    Ok(())
+}
+
+fn check_root(target: &Target, root: &str) -> Result<(), ArmError> {
+    let fits = if target.kind == Kind::Fragment {
+        root == "fragment"
+    } else if target.key.contains("/resolvers/") {
+        matches!(
+            root,
+            "sql-data-source" | "http-data-source" | "cosmosdb-data-source"
+        )
+    } else {
+        root == "policies"
+    };
+    if fits {
+        return Ok(());
+    }
+    let message = format!("The element '{root}' cannot be the root of a policy at this scope.");
+    Err(ArmError::validation("representation", message))
+}
+
+fn check_references(store: &Store, target: &Target, raw: &str) -> Result<(), ArmError> {
+    for name in reference::named_values(raw) {
+        if reference::find_named_value(store, &target.key, name).is_none() {
+            let message = format!("Cannot find a property '{name}'.");
+            return Err(ArmError::validation("representation", message));
+        }
+    }
+    let service = service_key(&target.key);
+    for (element, attribute, collection, noun) in [
+        (
+            "include-fragment",
+            "fragment-id",
+            "policyfragments",
+            "policy fragment",
+        ),
+        ("set-backend-service", "backend-id", "backends", "backend"),
+    ] {
+        for id in reference::attribute_values(raw, element, attribute) {
+            if store
+                .get(&format!("{service}/{collection}/{id}").to_lowercase())
+                .is_none()
+            {
+                let message =
+                    format!("Error in element '{element}': the {noun} '{id}' was not found.");
+                return Err(ArmError::validation(element, message));
+            }
+        }
+    }
+    Ok(())
+}
+
+pub fn check_fragment_delete(store: &Store, target: &Target) -> Result<(), ArmError> {
+    let user = reference::referrers(store, &target.key).find(|entity| {
+        let text = entity.property("value").unwrap_or_default();
+        reference::attribute_values(text, "include-fragment", "fragment-id")
+            .iter()
+            .any(|id| id.eq_ignore_ascii_case(&target.name))
+    });
+    match user {
+        None => Ok(()),
+        Some(user) => {
+            let message = format!("The policy fragment is in use by {}.", user.id);
+            Err(ArmError::validation("id", message))
+        }
+    }
+}
+
+/// The text in the form that was asked for. Only `rawxml` shows expressions as they are.
+pub fn show(body: &mut Value, format: Option<&str>) {
+    let properties = &mut body["properties"];
+    if format == Some("rawxml") {
+        return;
+    }
+    let xml = properties["value"]
+        .as_str()
+        .and_then(|raw| rawxml::to_xml(raw).ok());
+    if let Some(xml) = xml {
+        properties["value"] = json!(xml);
+    }
+    properties["format"] = json!("xml");
+}
+
+/// `allPolicies`: where there is a policy, and no texts.
+pub fn index(store: &Store, service: &str) -> Vec<Value> {
+    let prefix = format!("{service}/");
+    let id_of_service = store
+        .get(service)
+        .map_or(service, |entity| entity.id.as_str());
+    let policies = store
+        .below(&prefix)
+        .filter(|entity| entity.kind == Kind::Policy);
+    policies
+        .map(|policy| entry(id_of_service, policy))
+        .collect()
+}
+
+fn entry(service: &str, policy: &Entity) -> Value {
+    let name: String = policy.id[service.len()..]
+        .trim_start_matches('/')
+        .trim_end_matches("/policies/policy")
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    json!({
+        "id": format!("{service}/allPolicies/{name}"),
+        "type": "Microsoft.ApiManagement/service/allPolicies",
+        "name": name,
+        "properties": {"referencePolicyId": policy.id, "complianceState": "NonCompliant"},
+    })
+}

@@ -1,0 +1,211 @@
+//! The entity types that the emulated Resource Manager knows.
+
+/// What an entity is, as far as it is treated apart from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Service,
+    NamedValue,
+    Backend,
+    Fragment,
+    Policy,
+    Api,
+    Operation,
+    Resolver,
+    Release,
+    Product,
+    Subscription,
+    /// An association such as `products/{p}/apis/{a}`: no ETag, no body.
+    Link,
+    /// An APIM entity that is only stored.
+    ApimPlain,
+    SqlServer,
+    Database,
+    Administrator,
+    EntraOnly,
+    FirewallRule,
+    /// A SQL setting that always exists and is answered late.
+    SqlSetting,
+    SqlPlain,
+    UserIdentity,
+    /// The read-only child that tells a system-assigned identity's client id.
+    SystemIdentity,
+}
+
+const TYPES: &[(&str, Kind)] = &[
+    ("Microsoft.ApiManagement/service", Kind::Service),
+    (
+        "Microsoft.ApiManagement/service/namedValues",
+        Kind::NamedValue,
+    ),
+    ("Microsoft.ApiManagement/service/backends", Kind::Backend),
+    (
+        "Microsoft.ApiManagement/service/policyFragments",
+        Kind::Fragment,
+    ),
+    ("Microsoft.ApiManagement/service/policies", Kind::Policy),
+    (
+        "Microsoft.ApiManagement/service/products/policies",
+        Kind::Policy,
+    ),
+    (
+        "Microsoft.ApiManagement/service/apis/policies",
+        Kind::Policy,
+    ),
+    (
+        "Microsoft.ApiManagement/service/apis/operations/policies",
+        Kind::Policy,
+    ),
+    (
+        "Microsoft.ApiManagement/service/apis/resolvers/policies",
+        Kind::Policy,
+    ),
+    ("Microsoft.ApiManagement/service/apis", Kind::Api),
+    (
+        "Microsoft.ApiManagement/service/apis/operations",
+        Kind::Operation,
+    ),
+    (
+        "Microsoft.ApiManagement/service/apis/resolvers",
+        Kind::Resolver,
+    ),
+    (
+        "Microsoft.ApiManagement/service/apis/releases",
+        Kind::Release,
+    ),
+    ("Microsoft.ApiManagement/service/products", Kind::Product),
+    ("Microsoft.ApiManagement/service/products/apis", Kind::Link),
+    (
+        "Microsoft.ApiManagement/service/products/groups",
+        Kind::Link,
+    ),
+    (
+        "Microsoft.ApiManagement/service/subscriptions",
+        Kind::Subscription,
+    ),
+    (
+        "Microsoft.ApiManagement/service/apis/diagnostics",
+        Kind::ApimPlain,
+    ),
+    (
+        "Microsoft.ApiManagement/service/apis/schemas",
+        Kind::ApimPlain,
+    ),
+    (
+        "Microsoft.ApiManagement/service/apiVersionSets",
+        Kind::ApimPlain,
+    ),
+    (
+        "Microsoft.ApiManagement/service/authorizationProviders",
+        Kind::ApimPlain,
+    ),
+    (
+        "Microsoft.ApiManagement/service/authorizationServers",
+        Kind::ApimPlain,
+    ),
+    ("Microsoft.ApiManagement/service/caches", Kind::ApimPlain),
+    (
+        "Microsoft.ApiManagement/service/certificates",
+        Kind::ApimPlain,
+    ),
+    (
+        "Microsoft.ApiManagement/service/diagnostics",
+        Kind::ApimPlain,
+    ),
+    ("Microsoft.ApiManagement/service/gateways", Kind::ApimPlain),
+    ("Microsoft.ApiManagement/service/groups", Kind::ApimPlain),
+    (
+        "Microsoft.ApiManagement/service/identityProviders",
+        Kind::ApimPlain,
+    ),
+    ("Microsoft.ApiManagement/service/loggers", Kind::ApimPlain),
+    (
+        "Microsoft.ApiManagement/service/openidConnectProviders",
+        Kind::ApimPlain,
+    ),
+    ("Microsoft.ApiManagement/service/tags", Kind::ApimPlain),
+    ("Microsoft.Sql/servers", Kind::SqlServer),
+    ("Microsoft.Sql/servers/databases", Kind::Database),
+    ("Microsoft.Sql/servers/administrators", Kind::Administrator),
+    (
+        "Microsoft.Sql/servers/azureADOnlyAuthentications",
+        Kind::EntraOnly,
+    ),
+    ("Microsoft.Sql/servers/firewallRules", Kind::FirewallRule),
+    (
+        "Microsoft.Sql/servers/extendedAuditingSettings",
+        Kind::SqlSetting,
+    ),
+    ("Microsoft.Sql/servers/connectionPolicies", Kind::SqlSetting),
+    ("Microsoft.Sql/servers/jobAgents", Kind::SqlPlain),
+    (
+        "Microsoft.Sql/servers/jobAgents/credentials",
+        Kind::SqlPlain,
+    ),
+    ("Microsoft.Sql/servers/virtualNetworkRules", Kind::SqlPlain),
+    (
+        "Microsoft.ManagedIdentity/userAssignedIdentities",
+        Kind::UserIdentity,
+    ),
+    ("Microsoft.ManagedIdentity/identities", Kind::SystemIdentity),
+];
+
+/// The kind of a type, and its name as Azure writes it; the case asked in does not matter.
+pub fn lookup(type_name: &str) -> Option<(Kind, &'static str)> {
+    TYPES
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(type_name))
+        .map(|(known, kind)| (*kind, *known))
+}
+
+impl Kind {
+    /// Whether entities carry an ETag, and PATCH and DELETE need `If-Match`.
+    pub fn has_etag(self) -> bool {
+        use Kind::{Api, ApimPlain, Backend, Fragment, NamedValue, Operation, Policy, Product};
+        matches!(
+            self,
+            NamedValue
+                | Backend
+                | Fragment
+                | Policy
+                | Api
+                | Operation
+                | Kind::Resolver
+                | Kind::Release
+                | Product
+                | Kind::Subscription
+                | ApimPlain
+        )
+    }
+
+    /// Whether lists look like APIM's (`count`, `$top`, `$skip`) rather than plain ARM's.
+    pub fn is_apim(self) -> bool {
+        self.has_etag() || matches!(self, Self::Link)
+    }
+
+    /// How a write with this verb ends: at once, or in an operation that the client polls.
+    pub fn is_late(self, verb: &str) -> bool {
+        match self {
+            Self::Service | Self::SqlServer | Self::Administrator | Self::EntraOnly => true,
+            Self::SqlSetting => verb != "DELETE",
+            Self::NamedValue | Self::Fragment | Self::Api => verb != "DELETE",
+            _ => false,
+        }
+    }
+
+    /// How APIM calls it in "… not found."
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::NamedValue => "Property",
+            Self::Backend => "Backend",
+            Self::Fragment => "Policy fragment",
+            Self::Policy => "Policy",
+            Self::Api => "API",
+            Self::Operation => "Operation",
+            Self::Resolver => "Resolver",
+            Self::Release => "Release",
+            Self::Product => "Product",
+            Self::Subscription => "Subscription",
+            _ => "Resource",
+        }
+    }
+}

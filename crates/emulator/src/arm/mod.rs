@@ -1,0 +1,113 @@
+//! `management.localhost`: Azure Resource Manager for API Management and SQL.
+//!
+//! One store holds every entity; `hooks` says what is special about a kind. A write is checked as a
+//! whole before anything changes, and either changes the store at once or becomes an operation.
+
+mod access;
+mod apim;
+mod error;
+mod hooks;
+mod identity;
+mod kind;
+mod operation;
+mod read;
+mod seeding;
+mod sql;
+mod store;
+mod target;
+mod write;
+
+pub use error::ArmError;
+pub use kind::Kind;
+pub use seeding::put_all;
+pub use store::{Entity, Store};
+
+use serde_json::json;
+
+use crate::estate::Estate;
+use crate::http::{Request, Response};
+use crate::ids;
+
+/// Answers a request to Resource Manager, with the headers that every answer has.
+pub fn answer(estate: &Estate, request: &Request) -> Response {
+    let mut response = handle(estate, request).unwrap_or_else(|error| error.response());
+    let correlation = request
+        .header("x-ms-correlation-request-id")
+        .map_or_else(ids::guid, str::to_owned);
+    let id = ids::guid();
+    let kind = match request.verb.as_str() {
+        "GET" | "HEAD" => "reads",
+        "DELETE" => "deletes",
+        _ => "writes",
+    };
+    // Burst sizes of azure-facts A.5. The emulator does not throttle unless a fault says so.
+    let left = if kind == "reads" { "249" } else { "199" };
+    response = response
+        .with("x-ms-request-id", id)
+        .with("x-ms-correlation-request-id", correlation.clone())
+        .with(
+            "x-ms-routing-request-id",
+            format!("WESTEUROPE:{}:{correlation}", estate.clock.iso()),
+        )
+        .with(
+            &format!("x-ms-ratelimit-remaining-subscription-{kind}"),
+            left,
+        )
+        .with("Cache-Control", "no-cache")
+        .with(
+            "Strict-Transport-Security",
+            "max-age=31536000; includeSubDomains",
+        );
+    if let Some(client) = request.header("x-ms-client-request-id") {
+        response = response.with("x-ms-client-request-id", client);
+    }
+    response
+}
+
+fn handle(estate: &Estate, request: &Request) -> Result<Response, ArmError> {
+    let claims = access::authenticate(estate, request)?;
+    access::api_version(request)?;
+    let segments = request.segments();
+    let mut store = estate.store();
+    let polled = (request.verb == "GET")
+        .then(|| operation::asked_for(request, &segments))
+        .flatten();
+    if let Some((id, by_location)) = polled {
+        return operation::poll(estate, &mut store, &id, by_location);
+    }
+    if let ("GET", [_, subscription]) = (request.verb.as_str(), segments.as_slice()) {
+        access::authorize(
+            estate,
+            &claims,
+            request,
+            &format!("/subscriptions/{subscription}"),
+            "",
+        )?;
+        return Ok(subscription_body(estate, subscription));
+    }
+    let target = target::parse(&store, &request.verb, &segments)?;
+    let action = access::action_name(&request.verb, &target);
+    access::authorize(estate, &claims, request, &target.id, &action)?;
+    match request.verb.as_str() {
+        "GET" | "HEAD" => read::answer(estate, &mut store, request, &target),
+        "PUT" | "PATCH" => write::put(estate, &mut store, request, &target),
+        "DELETE" => write::delete(estate, &mut store, request, &target),
+        "POST" => read::action(&store, &target),
+        _ => Err(ArmError::new(
+            405,
+            "MethodNotAllowed",
+            "The method is not known here.",
+        )),
+    }
+}
+
+fn subscription_body(estate: &Estate, subscription: &str) -> Response {
+    let body = json!({
+        "id": format!("/subscriptions/{subscription}"),
+        "subscriptionId": subscription,
+        "tenantId": estate.directory.tenant(),
+        "displayName": "Emulated subscription",
+        "state": "Enabled",
+    });
+    Response::json(200, &body)
+}

@@ -1,0 +1,241 @@
+//! GET, HEAD, lists with their pages, and the POST actions that hand out secrets.
+
+use serde_json::{Value, json};
+
+use super::error::ArmError;
+use super::hooks;
+use super::kind::Kind;
+use super::operation;
+use super::store::{Entity, Store};
+use super::target::{Computed, Shape, Target};
+use super::write::{missing, require_parent, with_etag};
+use super::{apim, identity};
+use crate::estate::Estate;
+use crate::http::{Request, Response};
+
+/// Answers GET and HEAD.
+pub fn answer(
+    estate: &Estate,
+    store: &mut Store,
+    request: &Request,
+    target: &Target,
+) -> Result<Response, ArmError> {
+    match target.shape {
+        Shape::Item => item(estate, store, request, target),
+        Shape::List => list(estate, store, request, target),
+        Shape::Computed(Computed::AllPolicies) => {
+            require_present(store, target)?;
+            let items = apim::policy::index(store, &target.key);
+            page(estate, request, items, true)
+        }
+        Shape::Computed(Computed::Revisions) => {
+            require_present(store, target)?;
+            page(
+                estate,
+                request,
+                apim::api::revisions(store, &target.key),
+                true,
+            )
+        }
+        Shape::Action(_) => Err(ArmError::new(
+            405,
+            "MethodNotAllowed",
+            "An action is called with POST.",
+        )),
+    }
+}
+
+fn require_present(store: &Store, target: &Target) -> Result<(), ArmError> {
+    if store.get(&target.key).is_some() {
+        Ok(())
+    } else {
+        Err(missing(target))
+    }
+}
+
+fn item(
+    estate: &Estate,
+    store: &mut Store,
+    request: &Request,
+    target: &Target,
+) -> Result<Response, ArmError> {
+    if target.kind == Kind::SystemIdentity {
+        let body = identity::system_assigned(estate, store, target)?;
+        return Ok(Response::json(200, &body));
+    }
+    let running = operation::touch(estate, store, &target.key);
+    require_parent(store, target)?;
+    let entity = store.get(&target.key).ok_or_else(|| missing(target))?;
+    if request.verb == "HEAD" {
+        return Ok(with_etag(Response::empty(200), entity));
+    }
+    let mut body = hooks::view(estate, store, entity, request.query("format"));
+    if running && target.kind == Kind::Service {
+        body["properties"]["provisioningState"] = json!("Updating");
+    }
+    expand(request, store, entity, &mut body);
+    Ok(with_etag(Response::json(200, &body), entity))
+}
+
+/// `$expand=administrators/activedirectory` puts the Entra admin into a SQL server's body.
+fn expand(request: &Request, store: &Store, entity: &Entity, body: &mut Value) {
+    let wanted = request
+        .query("$expand")
+        .is_some_and(|what| what.eq_ignore_ascii_case("administrators/activedirectory"));
+    if entity.kind != Kind::SqlServer || !wanted {
+        return;
+    }
+    if let Some(admin) = super::sql::entra::expanded(store, &entity.key()) {
+        body["properties"]["administrators"] = admin;
+    }
+}
+
+fn list(
+    estate: &Estate,
+    store: &mut Store,
+    request: &Request,
+    target: &Target,
+) -> Result<Response, ArmError> {
+    require_parent(store, target)?;
+    let children: Vec<String> = match &target.parent {
+        Some(_) => store
+            .list(&target.key)
+            .iter()
+            .map(|entity| entity.key())
+            .collect(),
+        None => top_level(store, target),
+    };
+    for key in &children {
+        operation::touch(estate, store, key);
+    }
+    let items = children
+        .iter()
+        .filter_map(|key| store.get(key))
+        .filter(|entity| listed(estate, request, entity))
+        .map(|entity| {
+            let mut body = hooks::view(estate, store, entity, None);
+            expand(request, store, entity, &mut body);
+            body
+        })
+        .collect();
+    page(estate, request, items, target.kind.is_apim())
+}
+
+/// Services and servers of a resource group or of the whole subscription.
+fn top_level(store: &Store, target: &Target) -> Vec<String> {
+    let scope = target
+        .key
+        .split("/providers/")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+        + "/";
+    store
+        .below(&scope)
+        .filter(|entity| entity.kind == target.kind)
+        .map(super::store::Entity::key)
+        .collect()
+}
+
+/// Non-current revisions stay out of the list of APIs, and `isCurrent eq true` out of all.
+fn listed(estate: &Estate, request: &Request, entity: &Entity) -> bool {
+    let filter = request.query("$filter").unwrap_or_default();
+    match entity.kind {
+        Kind::Api if entity.key().contains(";rev=") => {
+            estate.settings.list_revisions && !filter.contains("isCurrent eq true")
+        }
+        Kind::NamedValue | Kind::Api => match filter.split_once("displayName eq ") {
+            Some((_, name)) => {
+                entity.property("displayName") == Some(name.trim().trim_matches('\''))
+            }
+            None => true,
+        },
+        _ => true,
+    }
+}
+
+/// Cuts one page out of `items`.
+fn page(
+    estate: &Estate,
+    request: &Request,
+    items: Vec<Value>,
+    apim: bool,
+) -> Result<Response, ArmError> {
+    let number = |name: &str| -> Result<Option<usize>, ArmError> {
+        let Some(text) = request.query(name) else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|_| {
+            ArmError::validation(
+                name,
+                format!("The value of '{name}' is not a whole number."),
+            )
+        })
+    };
+    let skip = number(if apim { "$skip" } else { "$skipToken" })?.unwrap_or(0);
+    let size = match number("$top")?.filter(|_| apim) {
+        Some(0) => {
+            return Err(ArmError::validation(
+                "$top",
+                "The value of '$top' is at least 1.",
+            ));
+        }
+        Some(top) => top.min(estate.settings.max_page_size),
+        None => estate.settings.page_size,
+    };
+    let total = items.len();
+    let items: Vec<Value> = items.into_iter().skip(skip).take(size).collect();
+    let next = skip + items.len();
+    let link = (next < total).then(|| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in &request.query {
+            if !name.eq_ignore_ascii_case("$skip") && !name.eq_ignore_ascii_case("$skipToken") {
+                query.append_pair(name, value);
+            }
+        }
+        query.append_pair(if apim { "$skip" } else { "$skipToken" }, &next.to_string());
+        format!("{}{}?{}", estate.arm_url(), request.path, query.finish())
+    });
+    let mut body = json!({"value": items});
+    if apim {
+        body["count"] = json!(total);
+        body["nextLink"] = json!(link.unwrap_or_default());
+    } else if let Some(link) = link {
+        body["nextLink"] = json!(link);
+    }
+    Ok(Response::json(200, &body))
+}
+
+/// POST actions. A Reader does not come here.
+pub fn action(store: &Store, target: &Target) -> Result<Response, ArmError> {
+    let Shape::Action(action) = &target.shape else {
+        return Err(ArmError::new(
+            405,
+            "MethodNotAllowed",
+            "The method is not known here.",
+        ));
+    };
+    let entity = store.get(&target.key).ok_or_else(|| missing(target))?;
+    match (target.kind, action.as_str()) {
+        (Kind::NamedValue, "listvalue") => {
+            let value = entity.body["properties"]["value"].clone();
+            Ok(with_etag(
+                Response::json(200, &json!({"value": value})),
+                entity,
+            ))
+        }
+        (Kind::Subscription, "listsecrets") => {
+            let properties = &entity.body["properties"];
+            let body = json!({
+                "primaryKey": properties["primaryKey"],
+                "secondaryKey": properties["secondaryKey"],
+            });
+            Ok(with_etag(Response::json(200, &body), entity))
+        }
+        _ => Err(ArmError::new(
+            404,
+            "NotFound",
+            format!("There is no action '{action}' here."),
+        )),
+    }
+}

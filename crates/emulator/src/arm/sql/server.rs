@@ -1,0 +1,156 @@
+//! Logical servers, their databases and firewall rules.
+
+use serde_json::{Value, json};
+
+use super::{server_key, server_name};
+use crate::arm::error::ArmError;
+use crate::arm::identity;
+use crate::arm::kind::{self, Kind};
+use crate::arm::store::{Entity, Store};
+use crate::arm::target::Target;
+use crate::estate::Estate;
+
+pub fn check(
+    store: &Store,
+    target: &Target,
+    current: Option<&Entity>,
+    next: &mut Value,
+) -> Result<(), ArmError> {
+    identity::check(store, next)?;
+    if !next["location"].is_string() {
+        next["location"] = json!("westeurope");
+    }
+    next["kind"] = json!("v12.0");
+    let properties = &mut next["properties"];
+    if current.is_none() {
+        for field in ["administratorLogin", "administratorLoginPassword"] {
+            if !properties[field].is_string() {
+                let message = format!("Invalid value given for parameter {field}.");
+                return Err(ArmError::new(400, "InvalidParameterValue", message));
+            }
+        }
+    }
+    for (field, value) in [
+        ("version", json!("12.0")),
+        ("state", json!("Ready")),
+        ("publicNetworkAccess", json!("Enabled")),
+        ("restrictOutboundNetworkAccess", json!("Disabled")),
+        ("minimalTlsVersion", json!("1.2")),
+    ] {
+        if properties[field].is_null() {
+            properties[field] = value;
+        }
+    }
+    let host = format!("{}.database.localhost", target.name.to_lowercase());
+    properties["fullyQualifiedDomainName"] = json!(host);
+    Ok(())
+}
+
+/// A new server begins with `master` and the settings that every server has.
+pub fn commit(estate: &Estate, store: &mut Store, mut entity: Entity) -> Result<(), ArmError> {
+    identity::commit(estate, store, &mut entity);
+    let key = entity.key();
+    let password = entity.body["properties"]
+        .as_object_mut()
+        .and_then(|properties| properties.remove("administratorLoginPassword"));
+    let is_new = store.get(&key).is_none();
+    let (id, login) = (
+        entity.id.clone(),
+        entity.property("administratorLogin").map(str::to_owned),
+    );
+    store.put(entity);
+    if !is_new {
+        return Ok(());
+    }
+    let password = password
+        .as_ref()
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    estate
+        .sql
+        .create_server(server_name(&key), &login.unwrap_or_default(), password);
+    for (child, properties) in [
+        ("databases/master", json!({"status": "Online"})),
+        (
+            "azureADOnlyAuthentications/Default",
+            json!({"azureADOnlyAuthentication": false}),
+        ),
+        (
+            "extendedAuditingSettings/default",
+            json!({"state": "Disabled", "isAzureMonitorTargetEnabled": false}),
+        ),
+        (
+            "connectionPolicies/default",
+            json!({"connectionType": "Default"}),
+        ),
+    ] {
+        let collection = child.split('/').next().unwrap_or_default();
+        let Some((kind, type_name)) = kind::lookup(&format!("Microsoft.Sql/servers/{collection}"))
+        else {
+            continue;
+        };
+        let etag = store.next_etag();
+        let body = json!({"properties": properties});
+        store.put(Entity {
+            id: format!("{id}/{child}"),
+            kind,
+            type_name,
+            body,
+            etag,
+        });
+    }
+    Ok(())
+}
+
+pub fn remove(estate: &Estate, store: &Store, key: &str) {
+    identity::remove(estate, store, key);
+    estate.sql.drop_server(server_name(key));
+}
+
+pub fn check_database(next: &mut Value) -> Result<(), ArmError> {
+    if !next["location"].is_string() {
+        next["location"] = json!("westeurope");
+    }
+    next["properties"]["status"] = json!("Online");
+    if next["properties"]["collation"].is_null() {
+        next["properties"]["collation"] = json!("SQL_Latin1_General_CP1_CI_AS");
+    }
+    Ok(())
+}
+
+pub fn commit_database(estate: &Estate, store: &mut Store, entity: Entity) -> Result<(), ArmError> {
+    estate
+        .sql
+        .create_database(server_name(&entity.key()), entity.name());
+    store.put(entity);
+    Ok(())
+}
+
+pub fn remove_database(estate: &Estate, key: &str) {
+    let name = key.rsplit('/').next().unwrap_or_default();
+    estate.sql.drop_database(server_name(key), name);
+}
+
+pub fn check_firewall_rule(next: &Value) -> Result<(), ArmError> {
+    let address = |field: &str| {
+        let text = next["properties"][field].as_str().unwrap_or_default();
+        text.parse::<std::net::Ipv4Addr>().map_err(|_| {
+            let message = format!("Invalid value given for parameter {field}.");
+            ArmError::new(400, "InvalidParameterValue", message)
+        })
+    };
+    if address("startIpAddress")? > address("endIpAddress")? {
+        let message = "The start IP address is greater than the end IP address.";
+        return Err(ArmError::new(400, "InvalidParameterValue", message));
+    }
+    Ok(())
+}
+
+/// Whether the server's Entra-only flag is on.
+pub fn entra_only(store: &Store, key: &str) -> bool {
+    let flag = format!("{}/azureadonlyauthentications/default", server_key(key));
+    store.get(&flag).is_some_and(|entity| {
+        entity.kind == Kind::EntraOnly
+            && entity.body["properties"]["azureADOnlyAuthentication"] == json!(true)
+    })
+}

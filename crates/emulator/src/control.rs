@@ -1,0 +1,110 @@
+//! The plain listener on loopback: the App Service managed identity endpoint, and the control API
+//! by which a test or a demo moves time, asks for faults and counts requests.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::directory::{Principal, PrincipalKind};
+use crate::entra;
+use crate::estate::Estate;
+use crate::http::{Fault, Request, Response};
+
+/// The path of the managed identity endpoint.
+pub const IDENTITY_PATH: &str = "/msi/token";
+
+/// Answers a request on the plain listener.
+pub fn answer(estate: &Estate, request: &Request) -> Response {
+    match (request.verb.as_str(), request.path.as_str()) {
+        ("GET", IDENTITY_PATH) => managed_identity(estate, request),
+        ("POST", "/_emulator/advance") => advance(estate, request),
+        ("GET", "/_emulator/requests") => requests(estate, request.query("reset").is_some()),
+        ("POST" | "DELETE", "/_emulator/requests") => requests(estate, true),
+        ("GET", "/_emulator/faults") => {
+            Response::json(200, &json!({"faults": estate.faults().list()}))
+        }
+        ("POST", "/_emulator/faults") => add_fault(estate, request),
+        ("DELETE", "/_emulator/faults") => {
+            estate.faults().clear();
+            Response::empty(204)
+        }
+        _ => Response::text(404, "Not an endpoint of the emulator's control API."),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    seconds: i64,
+}
+
+fn advance(estate: &Estate, request: &Request) -> Response {
+    match serde_json::from_slice::<Advance>(&request.body) {
+        Ok(Advance { seconds }) if seconds >= 0 => {
+            estate.clock.advance(seconds);
+            Response::json(200, &json!({"now": estate.clock.iso()}))
+        }
+        _ => bad("the body is {\"seconds\": n} with n not negative"),
+    }
+}
+
+fn add_fault(estate: &Estate, request: &Request) -> Response {
+    match serde_json::from_slice::<Fault>(&request.body) {
+        Ok(fault) => {
+            estate.faults().add(fault);
+            Response::empty(204)
+        }
+        Err(error) => bad(&format!("the body is not a fault: {error}")),
+    }
+}
+
+fn requests(estate: &Estate, reset: bool) -> Response {
+    let mut requests = estate.requests();
+    let list = requests.list();
+    if reset {
+        requests.reset();
+    }
+    let total: u64 = list.iter().map(|line| line.count).sum();
+    Response::json(200, &json!({"total": total, "requests": list}))
+}
+
+fn bad(message: &str) -> Response {
+    Response::json(400, &json!({"error": message}))
+}
+
+fn managed_identity(estate: &Estate, request: &Request) -> Response {
+    let refuse = |status: u16, message: &str| -> Response {
+        Response::json(status, &json!({"statusCode": status, "message": message}))
+    };
+    if request.header("x-identity-header") != Some(estate.identity_header.as_str()) {
+        return refuse(401, "The X-IDENTITY-HEADER header is missing or wrong.");
+    }
+    if request.query("api-version") != Some("2019-08-01") {
+        return refuse(400, "The api-version must be 2019-08-01.");
+    }
+    let Some(audience) = request.query("resource").and_then(entra::audience) else {
+        return refuse(400, "The resource is missing or unknown.");
+    };
+    let Some(identity) = chosen_identity(estate, request) else {
+        return refuse(400, "No managed identity found for the given identifier.");
+    };
+    let token = estate.directory.issue(&identity, audience, entra::LIFETIME);
+    let body: Value = json!({
+        "access_token": token,
+        "expires_on": (estate.clock.now() + entra::LIFETIME).to_string(),
+        "resource": audience,
+        "token_type": "Bearer",
+        "client_id": identity.client_id,
+    });
+    Response::json(200, &body)
+}
+
+/// The identity that is asked for by client or object id, else the host's own.
+fn chosen_identity(estate: &Estate, request: &Request) -> Option<Principal> {
+    let directory = &estate.directory;
+    let identity = match (request.query("client_id"), request.query("principal_id")) {
+        (Some(client), _) => directory.by_client_id(client),
+        (None, Some(object)) => directory.by_object_id(object),
+        (None, None) => directory.by_client_id(estate.host_identity.as_deref()?),
+    };
+    identity.filter(|principal| principal.kind == PrincipalKind::ManagedIdentity)
+}

@@ -1,0 +1,76 @@
+//! What all services of one emulator share: the directory, the time, the store of ARM entities, the
+//! SQL servers, and where everything is listening.
+//!
+//! Lock order: the store first, then whatever a write touches in the directory or in SQL.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::arm::Store;
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::http::{Faults, Requests};
+use crate::seed::{RoleSeed, Settings};
+use crate::sql::Sql;
+
+/// Where the emulator listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    pub https: u16,
+    pub sql: u16,
+    pub control: u16,
+}
+
+/// The shared state; one for each running emulator.
+pub struct Estate {
+    pub clock: Clock,
+    pub directory: Directory,
+    pub sql: Sql,
+    pub settings: Settings,
+    pub roles: Vec<RoleSeed>,
+    pub ports: Ports,
+    pub ca_pem: String,
+    /// The client id that the managed identity endpoint speaks for when none is named.
+    pub host_identity: Option<String>,
+    /// What `X-IDENTITY-HEADER` must say.
+    pub identity_header: String,
+    pub cells: Cells,
+}
+
+/// What changes while the emulator runs.
+#[derive(Default)]
+pub struct Cells {
+    store: Mutex<Store>,
+    faults: Mutex<Faults>,
+    requests: Mutex<Requests>,
+}
+
+impl Estate {
+    pub fn store(&self) -> MutexGuard<'_, Store> {
+        self.cells
+            .store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.cells
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.cells
+            .requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn arm_url(&self) -> String {
+        format!("https://management.localhost:{}", self.ports.https)
+    }
+
+    pub fn login_url(&self) -> String {
+        format!("https://login.localhost:{}", self.ports.https)
+    }
+}

@@ -1,0 +1,126 @@
+//! The two listeners: HTTPS for the emulated services, plain HTTP on loopback for the managed
+//! identity endpoint and the control API.
+
+use std::sync::Arc;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::HOST;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::{Answer, Request, Response};
+use crate::control;
+use crate::estate::Estate;
+
+const BODY_LIMIT: usize = 8 * 1024 * 1024;
+
+/// Serves HTTPS until the task is dropped; every connection ends with it.
+pub async fn serve_tls(listener: TcpListener, acceptor: TlsAcceptor, estate: Arc<Estate>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                let (acceptor, estate) = (acceptor.clone(), estate.clone());
+                connections.spawn(async move {
+                    // A client that refuses our certificate ends here; that is its message to give.
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        connection(stream, estate, true).await;
+                    }
+                });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Serves plain HTTP until the task is dropped.
+pub async fn serve_plain(listener: TcpListener, estate: Arc<Estate>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                connections.spawn(connection(stream, estate.clone(), false));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection<S>(stream: S, estate: Arc<Estate>, public: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let estate = estate.clone();
+        async move {
+            let answer = match read(request).await {
+                Err(refusal) => Answer::Reply(refusal),
+                Ok(request) if public => super::answer(&estate, &request).await,
+                Ok(request) => Answer::Reply(control::answer(&estate, &request)),
+            };
+            match answer {
+                Answer::Reply(response) => Ok(write(response)),
+                Answer::Drop => Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted)),
+            }
+        }
+    });
+    // An error here is a client that went away or a connection that we cut on purpose.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn read(request: hyper::Request<Incoming>) -> Result<Request, Response> {
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, BODY_LIMIT)
+        .collect()
+        .await
+        .map_err(|_| Response::text(413, "The body is larger than 8 MiB or was cut off."))?
+        .to_bytes();
+    let host = parts
+        .headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .or_else(|| {
+            parts
+                .uri
+                .authority()
+                .map(hyper::http::uri::Authority::as_str)
+        })
+        .unwrap_or_default();
+    let host = host
+        .rsplit_once(':')
+        .map_or(host, |(name, _)| name)
+        .to_lowercase();
+    let query = parts.uri.query().unwrap_or_default().as_bytes();
+    let query = url::form_urlencoded::parse(query).into_owned().collect();
+    Ok(Request {
+        verb: parts.method.as_str().to_uppercase(),
+        host,
+        path: parts.uri.path().to_owned(),
+        query,
+        headers: parts.headers,
+        body,
+    })
+}
+
+fn write(response: Response) -> hyper::Response<Full<Bytes>> {
+    let mut builder = hyper::Response::builder().status(response.status);
+    for (name, value) in &response.headers {
+        builder = builder.header(name.as_str(), value.as_str());
+    }
+    builder
+        .body(Full::new(Bytes::from(response.body)))
+        .unwrap_or_else(|_| {
+            let mut failed = hyper::Response::new(Full::new(Bytes::new()));
+            *failed.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+            failed
+        })
+}

@@ -1,0 +1,158 @@
+//! One database: its storage, its catalogue, and whose turn it is.
+//!
+//! Sessions take turns statement batch by statement batch. One with an open transaction keeps its
+//! turn until it commits, rolls back or goes, so that what it has done can be undone as a whole.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use tokio::sync::Notify;
+
+use super::catalogue::{Catalogue, same};
+use super::functions::{self, CallContext};
+
+/// What a statement does to a table of the storage.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Access {
+    pub permission: &'static str,
+    pub table: String,
+    /// Empty when no single column is meant.
+    pub column: String,
+    /// The view or common table expression inside which it happens.
+    pub within: Option<String>,
+}
+
+pub struct Database {
+    pub name: String,
+    state: Mutex<DbState>,
+    /// Rung when a transaction ends.
+    pub turn: Notify,
+}
+
+pub struct DbState {
+    pub storage: Connection,
+    pub catalogue: Arc<Catalogue>,
+    /// The catalogue as it was when the open transaction began.
+    saved: Option<Arc<Catalogue>>,
+    /// The session whose transaction is open.
+    owner: Option<i32>,
+    pub dropped: bool,
+    accesses: Arc<Mutex<Vec<Access>>>,
+    /// What functions such as USER_NAME() answer from.
+    pub call: Arc<Mutex<CallContext>>,
+    /// Tables of each session that go with it.
+    pub temporary: BTreeMap<i32, Vec<String>>,
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    pub fn new(name: &str, now: i64, admin_sid: &[u8]) -> rusqlite::Result<Self> {
+        let catalogue = Arc::new(Catalogue::new(now, admin_sid, same(name, "master")));
+        let mut storage = Connection::open_in_memory()?;
+        // Without this a misspelt column in double quotes would be a string.
+        storage.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        storage.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+        storage.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+        let accesses: Arc<Mutex<Vec<Access>>> = Arc::default();
+        let seen = Arc::clone(&accesses);
+        storage.authorizer(Some(move |context: AuthContext<'_>| {
+            note(&seen, context);
+            Authorization::Allow
+        }))?;
+        let call = Arc::new(Mutex::new(CallContext::new(Arc::clone(&catalogue), name)));
+        functions::register(&storage, &call)?;
+        Ok(Self {
+            name: name.to_owned(),
+            state: Mutex::new(DbState {
+                storage,
+                catalogue,
+                saved: None,
+                owner: None,
+                dropped: false,
+                accesses,
+                call,
+                temporary: BTreeMap::new(),
+            }),
+            turn: Notify::new(),
+        })
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, DbState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn is_master(&self) -> bool {
+        same(&self.name, "master")
+    }
+}
+
+/// Keeps what the storage is about to touch.
+fn note(seen: &Mutex<Vec<Access>>, context: AuthContext<'_>) {
+    let (permission, table, column) = match context.action {
+        AuthAction::Read { table_name, column_name } => ("SELECT", table_name, column_name),
+        AuthAction::Insert { table_name } => ("INSERT", table_name, ""),
+        AuthAction::Delete { table_name } => ("DELETE", table_name, ""),
+        AuthAction::Update { table_name, column_name } => ("UPDATE", table_name, column_name),
+        _ => return,
+    };
+    seen.lock().unwrap_or_else(PoisonError::into_inner).push(Access {
+        permission,
+        table: table.to_owned(),
+        column: column.to_owned(),
+        within: context.accessor.map(str::to_owned),
+    });
+}
+
+impl DbState {
+    /// Whether `session` may run now.
+    pub fn free_for(&self, session: i32) -> bool {
+        self.owner.is_none_or(|owner| owner == session)
+    }
+
+    /// What has been touched since the last time this was asked.
+    pub fn take_accesses(&self) -> Vec<Access> {
+        std::mem::take(&mut *self.accesses.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn begin(&mut self, session: i32) -> rusqlite::Result<()> {
+        self.storage.execute_batch("BEGIN")?;
+        self.saved = Some(Arc::clone(&self.catalogue));
+        self.owner = Some(session);
+        Ok(())
+    }
+
+    pub fn commit(&mut self) -> rusqlite::Result<()> {
+        self.storage.execute_batch("COMMIT")?;
+        self.saved = None;
+        self.owner = None;
+        Ok(())
+    }
+
+    /// Undoes everything since `begin`, in the storage and in the catalogue.
+    pub fn rollback(&mut self) -> rusqlite::Result<()> {
+        // The storage may have rolled back on its own after a grave error.
+        let ended = if self.storage.is_autocommit() {
+            Ok(())
+        } else {
+            self.storage.execute_batch("ROLLBACK")
+        };
+        if let Some(saved) = self.saved.take() {
+            self.catalogue = saved;
+        }
+        self.owner = None;
+        ended
+    }
+
+    pub fn catalogue_mut(&mut self) -> &mut Catalogue {
+        Arc::make_mut(&mut self.catalogue)
+    }
+}

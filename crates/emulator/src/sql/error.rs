@@ -1,0 +1,153 @@
+//! Errors as the server sends them: number, class (severity), state and text.
+//!
+//! Numbers and texts follow the service's own message list (azure-facts C.7 names those that the
+//! move to managed identities meets), because clients decide by number.
+
+/// One error message of the emulated server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Msg {number}, Level {class}, State {state}: {message}")]
+pub struct SqlError {
+    pub number: i32,
+    pub class: u8,
+    pub state: u8,
+    pub message: String,
+}
+
+impl SqlError {
+    pub fn new(number: i32, class: u8, message: impl Into<String>) -> Self {
+        Self { number, class, state: 1, message: message.into() }
+    }
+
+    /// Whether the rest of the batch is skipped even with XACT_ABORT off. Other errors end their
+    /// statement only, and the batch goes on: the reason why scripts need XACT_ABORT or TRY.
+    pub fn ends_batch(&self) -> bool {
+        matches!(self.number, 102 | 105 | 137 | 156 | 207 | 208 | 245 | 1222 | 2812 | 40508..=40530)
+            || self.number >= 50_000
+            || self.class >= 17
+    }
+
+    pub fn syntax(near: &str) -> Self {
+        Self::new(102, 15, format!("Incorrect syntax near '{near}'."))
+    }
+
+    pub fn unsupported(what: &str) -> Self {
+        Self::new(40514, 16, format!("'{what}' is not supported in this version of SQL Server."))
+    }
+
+    pub fn no_permission() -> Self {
+        Self::new(15247, 16, "User does not have permission to perform this action.")
+    }
+
+    /// 15151, the service's one answer to both "is not there" and "is not yours".
+    pub fn cannot(verb: &str, kind: &str, name: &str) -> Self {
+        Self::new(
+            15151,
+            16,
+            format!(
+                "Cannot {verb} the {kind} '{name}', because it does not exist or you do not have \
+                 permission."
+            ),
+        )
+    }
+
+    pub fn principal_exists(name: &str) -> Self {
+        Self::new(
+            15023,
+            16,
+            format!("User, group, or role '{name}' already exists in the current database."),
+        )
+    }
+
+    pub fn invalid_object(name: &str) -> Self {
+        Self::new(208, 16, format!("Invalid object name '{name}'."))
+    }
+
+    pub fn object_exists(name: &str) -> Self {
+        Self::new(2714, 16, format!("There is already an object named '{name}' in the database."))
+    }
+
+    pub fn create_denied(what: &str, database: &str) -> Self {
+        Self::new(262, 14, format!("{what} permission denied in database '{database}'."))
+    }
+
+    pub fn denied(permission: &str, object: &str, database: &str, schema: &str) -> Self {
+        Self::new(
+            229,
+            14,
+            format!(
+                "The {permission} permission was denied on the object '{object}', database \
+                 '{database}', schema '{schema}'."
+            ),
+        )
+    }
+
+    pub fn login_failed(login: &str) -> Self {
+        Self::new(18456, 14, format!("Login failed for user '{login}'."))
+    }
+
+    /// 4060, sent before the 18456 of the same refusal.
+    pub fn cannot_open(database: &str) -> Self {
+        Self::new(
+            4060,
+            11,
+            format!("Cannot open database \"{database}\" requested by the login. The login failed."),
+        )
+    }
+
+    /// What the storage said, as the server would have said it.
+    pub fn from_sqlite(error: &rusqlite::Error) -> Self {
+        let text = match error {
+            rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+            rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+            rusqlite::Error::UserFunctionError(inner) => {
+                return inner
+                    .downcast_ref::<SqlError>()
+                    .cloned()
+                    .unwrap_or_else(|| Self::new(50000, 16, inner.to_string()));
+            }
+            other => other.to_string(),
+        };
+        let after = |prefix: &str| text.strip_prefix(prefix).map(str::trim).map(str::to_owned);
+        let last = |path: String| path.rsplit('.').next().unwrap_or_default().to_owned();
+        if let Some(column) = after("no such column:") {
+            return Self::new(207, 16, format!("Invalid column name '{}'.", last(column)));
+        }
+        if let Some(column) = after("ambiguous column name:") {
+            return Self::new(209, 16, format!("Ambiguous column name '{}'.", last(column)));
+        }
+        if let Some(table) = after("no such table:") {
+            return Self::invalid_object(&table);
+        }
+        if let Some(function) = after("no such function:") {
+            return Self::new(
+                195,
+                15,
+                format!("'{function}' is not a recognized built-in function name."),
+            );
+        }
+        if let Some(column) = after("NOT NULL constraint failed:") {
+            return Self::new(
+                515,
+                16,
+                format!(
+                    "Cannot insert the value NULL into column '{}'; column does not allow nulls.",
+                    last(column)
+                ),
+            );
+        }
+        if text.contains("UNIQUE constraint failed") {
+            return Self::new(
+                2627,
+                14,
+                "Violation of PRIMARY KEY or UNIQUE KEY constraint. Cannot insert duplicate key.",
+            );
+        }
+        if text.contains("constraint failed") {
+            return Self::new(547, 16, "The statement conflicted with a constraint.");
+        }
+        if let Some((near, _)) = text.strip_prefix("near \"").and_then(|t| t.split_once('"')) {
+            return Self::syntax(near);
+        }
+        Self::new(50000, 16, text)
+    }
+}

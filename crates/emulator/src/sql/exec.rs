@@ -1,0 +1,375 @@
+//! Statements: control flow, variables, transactions, errors.
+//!
+//! An error ends its statement; the batch goes on unless the error is one that ends it, XACT_ABORT
+//! is on, or a TRY block takes it. That is the service's behaviour, and scripts that forget it go
+//! wrong here as there.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use rusqlite::types::Value;
+
+use super::ast::{Statement, Tokens};
+use super::catalogue::Securable;
+use super::database::DbState;
+use super::error::SqlError;
+use super::lexer::Lexed;
+use super::permissions::Subject;
+use super::session::{Reply, Session};
+use super::value::{self, ColumnType};
+
+/// Where to go on after a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    Next,
+    Return(i32),
+}
+
+/// A loop that runs longer than this is broken off.
+const LOOPS: usize = 100_000;
+
+impl Session {
+    pub(super) fn statements(
+        &mut self,
+        db: &mut DbState,
+        statements: &[Statement],
+    ) -> Result<Flow, SqlError> {
+        for statement in statements {
+            match self.statement(db, statement) {
+                Ok(Flow::Next) => {}
+                Ok(flow) => return Ok(flow),
+                Err(error) => self.after_error(error)?,
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    /// Reports an error that the batch survives; gives back one that it does not.
+    fn after_error(&mut self, error: SqlError) -> Result<(), SqlError> {
+        self.settings.error = error.number;
+        let control = self.tries > 0 || self.settings.xact_abort || error.ends_batch();
+        if control || self.doomed {
+            return Err(error);
+        }
+        self.replies.push(Reply::Error(error));
+        Ok(())
+    }
+
+    fn statement(&mut self, db: &mut DbState, statement: &Statement) -> Result<Flow, SqlError> {
+        match statement {
+            Statement::Query(tokens) => self.query(db, tokens)?,
+            Statement::Insert(tokens) => self.insert(db, tokens)?,
+            Statement::Update(tokens) => self.update(db, tokens)?,
+            Statement::Delete(tokens) => self.delete(db, tokens)?,
+            Statement::Truncate(name) => self.truncate(db, name)?,
+            Statement::SetOption(tokens) => self.set_option(db, tokens)?,
+            Statement::SetVariable(name, tokens) => {
+                let value = self.evaluate(db, tokens)?;
+                self.assign(name, value)?;
+            }
+            Statement::Declare(variables) => {
+                for (name, ty, tokens) in variables {
+                    let value = match tokens {
+                        Some(tokens) => value::cast(self.evaluate(db, tokens)?, *ty, 0)?,
+                        None => Value::Null,
+                    };
+                    self.variables.insert(name.clone(), (*ty, value));
+                }
+            }
+            Statement::If { condition, then, otherwise } => {
+                if self.holds(db, condition)? {
+                    return self.statement(db, then);
+                }
+                if let Some(otherwise) = otherwise {
+                    return self.statement(db, otherwise);
+                }
+            }
+            Statement::While { condition, body } => return self.repeat(db, condition, body),
+            Statement::Block(statements) => return self.statements(db, statements),
+            Statement::Try { body, handler } => return self.attempt(db, body, handler),
+            Statement::Begin => self.begin(db)?,
+            Statement::Commit => self.commit(db)?,
+            Statement::Rollback => self.roll_back_statement(db)?,
+            Statement::Print(tokens) => {
+                let message = value::to_text(&self.evaluate(db, tokens)?, 0);
+                self.replies.push(Reply::Info(SqlError::new(0, 0, message)));
+            }
+            Statement::Throw(thrown) => return Err(self.thrown(db, thrown.as_ref())?),
+            Statement::RaiseError(arguments) => self.raise(db, arguments)?,
+            Statement::Return(tokens) => {
+                let value = match tokens {
+                    Some(tokens) => self.evaluate(db, tokens)?,
+                    None => Value::Integer(0),
+                };
+                let status = match value::cast(value, ColumnType::Int, 0)? {
+                    Value::Integer(n) => n as i32,
+                    _ => 0,
+                };
+                return Ok(Flow::Return(status));
+            }
+            Statement::Exec(exec) => {
+                self.exec(db, exec)?;
+            }
+            Statement::ExecText(tokens) => {
+                let text = value::to_text(&self.evaluate(db, tokens)?, 0);
+                self.dynamic(db, &text, BTreeMap::new())?;
+            }
+            Statement::ExecuteAs(tokens) => self.execute_as(db, tokens)?,
+            Statement::Revert => {
+                if self.subjects.len() > 1 {
+                    self.subjects.pop();
+                }
+            }
+            Statement::Use => {
+                return Err(SqlError::new(
+                    40508,
+                    16,
+                    "USE statement is not supported to switch between databases. Use a new \
+                     connection to connect to a different database.",
+                ));
+            }
+            Statement::Security(security) => {
+                self.security(db, security)?;
+                self.done(None);
+            }
+            Statement::Ddl(ddl) => {
+                self.ddl(db, ddl)?;
+                self.done(None);
+            }
+        }
+        self.settings.error = 0;
+        Ok(Flow::Next)
+    }
+
+    /// Reports a statement as done.
+    pub(super) fn done(&mut self, rows: Option<u64>) {
+        if let Some(rows) = rows {
+            self.settings.rowcount = rows as i64;
+        }
+        let rows = rows.filter(|_| !self.settings.nocount);
+        self.replies.push(Reply::Done(rows));
+    }
+
+    fn repeat(
+        &mut self,
+        db: &mut DbState,
+        condition: &Tokens,
+        body: &Statement,
+    ) -> Result<Flow, SqlError> {
+        for _ in 0..LOOPS {
+            if !self.holds(db, condition)? {
+                return Ok(Flow::Next);
+            }
+            if let Flow::Return(status) = self.statement(db, body)? {
+                return Ok(Flow::Return(status));
+            }
+        }
+        Err(SqlError::new(50000, 16, "The loop does not end."))
+    }
+
+    fn attempt(
+        &mut self,
+        db: &mut DbState,
+        body: &[Statement],
+        handler: &[Statement],
+    ) -> Result<Flow, SqlError> {
+        self.tries += 1;
+        let outcome = self.statements(db, body);
+        self.tries -= 1;
+        let error = match outcome {
+            Ok(flow) => return Ok(flow),
+            // A mistake in the text of this very batch is not for its own handler.
+            Err(error) if matches!(error.number, 102 | 137 | 207 | 208) && self.depth == 0 => {
+                return Err(error);
+            }
+            Err(error) => error,
+        };
+        self.doomed = self.settings.xact_abort && self.transactions > 0;
+        self.caught.push(error);
+        let outcome = self.statements(db, handler);
+        self.caught.pop();
+        outcome
+    }
+
+    fn thrown(
+        &mut self,
+        db: &mut DbState,
+        thrown: Option<&(Tokens, Tokens, Tokens)>,
+    ) -> Result<SqlError, SqlError> {
+        let Some((number, message, state)) = thrown else {
+            let outside = SqlError::new(10704, 15, "THROW without parameters outside a CATCH block.");
+            return self.caught.last().cloned().ok_or(outside);
+        };
+        let number = self.integer(db, number)?;
+        let message = value::to_text(&self.evaluate(db, message)?, 0);
+        let state = self.integer(db, state)?;
+        Ok(SqlError { state: state as u8, ..SqlError::new(number as i32, 16, message) })
+    }
+
+    fn raise(&mut self, db: &mut DbState, arguments: &[Tokens]) -> Result<(), SqlError> {
+        let [message, severity, ..] = arguments else {
+            return Err(SqlError::syntax("RAISERROR"));
+        };
+        let mut message = value::to_text(&self.evaluate(db, message)?, 0);
+        let severity = self.integer(db, severity)?;
+        for argument in arguments.iter().skip(3) {
+            let text = value::to_text(&self.evaluate(db, argument)?, 0);
+            let at = [message.find("%s"), message.find("%d")].into_iter().flatten().min();
+            if let Some(at) = at {
+                message.replace_range(at..at + 2, &text);
+            }
+        }
+        let error = SqlError::new(50000, severity as u8, message);
+        if severity <= 10 {
+            self.replies.push(Reply::Info(error));
+            return Ok(());
+        }
+        // RAISERROR never ends a batch by itself.
+        if self.tries > 0 {
+            return Err(error);
+        }
+        self.replies.push(Reply::Error(error));
+        Ok(())
+    }
+
+    fn integer(&mut self, db: &mut DbState, tokens: &[Lexed]) -> Result<i64, SqlError> {
+        match value::cast(self.evaluate(db, tokens)?, ColumnType::BigInt, 0)? {
+            Value::Integer(n) => Ok(n),
+            _ => Ok(0),
+        }
+    }
+
+    pub(super) fn assign(&mut self, name: &str, value: Value) -> Result<(), SqlError> {
+        let Some((ty, slot)) = self.variables.get_mut(name) else {
+            let message = format!("Must declare the scalar variable \"@{name}\".");
+            return Err(SqlError::new(137, 15, message));
+        };
+        *slot = value::cast(value, *ty, 0)?;
+        Ok(())
+    }
+
+    fn set_option(&mut self, db: &mut DbState, tokens: &[Lexed]) -> Result<(), SqlError> {
+        let on = tokens.last().is_some_and(|token| token.is_word("ON"));
+        for token in tokens {
+            match token.upper().as_deref() {
+                Some("NOCOUNT") => self.settings.nocount = on,
+                Some("XACT_ABORT") => self.settings.xact_abort = on,
+                Some("IMPLICIT_TRANSACTIONS") => self.settings.implicit_transactions = on,
+                _ => {}
+            }
+        }
+        if self.settings.implicit_transactions && self.transactions == 0 {
+            self.begin(db)?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, db: &mut DbState) -> Result<(), SqlError> {
+        if self.transactions == 0 {
+            db.begin(self.id).map_err(|error| SqlError::from_sqlite(&error))?;
+            self.replies.push(Reply::Began);
+        }
+        self.transactions += 1;
+        self.done(None);
+        Ok(())
+    }
+
+    fn commit(&mut self, db: &mut DbState) -> Result<(), SqlError> {
+        if self.doomed {
+            return Err(SqlError::new(
+                3930,
+                16,
+                "The current transaction cannot be committed and cannot support operations that \
+                 write to the log file. Roll back the transaction.",
+            ));
+        }
+        match self.transactions {
+            0 => {
+                let message = "The COMMIT TRANSACTION request has no corresponding BEGIN \
+                               TRANSACTION.";
+                return Err(SqlError::new(3902, 16, message));
+            }
+            1 => {
+                db.commit().map_err(|error| SqlError::from_sqlite(&error))?;
+                self.replies.push(Reply::Committed);
+            }
+            _ => {}
+        }
+        self.transactions -= 1;
+        self.done(None);
+        Ok(())
+    }
+
+    fn roll_back_statement(&mut self, db: &mut DbState) -> Result<(), SqlError> {
+        if self.transactions == 0 {
+            let message = "The ROLLBACK TRANSACTION request has no corresponding BEGIN \
+                           TRANSACTION.";
+            return Err(SqlError::new(3903, 16, message));
+        }
+        self.roll_back(db)?;
+        self.done(None);
+        Ok(())
+    }
+
+    pub(super) fn roll_back(&mut self, db: &mut DbState) -> Result<(), SqlError> {
+        self.transactions = 0;
+        self.doomed = false;
+        db.rollback().map_err(|error| SqlError::from_sqlite(&error))?;
+        self.replies.push(Reply::RolledBack);
+        Ok(())
+    }
+
+    /// EXECUTE AS USER; groups and roles cannot be put on.
+    fn execute_as(&mut self, db: &mut DbState, tokens: &[Lexed]) -> Result<(), SqlError> {
+        let tokens: Tokens = match tokens.iter().position(|token| token.is_word("WITH")) {
+            Some(at) => tokens[..at].to_vec(),
+            None => tokens.to_vec(),
+        };
+        let name = value::to_text(&self.evaluate(db, &tokens)?, 0);
+        use super::catalogue::PrincipalType::{ExternalUser, SqlUser};
+        let found = db
+            .catalogue
+            .principal(&name)
+            .filter(|p| matches!(p.kind, SqlUser | ExternalUser))
+            .map(|p| p.id)
+            .filter(|id| self.can(db, "IMPERSONATE", Securable::Principal(*id)));
+        let Some(id) = found else {
+            let message = format!(
+                "Cannot execute as the database principal because the principal \"{name}\" does \
+                 not exist, this type of principal cannot be impersonated, or you do not have \
+                 permission."
+            );
+            return Err(SqlError::new(15517, 16, message));
+        };
+        self.subjects.push(Subject::user(id));
+        Ok(())
+    }
+
+    /// Sets what the built-in functions answer from.
+    pub(super) fn set_call(&self, db: &DbState) {
+        let names = self.server.database_names();
+        let entra_only = self.server.lock().entra_only;
+        let mut call = db.call.lock().unwrap_or_else(PoisonError::into_inner);
+        call.catalogue = std::sync::Arc::clone(&db.catalogue);
+        call.database = self.database.name.clone();
+        call.database_id = super::views_server::database_id(&names, &self.database.name);
+        call.server = self.server.name.clone();
+        call.subject = self.subject();
+        call.login = self.identity.name.clone();
+        call.login_sid = self.identity.sid.clone();
+        call.host = self.identity.host.clone();
+        call.program = self.identity.program.clone();
+        call.is_server_admin = self.identity.is_server_admin && self.subjects.len() == 1;
+        call.server_roles = self.identity.server_roles.clone();
+        call.entra_only = entra_only;
+        call.now = self.server.clock.now();
+        call.session_context = std::sync::Arc::clone(&self.context);
+        call.caught = self.caught.last().cloned();
+        call.identity = self.settings.identity;
+        call.transaction_state = match (self.transactions, self.doomed) {
+            (0, _) => 0,
+            (_, true) => -1,
+            (_, false) => 1,
+        };
+    }
+}

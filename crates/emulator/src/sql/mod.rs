@@ -1,0 +1,166 @@
+//! Emulated Azure SQL logical servers: logins, databases, a catalogue that T-SQL can query, and
+//! user tables behind the permissions that the catalogue holds.
+//!
+//! User data lives in SQLite, one connection in memory for each database; T-SQL is rewritten into
+//! its dialect (`rewrite`). Principals and permissions are plain values (`catalogue`), shown as
+//! tables when a query names them (`views`), and every access to a user table is checked against
+//! them. What goes over the wire is `tds`'s business.
+
+mod ast;
+mod catalogue;
+mod database;
+mod ddl;
+mod dml;
+mod error;
+mod exec;
+mod expression;
+mod functions;
+mod grants;
+mod lexer;
+mod login;
+mod logins;
+mod parse;
+mod parse_ddl;
+mod parse_security;
+mod permissions;
+mod policies;
+mod principals;
+mod procedures;
+mod query;
+mod rewrite;
+mod server;
+mod session;
+mod time;
+mod value;
+mod views;
+mod views_server;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Clock;
+use crate::directory::Directory;
+
+pub use error::SqlError;
+pub use login::{Credentials, LoginRequest, RefusedLogin};
+pub use procedures::{Argument, Call};
+pub use server::EntraAdmin;
+pub use session::{Reply, Session};
+pub use time::{DATETIME_DAYS, Moment, TICKS};
+pub use value::{ColumnType, guid_to_sid, sid_to_guid};
+
+pub(crate) use query::{ResultColumn, ResultSet};
+use server::Server;
+
+/// The SQL servers of one emulator; clones share them.
+#[derive(Clone)]
+pub struct Sql {
+    directory: Directory,
+    clock: Clock,
+    servers: Arc<Mutex<BTreeMap<String, Arc<Server>>>>,
+}
+
+impl Sql {
+    pub fn new(directory: Directory, clock: Clock) -> Self {
+        Self { directory, clock, servers: Arc::default() }
+    }
+
+    /// Adds a logical server with its `master` database and its administrator's login. A server
+    /// that exists gets the password as a reset of it.
+    pub fn create_server(&self, name: &str, admin_login: &str, admin_password: &str) {
+        let mut servers = self.lock();
+        match servers.get(&name.to_lowercase()) {
+            Some(server) => server.set_admin_password(admin_password),
+            None => {
+                let (directory, clock) = (self.directory.clone(), self.clock.clone());
+                let server = Server::new(name, directory, clock, admin_login, admin_password);
+                servers.insert(name.to_lowercase(), Arc::new(server));
+            }
+        }
+    }
+
+    /// Takes a server away with everything in it.
+    pub fn drop_server(&self, name: &str) {
+        if let Some(server) = self.lock().remove(&name.to_lowercase()) {
+            server.drop_all();
+        }
+    }
+
+    /// Adds an empty database; one that exists stays as it is. Without such a server, nothing.
+    pub fn create_database(&self, server: &str, database: &str) {
+        if let Some(server) = self.server(server) {
+            server.create_database(database);
+        }
+    }
+
+    pub fn drop_database(&self, server: &str, database: &str) {
+        if let Some(server) = self.server(server) {
+            server.drop_database(database);
+        }
+    }
+
+    /// The databases of a server, `master` first.
+    pub fn databases(&self, server: &str) -> Vec<String> {
+        self.server(server).map(|server| server.database_names()).unwrap_or_default()
+    }
+
+    /// Sets or removes the Entra administrator. Without one no token is accepted.
+    pub fn set_entra_admin(&self, server: &str, admin: Option<EntraAdmin>) {
+        if let Some(server) = self.server(server) {
+            server.lock().entra_admin = admin;
+        }
+    }
+
+    /// Entra-only authentication: password logins stay, and are refused.
+    pub fn set_entra_only(&self, server: &str, on: bool) {
+        if let Some(server) = self.server(server) {
+            server.lock().entra_only = on;
+        }
+    }
+
+    /// Whether the server's own identity may read the directory, which an application or managed
+    /// identity needs before its `FROM EXTERNAL PROVIDER` can work (azure-facts C.1).
+    pub fn set_directory_reader(&self, server: &str, on: bool) {
+        if let Some(server) = self.server(server) {
+            server.lock().directory_reader = on;
+        }
+    }
+
+    /// Runs a script as the server's administrator: batches between lines that say `GO`. The first
+    /// error ends it.
+    pub fn run_script(&self, server: &str, database: &str, script: &str) -> Result<(), SqlError> {
+        let server = self.server(server).ok_or_else(|| SqlError::cannot_open(database))?;
+        let mut session = login::administrator(&server, database)?;
+        for batch in batches(script) {
+            for reply in session.run_now(&batch, Vec::new()) {
+                if let Reply::Error(error) = reply {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn server(&self, name: &str) -> Option<Arc<Server>> {
+        self.lock().get(&name.to_lowercase()).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Server>>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The parts of a script between lines that say `GO`.
+fn batches(script: &str) -> Vec<String> {
+    let mut batches = vec![String::new()];
+    for line in script.lines() {
+        if line.trim().eq_ignore_ascii_case("go") {
+            batches.push(String::new());
+        } else if let Some(batch) = batches.last_mut() {
+            batch.push_str(line);
+            batch.push('\n');
+        }
+    }
+    batches.retain(|batch| !batch.trim().is_empty());
+    batches
+}

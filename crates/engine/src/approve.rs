@@ -1,0 +1,91 @@
+//! A person's word for a gate that asks for one.
+
+use keyless_model::Timestamp;
+use keyless_plan::{Gate, Op, Plan};
+
+use crate::error::EngineError;
+use crate::fold::fold;
+use crate::progress::{Past, Progress};
+use crate::record::{Record, What};
+use crate::store::{StateStore, load};
+
+/// Records that `who` approves the gate `step` of `plan`; the next apply opens it. Approving twice
+/// changes nothing.
+///
+/// A person is asked by [`Gate::Approve`], and by a [`Gate::Soak`] once apply has come to it and
+/// found that something names or leaves no evidence that it can see. A login that is seen later
+/// makes the approval of a soak void.
+///
+/// # Errors
+/// When the step does not wait for a person, the name is empty, or the store fails.
+pub async fn approve(
+    store: &dyn StateStore,
+    plan: &Plan,
+    step: &str,
+    who: &str,
+    now: Timestamp,
+) -> Result<(), EngineError> {
+    let who = who.trim();
+    if who.is_empty() || who.chars().count() > 200 || who.chars().any(char::is_control) {
+        return Err(EngineError::Nameless);
+    }
+    store.take_lease().await?;
+    let ended = record(store, plan, step, who, now).await;
+    let released = store.release_lease().await;
+    ended.and(released)
+}
+
+async fn record(
+    store: &dyn StateStore,
+    plan: &Plan,
+    step: &str,
+    who: &str,
+    now: Timestamp,
+) -> Result<(), EngineError> {
+    let mut loaded = load(store).await?;
+    let past = Progress::of(&plan.id, &loaded.records)?.step(step);
+    asked(plan, step, &past)?;
+    if past.approved.is_some() {
+        return Ok(());
+    }
+    store.keep_plan(plan).await?;
+    let record = Record {
+        seq: loaded.state.journal + 1,
+        at: now,
+        plan: plan.id.clone(),
+        approver: Some(who.to_owned()),
+        ..Record::new(step, What::Approved)
+    };
+    store.append(&record).await?;
+    fold(&mut loaded.state, &record);
+    store.save(&loaded.state).await
+}
+
+fn asked(plan: &Plan, id: &str, past: &Past) -> Result<(), EngineError> {
+    let step = plan
+        .step(id)
+        .ok_or_else(|| EngineError::NoSuchStep(id.to_owned()))?;
+    let no = |why: &str| {
+        Err(EngineError::NotAsked {
+            step: id.to_owned(),
+            why: why.to_owned(),
+        })
+    };
+    match &step.op {
+        _ if past.done => no("the step is done"),
+        Op::Gate {
+            gate: Gate::Approve { .. },
+        } => Ok(()),
+        Op::Gate {
+            gate: Gate::Soak { .. },
+        } if past.asks => Ok(()),
+        Op::Gate {
+            gate: Gate::Soak { .. },
+        } => no(
+            "it is a soak that apply has not come to, or that the evidence alone decides; \
+             `keyless apply` says what it waits for",
+        ),
+        Op::Gate { .. } => no("what it waits for is tried by keyless itself; run `keyless apply`"),
+        _ => no("it is no gate"),
+    }
+}

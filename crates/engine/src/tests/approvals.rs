@@ -1,0 +1,73 @@
+//! A person's word.
+
+use futures::FutureExt;
+use keyless_model::Timestamp;
+use keyless_plan::{Phase, Plan};
+
+use super::plans::{Finish, effective, make, person, plan};
+use super::store::MemoryStore;
+use super::world::World;
+use super::{outcome, state};
+use crate::{EngineError, approve};
+
+fn say(store: &MemoryStore, plan: &Plan, step: &str, who: &str) -> Result<(), EngineError> {
+    approve(store, plan, step, who, Timestamp::from_unix(7))
+        .now_or_never()
+        .unwrap()
+}
+
+fn story() -> (Plan, World, MemoryStore) {
+    let plan = plan(vec![
+        effective("rights"),
+        person("ask"),
+        make(Phase::Park, "x").needing(&["prove/ask"]),
+    ]);
+    (plan, World::default(), MemoryStore::default())
+}
+
+#[test]
+fn a_gate_for_a_person_waits_and_opens_after_the_approval() {
+    let (plan, world, store) = story();
+    let first = outcome(&plan, &world, &store);
+    assert_eq!(first.waiting[0].why, "is it right?");
+    assert!(first.waiting[0].asks && first.exit_code() == 3);
+    say(&store, &plan, "prove/ask", " kim ").unwrap();
+    let journal = store.journal();
+    say(&store, &plan, "prove/ask", "robin").unwrap();
+    assert_eq!(store.journal(), journal);
+    assert_eq!(outcome(&plan, &world, &store).done, ["prove/ask", "park/x"]);
+    assert!(store.journal().contains("approved by kim"));
+    assert_eq!(
+        state(&store).journal,
+        store.journal().lines().count() as u64
+    );
+}
+
+#[test]
+fn an_approval_may_come_before_the_first_apply_and_counts_for_its_plan_only() {
+    let (plan, world, store) = story();
+    say(&store, &plan, "prove/ask", "kim").unwrap();
+    let mut other = plan.clone();
+    other.id = "0b".repeat(32);
+    assert_eq!(outcome(&other, &world, &store).exit_code(), 3);
+    assert_eq!(outcome(&plan, &world, &store).exit_code(), 0);
+}
+
+#[test]
+fn what_asks_nobody_cannot_be_approved() {
+    let (plan, world, store) = story();
+    for step in ["grant/rights", "park/x", "nowhere"] {
+        assert_eq!(
+            say(&store, &plan, step, "kim").unwrap_err().code(),
+            "KL0307",
+            "{step}"
+        );
+    }
+    for who in ["", "  ", "a\nb", &"x".repeat(201)] {
+        assert!(say(&store, &plan, "prove/ask", who).is_err());
+    }
+    assert!(store.journal().is_empty());
+    say(&store, &plan, "prove/ask", "kim").unwrap();
+    outcome(&plan, &world, &store);
+    assert!(say(&store, &plan, "prove/ask", "kim").is_err());
+}

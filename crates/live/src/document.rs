@@ -1,0 +1,80 @@
+//! Steps on policy documents: the edits are found again in the live text, and every other byte of
+//! it stays.
+
+use keyless_engine::Standing;
+use keyless_model::{Address, Fingerprint};
+use keyless_plan::{Splice, edited};
+use serde_json::Value;
+
+use crate::error::LiveError;
+use crate::place::{place, put};
+use crate::provider::LiveProvider;
+use crate::resource::{now, policy_body};
+
+/// How the live document stands to the edit: by meaning, so that a service that formats what it
+/// stores makes no conflict.
+pub(crate) async fn check(
+    provider: &LiveProvider,
+    address: &Address,
+    expect: &Fingerprint,
+    leads_to: &Fingerprint,
+) -> Result<Standing, LiveError> {
+    let Some((text, _)) = text(provider, address).await? else {
+        return Ok(Standing::Conflict { found: "the policy is not there any more".into() });
+    };
+    let found = fingerprint(provider, address, &text)?;
+    Ok(if found == *leads_to {
+        Standing::Done
+    } else if found == *expect {
+        Standing::Ready
+    } else {
+        Standing::Conflict { found: "the policy has another text than at the plan".into() }
+    })
+}
+
+/// Writes the edited document, if the text is still the one that the edits belong to.
+pub(crate) async fn splice(
+    provider: &LiveProvider,
+    address: &Address,
+    edits: &[Splice],
+    expect: Option<&Fingerprint>,
+) -> Result<(), LiveError> {
+    let Some((text, etag)) = text(provider, address).await? else {
+        return Err(LiveError::Gone(address.clone()));
+    };
+    if let Some(expect) = expect
+        && fingerprint(provider, address, &text)? != *expect
+    {
+        let why = "it has another text than at the plan".to_owned();
+        return Err(LiveError::Policy(address.clone(), why));
+    }
+    let after = edited(&text, edits).map_err(|why| LiveError::Policy(address.clone(), why))?;
+    if after == text {
+        return Ok(());
+    }
+    let root = provider.services.root(address)?;
+    let request = put(&root.id, &place(address)?, policy_body(after), etag.as_deref())?;
+    provider.services.arm.send(request).await?;
+    Ok(())
+}
+
+async fn text(
+    provider: &LiveProvider,
+    address: &Address,
+) -> Result<Option<(String, Option<String>)>, LiveError> {
+    let live = now(provider, address).await?;
+    Ok(live.and_then(|n| {
+        let text = n.body.pointer("/properties/value").and_then(Value::as_str)?.to_owned();
+        Some((text, n.etag))
+    }))
+}
+
+fn fingerprint(
+    provider: &LiveProvider,
+    address: &Address,
+    text: &str,
+) -> Result<Fingerprint, LiveError> {
+    let canonical = keyless_policy::canonical(text)
+        .map_err(|error| LiveError::Policy(address.clone(), error.to_string()))?;
+    Ok(provider.key.of(&canonical))
+}

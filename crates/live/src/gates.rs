@@ -1,0 +1,89 @@
+//! What gates wait for, looked at live.
+
+use std::collections::BTreeSet;
+
+use keyless_engine::Probe;
+use keyless_model::sql::{effective, same_name};
+use keyless_model::Address;
+
+use crate::error::LiveError;
+use crate::services::Services;
+use crate::statements::{catalogue, name};
+
+/// Rights as the catalogue gives them: permission, securable, column.
+type Rights = BTreeSet<(String, String, Option<String>)>;
+
+/// Whether the user can do exactly what is asked for.
+pub(crate) async fn rights(
+    services: &Services,
+    database: &Address,
+    user: &str,
+    asked: &Rights,
+) -> Result<Probe, LiveError> {
+    let catalogue = catalogue(services, database).await?;
+    let found = effective(&catalogue, user);
+    let word = |(permission, on, _): &(String, String, Option<String>)| format!("{permission} on {on}");
+    let mut wrong: Vec<String> = Vec::new();
+    wrong.extend(asked.difference(&found.allowed).map(|r| format!("it lacks {}", word(r))));
+    wrong.extend(found.allowed.difference(asked).map(|r| format!("it also has {}", word(r))));
+    wrong.extend(found.fixed_roles.iter().map(|r| format!("it is in {r}")));
+    if !catalogue.may_connect(user) {
+        wrong.push("it may not connect".into());
+    }
+    Ok(if wrong.is_empty() {
+        Probe::Holds(format!("{user} has {} rights, as asked for", found.allowed.len()))
+    } else {
+        Probe::Fails {
+            why: format!("{user}: {}", wrong.join(", ")),
+            next: "put its rights right in the database, or declare them, then plan again".into(),
+        }
+    })
+}
+
+/// The sessions that are open now in the databases of these principals.
+pub(crate) async fn sample(
+    services: &Services,
+    principals: &BTreeSet<(Address, String)>,
+) -> Result<Probe, LiveError> {
+    let databases: BTreeSet<&Address> = principals.iter().map(|(d, _)| d).collect();
+    let mut open = Vec::new();
+    for database in databases {
+        let mut session = services.session(&database.root(), name(database)).await?;
+        let sessions = match session.sessions().await {
+            Ok(sessions) => sessions,
+            Err(error) => return Ok(Probe::NoEvidence(error.to_string())),
+        };
+        let old = |login: &str| principals.iter().any(|(d, p)| d == database && same_name(p, login));
+        open.extend(sessions.into_iter().filter(|s| old(&s.original_login)));
+    }
+    // A sample counts from the service's clock, which only an ARM answer tells.
+    Ok(Probe::Sample(open))
+}
+
+/// Whether nothing on the server needs passwords and we can get in without one.
+pub(crate) async fn lockable(
+    services: &Services,
+    server: &Address,
+    databases: &BTreeSet<Address>,
+) -> Result<Probe, LiveError> {
+    let root = services.root(server)?;
+    let agents = services.arm.list(keyless_azure::sql::job_agents(&root.id)?).await?;
+    if !agents.is_empty() {
+        return Ok(Probe::Fails {
+            why: format!("{} elastic job agents log in with passwords", agents.len()),
+            next: "give them an identity or remove them, then run apply again".into(),
+        });
+    }
+    let mut master = services.session(server, "master").await?;
+    master.logins().await?;
+    for database in databases {
+        let mut session = services.session(server, name(database)).await?;
+        if session.change_data_capture().await? {
+            return Ok(Probe::Fails {
+                why: format!("{database} captures changes (CDC), which may run as a SQL user"),
+                next: "turn change data capture off or move it, then run apply again".into(),
+            });
+        }
+    }
+    Ok(Probe::Holds("our token login works, no job agents and no change data capture".into()))
+}

@@ -1,0 +1,61 @@
+//! Access to the services of one run: ARM, the databases, and the gateway as a caller reaches it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use keyless_azure::Arm;
+use keyless_model::{Address, Timestamp};
+use keyless_plan::Root;
+use keyless_tsql::{Endpoint, Session, SqlError};
+
+use crate::error::LiveError;
+
+/// How long opening a session or one call on it may take (azure-facts C.2: at least 30 s).
+const SQL_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The services of one run, and where the roots of its addresses are.
+#[derive(Clone)]
+pub struct Services {
+    pub arm: Arm,
+    pub roots: BTreeMap<Address, Root>,
+}
+
+impl Services {
+    pub fn new(arm: Arm, roots: BTreeMap<Address, Root>) -> Self {
+        Self { arm, roots }
+    }
+
+    /// The newest time that a service told.
+    pub fn now(&self) -> Timestamp {
+        self.arm.last_date().unwrap_or_default()
+    }
+
+    /// The root that `address` lies in.
+    pub(crate) fn root(&self, address: &Address) -> Result<&Root, LiveError> {
+        self.roots.get(&address.root()).ok_or_else(|| LiveError::Root(address.clone()))
+    }
+
+    /// The name that clients connect to.
+    pub(crate) fn host(&self, server: &Address) -> Result<String, LiveError> {
+        let root = self.root(server)?;
+        let named = root.host.clone();
+        Ok(named.unwrap_or_else(|| self.arm.cloud().sql_host(&root.id.name)))
+    }
+
+    /// A session on a database of a server, as whoever runs keyless.
+    pub(crate) async fn session(
+        &self,
+        server: &Address,
+        database: &str,
+    ) -> Result<Session, LiveError> {
+        let cloud = self.arm.cloud();
+        let endpoint = Endpoint {
+            host: self.host(server)?,
+            port: cloud.sql_port,
+            ca_pem: cloud.ca.clone(),
+        };
+        let token = self.arm.tokens().token(&cloud.sql_scope()).await?;
+        let session = keyless_tsql::connect(&endpoint, database, &token, SQL_DEADLINE).await;
+        session.map_err(|error: SqlError| LiveError::Sql(error))
+    }
+}

@@ -1,0 +1,142 @@
+//! Steps on databases: the catalogue is read, what is not done yet is run in one transaction.
+
+use keyless_engine::Standing;
+use keyless_model::sql::{Catalogue, Login, SidSource, Statement};
+use keyless_model::{Address, Sid};
+use serde_json::Value;
+
+use crate::error::LiveError;
+use crate::services::Services;
+
+/// How the database stands to the statements. Statements add up, so part of them may be done: the
+/// rest is run then.
+pub(crate) async fn check(
+    services: &Services,
+    database: &Address,
+    statements: &[Statement],
+) -> Result<Standing, LiveError> {
+    let statements = resolved(services, statements).await?;
+    let left = undone(services, database, &statements).await?;
+    if left.is_empty() {
+        return Ok(Standing::Done);
+    }
+    Ok(match in_the_way(services, database, &left).await? {
+        Some(found) => Standing::Conflict { found },
+        None => Standing::Ready,
+    })
+}
+
+/// Runs what is not done yet.
+pub(crate) async fn run(
+    services: &Services,
+    database: &Address,
+    statements: &[Statement],
+) -> Result<(), LiveError> {
+    let statements = resolved(services, statements).await?;
+    let left = undone(services, database, &statements).await?;
+    let (master, own): (Vec<Statement>, Vec<Statement>) =
+        left.into_iter().partition(Statement::in_master);
+    for (name, part) in [(name(database), own), ("master", master)] {
+        if !part.is_empty() {
+            let mut session = services.session(&database.root(), name).await?;
+            session.run(&part).await?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn name(database: &Address) -> &str {
+    database.last().1
+}
+
+/// The catalogue of a database, read now.
+pub(crate) async fn catalogue(
+    services: &Services,
+    database: &Address,
+) -> Result<Catalogue, LiveError> {
+    let mut session = services.session(&database.root(), name(database)).await?;
+    Ok(session.catalogue().await?)
+}
+
+async fn logins(services: &Services, server: &Address) -> Result<Vec<Login>, LiveError> {
+    let mut session = services.session(server, "master").await?;
+    Ok(session.logins().await?)
+}
+
+/// The statements that still change something, in order. A user that is dropped and made anew is
+/// done when the new one is there: from the first that is not done, all the rest is looked at in
+/// the world that the ones before lead to.
+async fn undone(
+    services: &Services,
+    database: &Address,
+    statements: &[Statement],
+) -> Result<Vec<Statement>, LiveError> {
+    let mut out = Vec::new();
+    if statements.iter().any(Statement::in_master) {
+        let logins = logins(services, &database.root()).await?;
+        let left = statements.iter().filter(|s| s.in_master() && !s.done_in_master(&logins));
+        out.extend(left.cloned());
+    }
+    let own: Vec<&Statement> = statements.iter().filter(|s| !s.in_master()).collect();
+    if own.is_empty() {
+        return Ok(out);
+    }
+    let mut world = catalogue(services, database).await?;
+    if let (Some(Statement::DropUser { .. }), Some(create @ Statement::CreateUser { .. })) =
+        (own.first(), own.get(1))
+        && create.done(&world)
+    {
+        out.extend(own[2..].iter().filter(|s| !s.done(&world)).map(|s| (*s).clone()));
+        return Ok(out);
+    }
+    for statement in own {
+        if !statement.done(&world) {
+            out.push(statement.clone());
+            // What cannot run here is refused by the server with its own words.
+            let _ = statement.run(&mut world);
+        }
+    }
+    Ok(out)
+}
+
+/// A principal that took a name in the meantime.
+async fn in_the_way(
+    services: &Services,
+    database: &Address,
+    left: &[Statement],
+) -> Result<Option<String>, LiveError> {
+    let Some(Statement::CreateUser { name, .. } | Statement::CreateRole { name }) = left.first()
+    else {
+        return Ok(None);
+    };
+    let catalogue = catalogue(services, database).await?;
+    let taken = catalogue.principal(name).is_some();
+    Ok(taken.then(|| format!("the name {name} is taken by another principal")))
+}
+
+/// The statements with client ids that earlier steps brought about, read from the gateway.
+async fn resolved(
+    services: &Services,
+    statements: &[Statement],
+) -> Result<Vec<Statement>, LiveError> {
+    let mut out = Vec::with_capacity(statements.len());
+    for statement in statements {
+        out.push(match statement {
+            Statement::CreateUser { name, sid: SidSource::ClientIdOf(gateway), group } => {
+                let sid = SidSource::Known(client_sid(services, gateway).await?);
+                Statement::CreateUser { name: name.clone(), sid, group: *group }
+            }
+            other => other.clone(),
+        });
+    }
+    Ok(out)
+}
+
+async fn client_sid(services: &Services, gateway: &Address) -> Result<Sid, LiveError> {
+    let root = services.root(gateway)?;
+    let identity = gateway.part("identity");
+    let answer = services.arm.find(keyless_azure::system_identity(&root.id)).await?;
+    let id = answer.as_ref().and_then(|a| a.body.pointer("/properties/clientId"));
+    let sid = id.and_then(Value::as_str).and_then(|id| Sid::from_guid(id).ok());
+    sid.ok_or(LiveError::Gone(identity))
+}

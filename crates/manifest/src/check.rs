@@ -1,0 +1,362 @@
+//! A spec against its descriptor: unknown, missing and later fields, types, names, ids.
+//!
+//! Every error of a document is reported; nothing stops at the first. What fields mean together is
+//! `rules.rs`, what documents mean together is `links.rs`.
+
+use std::ops::Range;
+
+use keyless_model::{
+    ArmId, Diagnostic, Field, Property, Shape, Sid, check_azure_name, check_document_name,
+    parse_duration,
+};
+
+use crate::document::Document;
+use crate::node::{Entry, Node, Value};
+use crate::place::Places;
+use crate::scalar::{Meaning, Scalar, shown};
+use crate::suggest::nearest;
+
+/// A document that another one names.
+pub(crate) struct Reference {
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) at: Range<usize>,
+}
+
+/// Checks a document's spec and collects the documents it names.
+pub(crate) fn spec(document: &Document<'_>, found: &mut Vec<Diagnostic>) -> Vec<Reference> {
+    let mut check = Check {
+        places: document.places,
+        fields: document.kind.fields,
+        found,
+        references: Vec::new(),
+    };
+    check.object(document.spec, &document.spec_at, document.kind.spec, "spec");
+    check.references
+}
+
+struct Check<'a> {
+    places: &'a Places<'a>,
+    fields: &'static [Field],
+    found: &'a mut Vec<Diagnostic>,
+    references: Vec<Reference>,
+}
+
+impl Check<'_> {
+    fn fail(
+        &mut self,
+        code: &'static str,
+        message: String,
+        at: &Range<usize>,
+        label: &str,
+        help: impl Into<String>,
+    ) {
+        let span = self.places.span(at);
+        self.found
+            .push(Diagnostic::error(code, message).at(&span, label).help(help));
+    }
+
+    fn object(
+        &mut self,
+        node: &Node,
+        at: &Range<usize>,
+        properties: &'static [Property],
+        path: &str,
+    ) {
+        let Some(entries) = self.map(node, path) else {
+            return;
+        };
+        for entry in entries {
+            match properties.iter().find(|p| p.name == entry.key) {
+                Some(property) => self.property(entry, property, path),
+                None => self.unknown(entry, path, properties.iter().map(|p| p.name)),
+            }
+        }
+        for property in properties
+            .iter()
+            .filter(|p| p.required && node.entry(p.name).is_none())
+        {
+            let message = format!("`{path}` has no `{}`", property.name);
+            let label = format!("`{}` is missing", property.name);
+            let help = format!("add `{}`: {}", property.name, property.about);
+            self.fail("KL0105", message, at, &label, help);
+        }
+    }
+
+    fn map<'n>(&mut self, node: &'n Node, path: &str) -> Option<&'n [Entry]> {
+        match &node.value {
+            Value::Map(entries) => return Some(entries),
+            Value::Refused => {}
+            _ => self.wrong(node, path, "a mapping"),
+        }
+        None
+    }
+
+    fn property(&mut self, entry: &Entry, property: &Property, path: &str) {
+        let path = format!("{path}.{}", property.name);
+        match property.shape {
+            Shape::Object(inner) => self.object(&entry.node, &entry.at, inner, &path),
+            Shape::Later(why) => {
+                let message = format!("`{path}` is not in this version of keyless");
+                let help = format!("take it out: {why}");
+                self.fail("KL0108", message, &entry.at, "not in this version", help);
+            }
+            Shape::Body => self.body(&entry.node, &format!("/{}", property.name), &path),
+            shape => self.value(&entry.node, &shape, &path),
+        }
+    }
+
+    fn unknown<'k>(&mut self, entry: &Entry, path: &str, known: impl Iterator<Item = &'k str>) {
+        let known: Vec<&str> = known.collect();
+        let help = match nearest(&entry.key, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("`{path}` may hold {}", known.join(", ")),
+        };
+        let message = format!("`{path}` has no field {}", shown(&entry.key));
+        self.fail("KL0103", message, &entry.at, "unknown field", help);
+    }
+
+    /// A value that is no property's: of a list, or of a scalar shape.
+    fn value(&mut self, node: &Node, shape: &'static Shape, path: &str) {
+        if matches!(node.value, Value::Refused) {
+            return;
+        }
+        match shape {
+            Shape::List(item) => match &node.value {
+                Value::List(items) => {
+                    for (index, node) in items.iter().enumerate() {
+                        self.value(node, item, &format!("{path}[{index}]"));
+                    }
+                }
+                _ => self.wrong(node, path, "a list"),
+            },
+            Shape::Object(properties) => self.object(node, &node.range, properties, path),
+            Shape::Either(shapes) => match shapes.iter().find(|s| fits(node, s)) {
+                Some(shape) => self.value(node, shape, path),
+                None => {
+                    let all: Vec<String> = shapes.iter().map(expected).collect();
+                    self.wrong(node, path, &all.join(" or "));
+                }
+            },
+            Shape::Bool => match scalar(node).map(Scalar::meaning) {
+                Some(Meaning::Bool(_)) => {}
+                _ => self.wrong(node, path, "true or false, without quotes"),
+            },
+            Shape::Integer { min, max } => {
+                let number = match scalar(node).map(Scalar::meaning) {
+                    Some(Meaning::Number(number)) => number.as_i64(),
+                    _ => None,
+                };
+                if !number.is_some_and(|n| (*min..=*max).contains(&n)) {
+                    self.wrong(node, path, &expected(shape));
+                }
+            }
+            Shape::Word(["true"]) => match scalar(node).map(Scalar::meaning) {
+                Some(Meaning::Bool(true)) => {}
+                Some(Meaning::Bool(false)) => {
+                    let message = format!("`{path}` can only be true");
+                    let help = "leave it out instead: what is left out is unmanaged";
+                    self.fail("KL0104", message, &node.range, "cannot be false", help);
+                }
+                _ => self.wrong(node, path, "true, without quotes"),
+            },
+            shape => match node.text() {
+                Some(text) => self.text(node, text, shape, path),
+                None => self.wrong(node, path, &expected(shape)),
+            },
+        }
+    }
+
+    fn text(&mut self, node: &Node, text: &str, shape: &'static Shape, path: &str) {
+        let at = &node.range;
+        match shape {
+            Shape::Name => {
+                if let Err(error) = check_azure_name(text) {
+                    let message = format!("`{path}` is {}: {error}", shown(text));
+                    let help =
+                        "use the name as Azure or the database shows it, not a path or an id";
+                    self.fail("KL0109", message, at, "bad name", help);
+                }
+            }
+            Shape::Document(kind) => match check_document_name(text) {
+                Ok(()) => {
+                    let at = at.clone();
+                    self.references.push(Reference {
+                        kind,
+                        name: text.to_owned(),
+                        at,
+                    });
+                }
+                Err(error) => {
+                    let message = format!("`{path}` is {}: {error}", shown(text));
+                    let help = format!("write the `metadata.name` of a {kind} document");
+                    self.fail("KL0109", message, at, "bad name", help);
+                }
+            },
+            Shape::Id(kind) => self.id(at, text, kind, path),
+            Shape::Word(words) => {
+                if !words.contains(&text) {
+                    let message = format!("`{path}` is {}", shown(text));
+                    let help = match nearest(text, words.iter().copied()) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("write {}", expected(shape)),
+                    };
+                    self.fail("KL0104", message, at, "not a known word", help);
+                }
+            }
+            Shape::Guid if Sid::from_guid(text).is_err() => {
+                let message = format!("`{path}` is {}, which is not a GUID", shown(text));
+                let help = "write 8-4-4-4-12 hexadecimal digits, as Entra shows the id";
+                self.fail("KL0104", message, at, "not a GUID", help);
+            }
+            Shape::Duration if parse_duration(text).is_none() => {
+                let message = format!("`{path}` is {}, which is not a duration", shown(text));
+                let help = "write a whole number and one of s, m, h, d, such as `24h`";
+                self.fail("KL0104", message, at, "not a duration", help);
+            }
+            Shape::Text | Shape::File => {
+                let bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+                if text.contains(bad) {
+                    let message = format!("`{path}` holds a control character");
+                    self.fail("KL0104", message, at, "a control character", "take it out");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn id(&mut self, at: &Range<usize>, text: &str, kind: &str, path: &str) {
+        let example = format!(
+            "write /subscriptions/<guid>/resourceGroups/<group>/providers/{kind}/<name>, as the \
+             portal shows it under “Resource ID”"
+        );
+        match ArmId::parse(text) {
+            Ok(id) if id.kind.eq_ignore_ascii_case(kind) => {}
+            Ok(id) => {
+                let message = format!("`{path}` is the id of a {}, not of a {kind}", id.kind);
+                self.fail("KL0104", message, at, "another type", example);
+            }
+            Err(error) => {
+                // The shape is in the help already.
+                let why = error.to_string();
+                let why = why.split(": expected").next().unwrap_or_default();
+                let message = format!("`{path}` cannot be used: {why}");
+                self.fail("KL0104", message, at, "not a resource id", example);
+            }
+        }
+    }
+
+    /// ARM's own fields: those that the descriptor compares, since no other would have an effect.
+    fn body(&mut self, node: &Node, pointer: &str, path: &str) {
+        let Some(entries) = self.map(node, path) else {
+            return;
+        };
+        let fields = self.fields;
+        for entry in entries {
+            let at = format!("{pointer}/{}", entry.key);
+            let inside = format!("{at}/");
+            let path = format!("{path}.{}", entry.key);
+            if fields.iter().any(|f| f.path == at) {
+                self.json(&entry.node, &path);
+            } else if fields.iter().any(|f| f.path.starts_with(&inside)) {
+                if !scalar(&entry.node).is_some_and(Scalar::is_null) {
+                    self.body(&entry.node, &at, &path);
+                }
+            } else {
+                let prefix = format!("{pointer}/");
+                let known = fields.iter().filter_map(|f| f.path.strip_prefix(&prefix));
+                let mut known: Vec<&str> = known.filter_map(|k| k.split('/').next()).collect();
+                known.dedup();
+                let path = path.rsplit_once('.').map_or("", |(head, _)| head);
+                self.unknown(entry, path, known.into_iter());
+            }
+        }
+    }
+
+    /// Any JSON value.
+    fn json(&mut self, node: &Node, path: &str) {
+        match &node.value {
+            Value::Scalar(scalar) if scalar.meaning() == Meaning::Unclear => {
+                self.wrong(node, path, "a JSON value");
+            }
+            _ => {}
+        }
+        for (index, item) in node.items().iter().enumerate() {
+            self.json(item, &format!("{path}[{index}]"));
+        }
+        for entry in node.entries() {
+            self.json(&entry.node, &format!("{path}.{}", entry.key));
+        }
+    }
+
+    /// The value has another type than it must have. The value itself is not shown.
+    fn wrong(&mut self, node: &Node, path: &str, must: &str) {
+        let (is, help) = match &node.value {
+            Value::List(_) => ("a list", format!("write {must}")),
+            Value::Map(_) => ("a mapping", format!("write {must}")),
+            Value::Refused => return,
+            Value::Scalar(scalar) => match scalar.meaning() {
+                Meaning::Text(_) => ("text", format!("write {must}")),
+                Meaning::Number(_) => ("a number", format!("write {must}")),
+                Meaning::Bool(_) => ("true or false", format!("write {must}")),
+                Meaning::Null => ("empty", format!("leave the key out, or write {must}")),
+                Meaning::Unclear => ("a value that YAML and JSON read differently", {
+                    "put it in quotes if it is text; else write it as JSON does".to_owned()
+                }),
+            },
+        };
+        let textual = matches!(is, "a number" | "true or false");
+        let quotes = textual && !must.contains("without quotes") && !must.contains("number");
+        let help = if quotes {
+            format!("{help}; text stands in quotes here")
+        } else {
+            help
+        };
+        let message = format!("`{path}` must be {must}, and is {is}");
+        self.fail("KL0104", message, &node.range, is, help);
+    }
+}
+
+fn scalar(node: &Node) -> Option<&Scalar> {
+    node.scalar()
+}
+
+/// Whether a value has the YAML type of a shape.
+fn fits(node: &Node, shape: &Shape) -> bool {
+    match shape {
+        Shape::List(_) => matches!(node.value, Value::List(_)),
+        Shape::Object(_) | Shape::Body => matches!(node.value, Value::Map(_)),
+        Shape::Either(shapes) => shapes.iter().any(|s| fits(node, s)),
+        _ => node.text().is_some(),
+    }
+}
+
+/// What a value of a shape is, in words.
+pub(crate) fn expected(shape: &Shape) -> String {
+    match shape {
+        Shape::Text => "text".to_owned(),
+        Shape::Name => "a name".to_owned(),
+        Shape::Document(kind) => format!("the name of a {kind} document"),
+        Shape::Guid => "a GUID".to_owned(),
+        Shape::Id(kind) => format!("the resource id of a {kind}"),
+        Shape::Bool => "true or false".to_owned(),
+        Shape::Integer { min, max } => format!("a whole number from {min} to {max}"),
+        Shape::Word([word]) => format!("`{word}`"),
+        Shape::Word(words) => {
+            let words: Vec<String> = words.iter().map(|w| format!("`{w}`")).collect();
+            format!("one of {}", words.join(", "))
+        }
+        Shape::Duration => "a duration such as `24h`".to_owned(),
+        Shape::File => "a path".to_owned(),
+        Shape::List(item) => match item {
+            Shape::Object(_) => "a list of mappings".to_owned(),
+            Shape::Word(_) => format!("a list, each {}", expected(item)),
+            Shape::Name => "a list of names".to_owned(),
+            _ => "a list of texts".to_owned(),
+        },
+        Shape::Object(_) => "a mapping".to_owned(),
+        Shape::Either(shapes) => shapes.iter().map(expected).collect::<Vec<_>>().join(" or "),
+        Shape::Body => "ARM's own fields".to_owned(),
+        Shape::Later(_) => "nothing".to_owned(),
+    }
+}

@@ -1,0 +1,95 @@
+//! From byte ranges of a text to spans.
+
+use std::ops::Range;
+
+use keyless_model::Span;
+
+const MARK: char = '\u{feff}';
+
+/// A text, its path, and where its lines start.
+pub(crate) struct Places<'a> {
+    path: &'a str,
+    text: &'a str,
+    lines: Vec<usize>,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) fn new(path: &'a str, text: &'a str) -> Self {
+        let after = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, b)| *b == b'\n')
+            .map(|(i, _)| i + 1);
+        Self {
+            path,
+            text,
+            lines: std::iter::once(0).chain(after).collect(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &'a str {
+        self.path
+    }
+
+    /// The span of a range, cut where its first line ends, so that a caret marks one line.
+    pub(crate) fn span(&self, range: &Range<usize>) -> Span {
+        let start = self.boundary(range.start);
+        let line = self.line_of(start);
+        let end = self.boundary(range.end).min(self.line_end(line)).max(start);
+        let before = self.text.get(self.lines[line]..start).unwrap_or_default();
+        let column = before.trim_start_matches(MARK).chars().count() + 1;
+        Span {
+            file: self.path.to_owned(),
+            start,
+            end,
+            line: line + 1,
+            column,
+        }
+    }
+
+    /// The line, from 0, that holds an offset.
+    pub(crate) fn line_of(&self, offset: usize) -> usize {
+        self.lines
+            .partition_point(|start| *start <= offset)
+            .saturating_sub(1)
+    }
+
+    /// A line, from 0: where it starts, and its text without the line break.
+    pub(crate) fn line(&self, line: usize) -> Option<(usize, &'a str)> {
+        let start = *self.lines.get(line)?;
+        Some((start, self.text.get(start..self.line_end(line))?))
+    }
+
+    fn line_end(&self, line: usize) -> usize {
+        let end = self
+            .lines
+            .get(line + 1)
+            .map_or(self.text.len(), |next| next - 1);
+        let text = self.text.get(..end).unwrap_or_default();
+        text.strip_suffix('\r').map_or(end, str::len)
+    }
+
+    fn boundary(&self, offset: usize) -> usize {
+        let mut at = offset.min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_and_spans_end_with_their_line() {
+        let places = Places::new("a.yaml", "\u{feff}ä: b\r\nü: é\n");
+        let span = places.span(&(3..20));
+        assert_eq!((span.line, span.column, span.start, span.end), (1, 1, 3, 8));
+        let span = places.span(&(13..15));
+        assert_eq!((span.line, span.column), (2, 3));
+        assert_eq!(places.span(&(14..14)).start, 13, "never inside a character");
+        assert_eq!(places.span(&(99..120)).line, 3);
+    }
+}

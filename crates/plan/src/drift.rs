@@ -1,0 +1,273 @@
+//! Drift: the plan that would be needed now, read as findings.
+//!
+//! What keyless once applied and would have to apply again has drifted or is missing; what it has
+//! not come to yet is pending; what could not be read is unreadable, never clean.
+
+use keyless_model::{Address, FingerprintKey, Live, Severity, Snapshot, State};
+use keyless_model::{Desired, sql::Statement};
+use sha2::{Digest, Sha256};
+
+use crate::draft::Input;
+use crate::file::{Plan, Waiting};
+use crate::finding::{Class, Finding};
+use crate::phase::Phase;
+use crate::planner::{Options, plan};
+use crate::stages::{exclusive, show};
+use crate::step::{Op, Shown, Step};
+
+/// Compares live with the manifests and with what was last applied. Sorted by severity, worst
+/// first.
+pub fn drift(desired: &Desired, live: &Snapshot, state: &State, key: &FingerprintKey) -> Vec<Finding> {
+    let input = Input { desired, live, state, key };
+    let options =
+        Options { tool: String::new(), manifests: String::new(), key: key.clone() };
+    let plan = plan(desired, live, state, &options);
+    let mut out = Vec::new();
+    for step in &plan.steps {
+        out.extend(of_step(input, &plan, step));
+    }
+    out.extend(plan.waiting.iter().filter_map(|row| of_waiting(input, row)));
+    out.extend(unreadable(live));
+    out.extend(undeclared(input));
+    out.extend(lost_parking(input));
+    out.sort_by(|a, b| (b.severity, &a.address, &a.id).cmp(&(a.severity, &b.address, &b.id)));
+    out.dedup_by(|a, b| a.id == b.id);
+    out
+}
+
+/// A step that would be needed is a difference. Gates and what follows from another step are not.
+fn of_step(input: Input, plan: &Plan, step: &Step) -> Option<Finding> {
+    let access = step.access.as_deref().and_then(|name| input.state.accesses.get(name));
+    let applied = input.state.applied.contains_key(&step.address);
+    let switched = access.is_some_and(|a| a.switched_at.is_some());
+    let any_switched = input.state.accesses.values().any(|a| a.switched_at.is_some());
+    let word = step.address.last().0;
+    let (code, severity, was_ours, what) = match (step.phase, &step.op) {
+        (_, Op::Gate { .. }) | (Phase::Park, _) => return None,
+        (Phase::Disable, _) if word == "principal" => return None,
+        (Phase::Identify, Op::Patch { .. }) => {
+            let what = "the gateway has no identity of its own any more";
+            ("KL0502", Severity::Critical, applied || any_switched, what)
+        }
+        (Phase::Identify, _) => {
+            ("KL0501", Severity::Critical, applied, "the Entra administrator is not the declared one")
+        }
+        (Phase::Grant, Op::Sql { statements, .. }) => grant(statements, applied || switched),
+        (Phase::Switch, Op::Splice { .. }) => {
+            ("KL0505", Severity::Critical, switched, "the resolver connects with a credential again")
+        }
+        (Phase::Switch, Op::Put { expect: None, .. }) => {
+            ("KL0502", Severity::Warning, applied, "it is declared and not there")
+        }
+        (Phase::Switch, _) => {
+            ("KL0501", severity_of(&step.address), applied, "it is not as declared")
+        }
+        (Phase::Disable, _) => {
+            let closed = access.is_some_and(|a| a.disabled_at.is_some()) || closed_before(input, step);
+            ("KL0508", Severity::Critical, closed, "the old way in is open")
+        }
+        (Phase::Lock, _) => ("KL0507", Severity::Critical, applied, "the server takes passwords"),
+        (Phase::Retire, _) => {
+            // A closed login that comes back is told of once, as open again.
+            let open = plan.steps.iter().any(|s| s.phase == Phase::Disable && s.address == step.address);
+            if open {
+                return None;
+            }
+            let back = access.is_some_and(|a| a.retired_at.is_some());
+            ("KL0508", Severity::High, back, "what is left of the old credential is still there")
+        }
+        _ => return None,
+    };
+    let class = match (was_ours, code) {
+        (false, _) => Class::Pending,
+        (true, "KL0502") => Class::Missing,
+        (true, _) => Class::Drifted,
+    };
+    let severity = if class == Class::Pending { Severity::Info } else { severity };
+    Some(Finding {
+        id: id(code, &step.address, ""),
+        class,
+        severity,
+        code,
+        address: step.address.clone(),
+        access: step.access.clone(),
+        what: if class == Class::Pending { step.reason.clone() } else { what.to_owned() },
+        next: next(class).into(),
+        shown: step.shown.clone(),
+    })
+}
+
+fn grant(statements: &[Statement], ours: bool) -> (&'static str, Severity, bool, &'static str) {
+    match statements.first() {
+        Some(Statement::DropUser { .. }) => {
+            let what = "the user has the SID of an identity that is gone";
+            ("KL0506", Severity::Critical, ours, what)
+        }
+        Some(Statement::CreateUser { .. }) => {
+            ("KL0502", Severity::Critical, ours, "the user of the identity is not there")
+        }
+        Some(Statement::CreateRole { .. }) => {
+            ("KL0502", Severity::High, ours, "the declared role is not there")
+        }
+        _ => ("KL0509", Severity::High, ours, "rights differ from what is declared"),
+    }
+}
+
+/// Whether any Access that lets go of this login had already closed it.
+fn closed_before(input: Input, step: &Step) -> bool {
+    let closed = |note: &crate::step::Note| match note {
+        crate::step::Note::Disabled { access } => {
+            input.state.accesses.get(access).is_some_and(|a| a.disabled_at.is_some())
+        }
+        _ => false,
+    };
+    step.notes.iter().any(closed)
+}
+
+fn severity_of(address: &Address) -> Severity {
+    match address.last().0 {
+        "policy" => Severity::High,
+        _ => Severity::Warning,
+    }
+}
+
+fn of_waiting(input: Input, row: &Waiting) -> Option<Finding> {
+    let access = row.access.as_deref().and_then(|name| input.state.accesses.get(name));
+    let switched = access.is_some_and(|a| a.switched_at.is_some());
+    let rights = row.address.last().0 == "rights";
+    let (class, severity) = match (rights, switched) {
+        (true, true) => (Class::Drifted, Severity::High),
+        _ => (Class::Pending, Severity::Info),
+    };
+    let code = if rights { "KL0509" } else { "KL0502" };
+    Some(Finding {
+        id: id(code, &row.address, &row.what),
+        class,
+        severity,
+        code,
+        address: row.address.clone(),
+        access: row.access.clone(),
+        what: format!("{}: {}", row.what, row.why),
+        next: row.next.clone(),
+        shown: vec![],
+    })
+}
+
+fn unreadable(live: &Snapshot) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let mut add = |address: Address, why: &str| {
+        out.push(Finding {
+            id: id("KL0504", &address, ""),
+            class: Class::Unreadable,
+            severity: Severity::Warning,
+            code: "KL0504",
+            address,
+            access: None,
+            what: format!("it could not be read: {why}"),
+            next: "give the identity that runs drift the right to read it (`keyless explain \
+                   KL0504`)"
+                .into(),
+            shown: vec![],
+        });
+    };
+    for (prefix, why) in &live.unreadable {
+        let whole = prefix.trim_end_matches([':', '/']);
+        let address = whole.parse().or_else(|_| whole.rsplit_once('/').map_or(whole, |(head, _)| head).parse());
+        if let Ok(address) = address {
+            add(address, why);
+        }
+    }
+    for (address, database) in &live.databases {
+        if let Live::Unreadable(why) = database {
+            add(address.clone(), why);
+        }
+    }
+    for (address, logins) in &live.logins {
+        if let Live::Unreadable(why) = logins {
+            add(address.part("logins"), why);
+        }
+    }
+    out
+}
+
+/// What owned scopes hold and no document declares.
+fn undeclared(input: Input) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for document in input.desired.databases.values().filter(|d| d.owns || d.exclusive) {
+        let database = Address::database(&document.server, &document.name);
+        let Live::Present(catalogue) = input.live.catalogue(&database) else { continue };
+        for (name, statements) in exclusive::undeclared(input, &database, catalogue) {
+            let owner = statements.iter().any(|s| {
+                matches!(s, Statement::DropMember { role, .. } if role.eq_ignore_ascii_case("db_owner"))
+            });
+            let severity = if owner { Severity::Critical } else { Severity::High };
+            out.push(unmanaged(
+                database.child("principal", &name),
+                severity,
+                "no document declares this principal or what it holds",
+                show::statements(&statements),
+            ));
+        }
+    }
+    for (name, gateway) in &input.desired.gateways {
+        let owns: Vec<_> = gateway.owns.iter().copied().collect();
+        for address in exclusive::unmanaged(input, &Address::gateway(name), &owns) {
+            let what = "no document declares it, and its scope is owned";
+            out.push(unmanaged(address, Severity::Warning, what, vec![]));
+        }
+    }
+    out
+}
+
+fn unmanaged(address: Address, severity: Severity, what: &str, shown: Vec<Shown>) -> Finding {
+    Finding {
+        id: id("KL0503", &address, ""),
+        class: Class::Unmanaged,
+        severity,
+        code: "KL0503",
+        address,
+        access: None,
+        what: what.into(),
+        next: "declare it, take it away by hand, or let keyless do so with `exclusive` or `prune`"
+            .into(),
+        shown,
+    }
+}
+
+/// A parked value that vanished: until the Access is retired, its switch can be undone only with it.
+fn lost_parking(input: Input) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for (name, access) in &input.state.accesses {
+        for address in &access.parked {
+            let gone = matches!(input.live.get(address), Live::Absent);
+            if gone && access.retired_at.is_none() && input.state.applied.contains_key(address) {
+                out.push(Finding {
+                    id: id("KL0502", address, ""),
+                    class: Class::Missing,
+                    severity: Severity::Warning,
+                    code: "KL0502",
+                    address: address.clone(),
+                    access: Some(name.clone()),
+                    what: "the parked value is gone: the switch can no longer be undone".into(),
+                    next: "nothing, if the switch is to stay; the next apply goes on without it"
+                        .into(),
+                    shown: vec![],
+                });
+            }
+        }
+    }
+    out
+}
+
+fn next(class: Class) -> &'static str {
+    match class {
+        Class::Pending => "run keyless plan, then apply",
+        _ => "find out who changed it; keyless plan shows how to put it right",
+    }
+}
+
+/// Stable from run to run: it holds no value and no time.
+fn id(code: &str, address: &Address, more: &str) -> String {
+    let digest = Sha256::digest(format!("{code}\n{address}\n{more}").as_bytes());
+    digest.iter().take(6).map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,121 @@
+//! One Access on its way: what the later stages need to know of it.
+
+use std::collections::BTreeSet;
+
+use keyless_model::{Access, Address, Live, Replaced};
+
+use crate::draft::{Draft, Input};
+use crate::stages::replaced;
+use crate::stages::sources::{Source, sources};
+
+/// An Access and what has been found out and planned for it so far.
+pub(crate) struct Move<'a> {
+    pub access: &'a Access,
+    pub gateway: Address,
+    pub database: Address,
+    /// The database user of the gateway's identity.
+    pub user: String,
+    /// Where its APIs connect to SQL.
+    pub sources: Vec<Source>,
+    /// What the identity makes needless.
+    pub replaces: BTreeSet<Replaced>,
+    /// Every credential behind the sources is known, so that disable and retire may act.
+    pub all_known: bool,
+    /// Something stands in the way: no step after the grants is planned.
+    pub blocked: bool,
+    /// Ids of planned steps, by what later stages wait for.
+    pub granted: BTreeSet<String>,
+    pub parked: BTreeSet<String>,
+    pub proven: BTreeSet<String>,
+    pub switched: BTreeSet<String>,
+    pub confirmed: BTreeSet<String>,
+    pub disabled: BTreeSet<String>,
+    pub settled: BTreeSet<String>,
+}
+
+impl Move<'_> {
+    pub fn name(&self) -> &str {
+        &self.access.name
+    }
+
+    /// The address of its gates.
+    pub fn place(&self) -> Address {
+        self.gateway.child("access", &self.access.name)
+    }
+
+    /// Whether the switch was made before this plan and is not made anew by it.
+    pub fn was_switched(&self, input: Input) -> bool {
+        let known = input.state.accesses.get(self.name());
+        self.switched.is_empty() && known.is_some_and(|s| s.switched_at.is_some())
+    }
+}
+
+/// Looks at every Access; those that cannot go on leave a waiting row.
+pub(crate) fn moves<'a>(input: Input<'a>, draft: &mut Draft) -> Vec<Move<'a>> {
+    let mut out = Vec::new();
+    for access in input.desired.accesses.values() {
+        let mut one = Move {
+            access,
+            gateway: Address::gateway(&access.gateway),
+            database: access.target(),
+            user: String::new(),
+            sources: Vec::new(),
+            replaces: BTreeSet::new(),
+            all_known: true,
+            blocked: false,
+            granted: BTreeSet::new(),
+            parked: BTreeSet::new(),
+            proven: BTreeSet::new(),
+            switched: BTreeSet::new(),
+            confirmed: BTreeSet::new(),
+            disabled: BTreeSet::new(),
+            settled: BTreeSet::new(),
+        };
+        if readable(input, draft, &one) {
+            one.sources = sources(input, draft, &mut one);
+            replaced::derive(input, draft, &mut one);
+            out.push(one);
+        }
+    }
+    out
+}
+
+/// Nothing is planned on top of what could not be read.
+fn readable(input: Input, draft: &mut Draft, one: &Move) -> bool {
+    let what = format!("move {} to the identity of {}", one.name(), one.gateway);
+    let name = Some(one.name());
+    match input.live.get(&one.gateway) {
+        Live::Present(_) => {}
+        Live::Absent => {
+            let why = "the gateway does not exist";
+            draft.wait(&one.gateway, name, &what, why, "correct the id in its Gateway document");
+            return false;
+        }
+        Live::Unreadable(why) => {
+            let next = "give the identity that plans the Reader role on the gateway";
+            draft.wait(&one.gateway, name, &what, &why, next);
+            return false;
+        }
+    }
+    match input.live.catalogue(&one.database) {
+        Live::Present(_) => true,
+        Live::Absent => {
+            let why = "the database does not exist";
+            draft.wait(&one.database, name, &what, why, "correct `to.database` in the Access");
+            false
+        }
+        Live::Unreadable(why) => {
+            let admin = crate::draft::id_of(
+                crate::phase::Phase::Identify,
+                &one.database.root().part("entraAdmin"),
+            );
+            let (why, next) = if draft.has(&admin) {
+                (format!("the database is readable after {admin}"), "apply, then plan again")
+            } else {
+                (why, "give the identity that plans a database user with VIEW DEFINITION")
+            };
+            draft.wait(&one.database, name, &what, &why, next);
+            false
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! The identity's user in the database, the role of each Access, and the proof that the user can
+//! do exactly what is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyless_model::sql::{
+    Catalogue, Permission, PermissionState, PrincipalKind, SidSource, Statement, effective,
+    same_name,
+};
+use keyless_model::{Address, Live, UserSid};
+
+use crate::draft::{Draft, Input, NewStep, id_of};
+use crate::phase::Phase;
+use crate::simulate::client_sid;
+use crate::stages::access::Move;
+use crate::stages::rights::{Rights, allowed, rules, word};
+use crate::stages::show;
+use crate::step::{Gate, Note, Op, Undo};
+
+/// Plans the user of the identity and the role of the Access.
+pub(crate) fn user_and_role(input: Input, draft: &mut Draft, one: &mut Move) {
+    if user(input, draft, one) {
+        role(draft, one);
+    } else {
+        one.blocked = true;
+    }
+}
+
+/// The user, by SID. False when it cannot be planned.
+fn user(input: Input, draft: &mut Draft, one: &mut Move) -> bool {
+    let Some(sid) = client_sid(&draft.world, &one.gateway) else {
+        let why = match input.live.get(&one.gateway.part("identity")) {
+            Live::Unreadable(why) => why,
+            _ => "the client id of the gateway's identity is not readable".into(),
+        };
+        let what = "make a database user for the gateway's identity";
+        let next = "give the identity that plans Microsoft.ManagedIdentity/identities/read";
+        draft.wait(&one.gateway, Some(one.name()), what, &why, next);
+        return false;
+    };
+    let source = match client_sid(input.live, &one.gateway) {
+        Some(known) => SidSource::Known(known),
+        None => SidSource::ClientIdOf(one.gateway.clone()),
+    };
+    let Live::Present(catalogue) = draft.world.catalogue(&one.database) else { return false };
+    if let Some(found) = catalogue.external(&sid) {
+        one.user = found.name.clone();
+        one.granted.extend(draft.existing([user_id(one)]));
+        if !catalogue.may_connect(&one.user) && !draft.has(&user_id(one)) {
+            let rule = connect(&one.user);
+            let statements = vec![Statement::Permit { rule }];
+            add_user(draft, one, "the user of the identity may not connect", statements);
+        }
+        return true;
+    }
+    let service = &input.desired.gateways[&one.access.gateway].id.name;
+    let (name, statements, reason) = match catalogue.principal(service) {
+        None => (service.clone(), vec![create(service, &source)], FIRST),
+        Some(p) if p.kind == PrincipalKind::ExternalUser => {
+            let owned = catalogue.schemas_owned_by(service);
+            if !owned.is_empty() {
+                let what = "make the user of the identity anew: its SID is that of an old identity";
+                let why = format!("the user {service} owns the schema {}", owned.join(", "));
+                let next = "give the schema to another owner (ALTER AUTHORIZATION), then plan again";
+                draft.wait(&one.database, Some(&one.access.name), what, &why, next);
+                return false;
+            }
+            (service.clone(), recreate(catalogue, service, &source), STALE)
+        }
+        Some(_) => {
+            let name = format!("keyless_{}", one.access.gateway);
+            if catalogue.principal(&name).is_some() {
+                let why = format!("the names {service} and {name} are both taken");
+                let what = "make a database user for the gateway's identity";
+                draft.wait(&one.database, Some(&one.access.name), what, &why, "rename one of them");
+                return false;
+            }
+            let statements = vec![create(&name, &source)];
+            (name, statements, FIRST)
+        }
+    };
+    one.user = name;
+    add_user(draft, one, reason, statements);
+    true
+}
+
+const FIRST: &str = "the database knows the gateway's identity by its client id, as a user without \
+                     a password";
+const STALE: &str = "the user's SID is that of an identity that is gone, so nobody can log in as \
+                     it: it is made anew with the same roles and permissions";
+
+fn user_id(one: &Move) -> String {
+    id_of(Phase::Grant, &one.database.child("user", &one.user))
+}
+
+fn connect(user: &str) -> Permission {
+    Permission {
+        permission: "CONNECT".into(),
+        on: keyless_model::sql::Securable::Database,
+        column: None,
+        to: user.to_owned(),
+        state: PermissionState::Grant,
+    }
+}
+
+fn create(name: &str, sid: &SidSource) -> Statement {
+    Statement::CreateUser { name: name.to_owned(), sid: sid.clone(), group: false }
+}
+
+/// Drops the user, makes it with the new SID, and gives it back what it had.
+fn recreate(catalogue: &Catalogue, name: &str, sid: &SidSource) -> Vec<Statement> {
+    let mut out = vec![Statement::DropUser { name: name.to_owned() }, create(name, sid)];
+    for (role, member) in &catalogue.memberships {
+        if same_name(member, name) {
+            out.push(Statement::AddMember { role: role.clone(), member: name.to_owned() });
+        }
+    }
+    for rule in &catalogue.permissions {
+        if same_name(&rule.to, name) && rule.permission != "CONNECT" {
+            out.push(Statement::Permit { rule: rule.clone() });
+        }
+    }
+    out
+}
+
+fn add_user(draft: &mut Draft, one: &mut Move, reason: &str, statements: Vec<Statement>) {
+    let address = one.database.child("user", &one.user);
+    let made = matches!(statements.first(), Some(Statement::CreateUser { .. }));
+    let undo = if made {
+        Undo::Sql { statements: vec![Statement::DropUser { name: one.user.clone() }] }
+    } else {
+        Undo::Nothing { why: "a user of a dead identity helps nobody".into() }
+    };
+    let id = draft.add(NewStep {
+        phase: Phase::Grant,
+        address: address.clone(),
+        access: Some(one.access.name.clone()),
+        reason: reason.to_owned(),
+        shown: show::statements(&statements),
+        op: Op::Sql { database: one.database.clone(), statements },
+        needs: foundations(one),
+        undo,
+        notes: vec![Note::Applied { address, made, sent: None }],
+    });
+    one.granted.insert(id);
+}
+
+/// What must be there before anything in the database: the identity and the Entra administrator.
+fn foundations(one: &Move) -> BTreeSet<String> {
+    BTreeSet::from([
+        id_of(Phase::Identify, &one.gateway),
+        id_of(Phase::Identify, &one.database.root().part("entraAdmin")),
+    ])
+}
+
+/// The Access's own role: exactly its rules, and the user as its member.
+fn role(draft: &mut Draft, one: &mut Move) {
+    let name = one.access.role_name();
+    let Live::Present(catalogue) = draft.world.catalogue(&one.database) else { return };
+    let mut statements = Vec::new();
+    match catalogue.principal(&name) {
+        None => statements.push(Statement::CreateRole { name: name.clone() }),
+        Some(p) if p.kind == PrincipalKind::Role => {}
+        Some(_) => {
+            let why = format!("the name {name} belongs to a user");
+            let what = "make the role of the Access";
+            draft.wait(&one.database, Some(&one.access.name), what, &why, "rename that user");
+            one.blocked = true;
+            return;
+        }
+    }
+    let wanted = rules(one.access);
+    for extra in catalogue.permissions.iter().filter(|p| same_name(&p.to, &name)) {
+        let asked = wanted.iter().any(|w| {
+            w.permission == extra.permission && w.on.same(&extra.on) && w.column == extra.column
+        });
+        if !asked {
+            statements.push(Statement::Revoke { rule: extra.clone() });
+        }
+    }
+    let missing = wanted.into_iter().map(|rule| Statement::Permit { rule });
+    statements.extend(missing.filter(|s| !s.done(catalogue)));
+    let member = Statement::AddMember { role: name.clone(), member: one.user.clone() };
+    if !member.done(catalogue) {
+        statements.push(member);
+    }
+    for (role, member) in &catalogue.memberships {
+        if same_name(role, &name) && !same_name(member, &one.user) {
+            let (role, member) = (role.clone(), member.clone());
+            statements.push(Statement::DropMember { role, member });
+        }
+    }
+    if statements.is_empty() {
+        return;
+    }
+    let address = one.database.child("role", &name);
+    let made = matches!(statements.first(), Some(Statement::CreateRole { .. }));
+    let mut needs = foundations(one);
+    needs.extend(one.granted.iter().cloned());
+    let id = draft.add(NewStep {
+        phase: Phase::Grant,
+        address: address.clone(),
+        access: Some(one.access.name.clone()),
+        reason: format!("{} may do this in {} and nothing more", one.access.name, one.database),
+        shown: show::statements(&statements),
+        undo: Undo::Sql { statements: statements.iter().rev().filter_map(Statement::undo).collect() },
+        op: Op::Sql { database: one.database.clone(), statements },
+        needs,
+        notes: vec![Note::Applied { address, made, sent: None }],
+    });
+    one.granted.insert(id);
+}
+
+/// One proof for each identity and database: several Accesses that share them add up.
+pub(crate) fn proofs(input: Input, draft: &mut Draft, moves: &mut [Move]) {
+    let mut places: BTreeMap<(Address, String), Rights> = BTreeMap::new();
+    for one in moves.iter().filter(|m| !m.user.is_empty()) {
+        let rights = places.entry((one.database.clone(), one.user.clone())).or_default();
+        rights.extend(allowed(&rules(one.access)));
+    }
+    for ((database, user), mut asked) in places {
+        asked.extend(declared(input, &database, &user));
+        let Live::Present(catalogue) = draft.world.catalogue(&database) else { continue };
+        let found = effective(catalogue, &user);
+        let extra: Vec<String> = found
+            .fixed_roles
+            .iter()
+            .map(|r| format!("membership of {r}"))
+            .chain(found.allowed.difference(&asked).map(word))
+            .collect();
+        let lacking: Vec<String> = asked.difference(&found.allowed).map(word).collect();
+        let ids: BTreeSet<String> = moves
+            .iter()
+            .filter(|m| m.database == database && m.user == user)
+            .flat_map(|m| m.granted.iter().cloned())
+            .collect();
+        if !extra.is_empty() && exclusive(input, &database) {
+            revoke_extra(draft, moves, &database, &user, &asked);
+            // What an exclusive database revokes is no longer in the way.
+            let ids: BTreeSet<String> = moves
+                .iter()
+                .filter(|m| m.database == database && m.user == user)
+                .flat_map(|m| m.granted.iter().cloned())
+                .collect();
+            prove_rights(draft, moves, &database, &user, asked, ids);
+            continue;
+        }
+        let (why, next) = match (extra.is_empty(), lacking.is_empty()) {
+            (true, true) => (None, ""),
+            (false, _) => (
+                Some(format!("{user} can also do: {}", extra.join(", "))),
+                "revoke it, declare it with SqlGrant or SqlRole, or set `exclusive: true` on the \
+                 database",
+            ),
+            (true, false) => (
+                Some(format!("a DENY takes from {user}: {}", lacking.join(", "))),
+                "revoke the DENY, or ask for less in the Access",
+            ),
+        };
+        let address = database.child("user", &user).part("rights");
+        let mine = moves.iter_mut().filter(|m| m.database == database && m.user == user);
+        if let Some(why) = why {
+            for one in mine {
+                let what = "prove that the identity can do exactly what is asked for";
+                draft.wait(&address, Some(one.name()), what, &why, next);
+                one.blocked = true;
+            }
+            continue;
+        }
+        let needed = mine.fold(false, |any, one| any || !one.granted.is_empty() || needs_switch(one));
+        if needed {
+            prove_rights(draft, moves, &database, &user, asked, ids);
+        }
+    }
+}
+
+fn exclusive(input: Input, database: &Address) -> bool {
+    let (_, name) = database.last();
+    input.desired.database(database.root_name(), name).is_some_and(|d| d.exclusive)
+}
+
+/// The gate that every switch of these Accesses waits for.
+fn prove_rights(
+    draft: &mut Draft,
+    moves: &mut [Move],
+    database: &Address,
+    user: &str,
+    rights: Rights,
+    needs: BTreeSet<String>,
+) {
+    let address = database.child("user", user).part("rights");
+    let reason = format!("{user} must be able to do what its Accesses ask for, and no more");
+    let gate = Gate::Effective { database: database.clone(), user: user.to_owned(), rights };
+    let id = draft.gate(Phase::Grant, address, None, reason, gate, needs);
+    for one in moves.iter_mut().filter(|m| m.database == *database && m.user == user) {
+        one.granted.insert(id.clone());
+    }
+}
+
+/// In an exclusive database the identity loses, before the proof, what nobody asked for.
+fn revoke_extra(
+    draft: &mut Draft,
+    moves: &mut [Move],
+    database: &Address,
+    user: &str,
+    asked: &Rights,
+) {
+    let Live::Present(catalogue) = draft.world.catalogue(database) else { return };
+    let keyless: BTreeSet<String> = moves
+        .iter()
+        .filter(|m| m.database == *database)
+        .map(|m| m.access.role_name().to_lowercase())
+        .collect();
+    let mut statements = Vec::new();
+    for (role, member) in &catalogue.memberships {
+        if same_name(member, user) && !keyless.contains(&role.to_lowercase()) {
+            statements.push(Statement::DropMember { role: role.clone(), member: member.clone() });
+        }
+    }
+    for rule in catalogue.permissions.iter().filter(|p| same_name(&p.to, user)) {
+        let right = (rule.permission.clone(), rule.on.to_string(), rule.column.clone());
+        if rule.permission != "CONNECT" && !asked.contains(&right) {
+            statements.push(Statement::Revoke { rule: rule.clone() });
+        }
+    }
+    if statements.is_empty() {
+        return;
+    }
+    let id = draft.add(NewStep {
+        phase: Phase::Grant,
+        address: database.child("user", user).part("extra"),
+        access: None,
+        reason: format!("the database is exclusive, and no document gives this to {user}"),
+        shown: show::statements(&statements),
+        undo: Undo::Sql { statements: statements.iter().rev().filter_map(Statement::undo).collect() },
+        op: Op::Sql { database: database.clone(), statements },
+        needs: moves
+            .iter()
+            .filter(|m| m.database == *database && m.user == user)
+            .flat_map(|m| m.granted.iter().cloned())
+            .collect(),
+        notes: vec![],
+    });
+    for one in moves.iter_mut().filter(|m| m.database == *database && m.user == user) {
+        one.granted.insert(id.clone());
+    }
+}
+
+fn needs_switch(one: &Move) -> bool {
+    use crate::stages::sources::Connects;
+    one.sources.iter().any(|s| !matches!(s.connects, Connects::Identity))
+}
+
+/// What resource documents give to the user, directly or through a declared role.
+fn declared(input: Input, database: &Address, user: &str) -> Rights {
+    let roles = input.desired.roles.values().filter(|r| {
+        r.database == *database
+            && r.members.iter().flatten().any(|member| same_name(member, user))
+    });
+    let mut names: Vec<&str> = roles.map(|r| r.name.as_str()).collect();
+    names.extend(["public", user]);
+    let grants = input.desired.grants.values().filter(|g| {
+        g.database == *database && names.iter().any(|n| same_name(n, &g.rule.to))
+    });
+    allowed(grants.map(|g| &g.rule))
+}
+
+/// The SID that a declared user must have, when it is known.
+pub(crate) fn declared_sid(input: Input, sid: &UserSid) -> Option<SidSource> {
+    match sid {
+        UserSid::Known(sid) => Some(SidSource::Known(sid.clone())),
+        UserSid::Gateway(name) => {
+            let gateway = Address::gateway(name);
+            match client_sid(input.live, &gateway) {
+                Some(sid) => Some(SidSource::Known(sid)),
+                None => Some(SidSource::ClientIdOf(gateway)),
+            }
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Parking literals, and the switch itself: the policy of a resolver connects with the identity.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyless_model::{Address, Replaced, Resolver};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::compare::managed_fingerprint;
+use crate::draft::{Draft, Input, NewStep, id_of};
+use crate::phase::Phase;
+use crate::simulate::edited;
+use crate::stages::access::Move;
+use crate::stages::show;
+use crate::stages::sources::{Connects, connection_string};
+use crate::step::{Note, Op, Splice, Undo, ValueFrom};
+
+/// A named value's value has at most this many characters (Azure's documentation of named values).
+const LONGEST_VALUE: usize = 4096;
+
+/// Moves each literal into a secret named value to which the policy then refers. The meaning stays
+/// the same; from here on every earlier text is free of secrets, so the switch can be undone.
+pub(crate) fn park(input: Input, draft: &mut Draft, one: &mut Move) {
+    if one.blocked {
+        return;
+    }
+    let literals: Vec<(Address, String)> = one
+        .sources
+        .iter()
+        .filter_map(|s| match &s.connects {
+            Connects::Literal { text, .. } if parkable(text) => {
+                Some((s.policy.clone(), s.path.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    for (policy, path) in literals {
+        let name = parked_name(&one.access.name, &policy, &path);
+        let value = one.gateway.child("namedValue", &name);
+        if !draft.world.entities.contains_key(&value) {
+            let id = park_value(input, draft, one, &value, &name, &policy, &path);
+            one.parked.insert(id);
+        }
+        park_reference(input, draft, one, &policy, &path, &name);
+    }
+}
+
+fn park_value(
+    input: Input,
+    draft: &mut Draft,
+    one: &Move,
+    address: &Address,
+    name: &str,
+    policy: &Address,
+    path: &str,
+) -> String {
+    let body = json!({ "properties": { "displayName": name, "secret": true, "tags": ["keyless"] } });
+    draft.add(NewStep {
+        phase: Phase::Park,
+        address: address.clone(),
+        access: Some(one.access.name.clone()),
+        reason: "the literal in the policy moves here unchanged, so that the switch can be undone"
+            .into(),
+        shown: show::fields(input.key, address, None, &body),
+        op: Op::Put {
+            body,
+            value: Some(ValueFrom::PolicyText { policy: policy.clone(), path: path.to_owned() }),
+            expect: None,
+        },
+        needs: one.granted.clone(),
+        undo: Undo::Nothing { why: "the policy may refer to it".into() },
+        notes: vec![
+            Note::Applied { address: address.clone(), made: true, sent: None },
+            Note::Parked { access: one.access.name.clone(), address: address.clone() },
+        ],
+    })
+}
+
+fn park_reference(
+    input: Input,
+    draft: &mut Draft,
+    one: &mut Move,
+    policy: &Address,
+    path: &str,
+    name: &str,
+) {
+    let splice = vec![Splice::Text { path: path.to_owned(), text: format!("{{{{{name}}}}}") }];
+    let mut needs = one.granted.clone();
+    needs.insert(id_of(Phase::Park, &one.gateway.child("namedValue", name)));
+    // Two literals of one policy are parked one after the other.
+    needs.extend(draft.existing([id_of(Phase::Park, policy)]));
+    if let Some(id) = splice_step(input, draft, one, Phase::Park, policy, splice, Planned {
+        reason: "the policy refers to the parked value: nothing changes for a caller".into(),
+        needs,
+        undo: Undo::Nothing { why: "the parked policy means the same".into() },
+        notes: vec![],
+    }) {
+        one.parked.insert(id);
+    }
+}
+
+/// Whether a named value can stand for the text: it must read back exactly as it was.
+fn parkable(text: &str) -> bool {
+    let plain = !text.contains(['"', '\'', '<', '&']) && !text.contains("{{");
+    plain && !text.starts_with('@') && !text.is_empty() && text.chars().count() <= LONGEST_VALUE
+}
+
+/// Stable, so that a plan made again finds what was parked before.
+fn parked_name(access: &str, policy: &Address, path: &str) -> String {
+    let digest = Sha256::digest(format!("{policy}{path}").as_bytes());
+    let tail: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
+    format!("keyless-{access}-{tail}")
+}
+
+/// Switches every source of the Access, one policy after another.
+pub(crate) fn switch(input: Input, draft: &mut Draft, one: &mut Move) {
+    if one.blocked {
+        return;
+    }
+    for (policy, (edits, back, never)) in planned(input, one) {
+        let mut needs = one.proven.clone();
+        needs.extend(one.granted.iter().cloned());
+        needs.extend(draft.existing([id_of(Phase::Park, &policy)]));
+        let undo = match never {
+            Some(why) => Undo::Never { why },
+            None => Undo::Splice { edits: back },
+        };
+        let reason = format!("the resolver reaches {} as the gateway's identity", one.database);
+        let mut notes = vec![Note::Switched { access: one.access.name.clone() }];
+        notes.extend(one.replaces.iter().map(|item| Note::Replaces {
+            access: one.access.name.clone(),
+            item: item.clone(),
+        }));
+        notes.push(Note::Applied { address: policy.clone(), made: false, sent: None });
+        let id = match document(input, &policy).and_then(|d| d.policy.clone()) {
+            Some(text) => declared(input, draft, one, &policy, &text, Planned {
+                reason,
+                needs,
+                undo,
+                notes,
+            }),
+            None => splice_step(input, draft, one, Phase::Switch, &policy, edits, Planned {
+                reason,
+                needs,
+                undo,
+                notes,
+            }),
+        };
+        one.switched.extend(id);
+    }
+}
+
+type Edits = (Vec<Splice>, Vec<Splice>, Option<String>);
+
+/// For each policy: the edits that switch it, those that take it back, and why it cannot be.
+pub(crate) fn planned(input: Input, one: &Move) -> BTreeMap<Address, Edits> {
+    let mut out: BTreeMap<Address, Edits> = BTreeMap::new();
+    for source in &one.sources {
+        let (before, clean, never) = match &source.connects {
+            Connects::Identity => continue,
+            Connects::Literal { text, clean, .. } if parkable(text) => {
+                let name = parked_name(&one.access.name, &source.policy, &source.path);
+                (Some(format!("{{{{{name}}}}}")), clean.clone(), None)
+            }
+            Connects::Literal { clean, .. } => (None, clean.clone(), Some(UNPARKABLE.to_owned())),
+            Connects::Reference { text, clean, .. } => (before(text), clean.clone(), None),
+            Connects::Hidden { text, .. } => (before(text), connection_string(input, one), None),
+        };
+        let never = never.or_else(|| before.is_none().then(|| UNPARKABLE.to_owned()));
+        let entry = out.entry(source.policy.clone()).or_default();
+        let path = &source.path;
+        let (text, flag) = (|text: String| text_edit(path, text), |on: &str| flag_edit(path, on));
+        entry.0.extend([flag("true"), text(clean)]);
+        entry.1.extend(before.map(|b| [flag("false"), text(b)]).into_iter().flatten());
+        entry.2 = entry.2.take().or(never);
+    }
+    out
+}
+
+const UNPARKABLE: &str = "the literal cannot stand in a named value, so it cannot be put back";
+
+/// The text that an undo may put back: only one that is all references holds no secret.
+fn before(text: &str) -> Option<String> {
+    let references = keyless_policy::references(text);
+    let covered: usize = references.iter().map(|r| r.range.len()).sum();
+    (covered == text.trim().len()).then(|| text.to_owned())
+}
+
+fn text_edit(path: &str, text: String) -> Splice {
+    Splice::Text { path: path.to_owned(), text }
+}
+
+fn flag_edit(path: &str, value: &str) -> Splice {
+    Splice::Attribute {
+        path: path.to_owned(),
+        name: "use-managed-identity".into(),
+        value: value.to_owned(),
+    }
+}
+
+struct Planned {
+    reason: String,
+    needs: BTreeSet<String>,
+    undo: Undo,
+    notes: Vec<Note>,
+}
+
+/// A step that edits the policy as it is after the steps so far. None when the document cannot be
+/// edited, which leaves a waiting row.
+fn splice_step(
+    input: Input,
+    draft: &mut Draft,
+    one: &Move,
+    phase: Phase,
+    policy: &Address,
+    edits: Vec<Splice>,
+    planned: Planned,
+) -> Option<String> {
+    let text = draft.world.policy_text(policy)?.to_owned();
+    let fingerprint = |text: &str| -> Option<keyless_model::Fingerprint> {
+        keyless_policy::canonical(text).ok().map(|c| input.key.of(&c))
+    };
+    let after = edited(&text, &edits);
+    let (Ok(after), Some(expect)) = (&after, fingerprint(&text)) else {
+        let why = after.err().unwrap_or_else(|| "the policy is malformed".into());
+        let next = "mend the policy in the gateway, then plan again";
+        draft.wait(policy, Some(one.name()), "edit the policy", &why, next);
+        return None;
+    };
+    let leads_to = fingerprint(after)?;
+    Some(draft.add(NewStep {
+        phase,
+        address: policy.clone(),
+        access: Some(one.access.name.clone()),
+        reason: planned.reason,
+        shown: show::edits(input.key, &text, &edits),
+        op: Op::Splice { edits, expect, leads_to },
+        needs: planned.needs,
+        undo: planned.undo,
+        notes: planned.notes,
+    }))
+}
+
+/// The Resolver document that declares this policy's text.
+pub(crate) fn document<'a>(input: Input<'a>, policy: &Address) -> Option<&'a Resolver> {
+    let resolver = policy.parent()?;
+    input.desired.resolvers.values().find(|r| {
+        let address =
+            Address::gateway(&r.gateway).child("api", &r.api).child("resolver", &r.name);
+        address == resolver && r.policy.is_some()
+    })
+}
+
+/// A switch by the declared document: its text is the wanted one, and must itself use the identity.
+fn declared(
+    input: Input,
+    draft: &mut Draft,
+    one: &mut Move,
+    policy: &Address,
+    text: &str,
+    planned: Planned,
+) -> Option<String> {
+    let ready = keyless_policy::Document::parse(text).is_ok_and(|document| {
+        let sources = keyless_scan::sql_sources(&document);
+        !sources.is_empty() && sources.iter().all(|s| s.managed_identity)
+    });
+    if !ready {
+        let why = "the declared policy file does not use the identity";
+        let next = "write use-managed-identity=\"true\" and a connection string without a user \
+                    into the file, or leave the policy out of the Resolver document";
+        draft.wait(policy, Some(one.name()), "switch the resolver to the identity", why, next);
+        one.blocked = true;
+        return None;
+    }
+    let body = json!({ "properties": { "format": "rawxml", "value": text } });
+    let live = draft.world.entities.get(policy).map(|e| e.body.clone()).unwrap_or_default();
+    let before = draft.world.policy_text(policy).unwrap_or_default().to_owned();
+    Some(draft.add(NewStep {
+        phase: Phase::Switch,
+        address: policy.clone(),
+        access: Some(one.access.name.clone()),
+        reason: planned.reason,
+        shown: show::document(input.key, policy, &before, text),
+        op: Op::Put {
+            expect: Some(managed_fingerprint(input.key, policy, &live, &body)),
+            body,
+            value: None,
+        },
+        needs: planned.needs,
+        undo: planned.undo,
+        notes: planned.notes,
+    }))
+}
+
+/// Named values that the sources of an Access refer to.
+pub(crate) fn referenced(one: &Move) -> BTreeSet<Replaced> {
+    let mut out = BTreeSet::new();
+    for source in &one.sources {
+        if let Connects::Reference { named_values, .. } | Connects::Hidden { named_values, .. } =
+            &source.connects
+        {
+            let names = named_values.iter().map(|a| a.last().1.to_owned());
+            out.extend(names.map(Replaced::NamedValue));
+        }
+    }
+    out
+}

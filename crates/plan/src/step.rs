@@ -1,0 +1,211 @@
+//! Steps: what apply does, one after another, without deciding anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyless_model::sql::Statement;
+use keyless_model::{Address, Evidence, Fingerprint, ProbeRequest, Replaced, Seconds};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::phase::Phase;
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// Phase and address: readable, unique in the plan, and in the order of the plan when sorted
+    /// by phase.
+    pub id: String,
+    pub phase: Phase,
+    pub address: Address,
+    /// The Access that asks for it; none when a resource document does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<String>,
+    /// One sentence: why this step is in the plan.
+    pub reason: String,
+    pub op: Op,
+    /// Ids of steps that must be done first.
+    #[serde(default)]
+    pub needs: BTreeSet<String>,
+    pub undo: Undo,
+    /// What the state learns when the step is done.
+    #[serde(default)]
+    pub notes: Vec<Note>,
+    /// What people see of the change; secrets stand as fingerprints.
+    #[serde(default)]
+    pub shown: Vec<Shown>,
+}
+
+/// What a step does. None of them holds a secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Op {
+    /// Writes a whole ARM resource at the step's address: the live body with `body` merged over
+    /// it, so that unknown fields survive.
+    Put {
+        body: Value,
+        /// A secret that is put into `properties.value` at apply, in memory only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<ValueFrom>,
+        /// The fingerprint of the fields of `body` as they are live; none: it is absent.
+        expect: Option<Fingerprint>,
+    },
+    /// Changes fields of an ARM resource.
+    Patch { body: Value, expect: Option<Fingerprint> },
+    /// Changes places of a policy document and leaves every other byte.
+    Splice {
+        edits: Vec<Splice>,
+        /// The fingerprint of the canonical live text that the edits belong to.
+        expect: Fingerprint,
+        /// The fingerprint of the canonical text that they lead to.
+        leads_to: Fingerprint,
+    },
+    /// Runs statements in one transaction in the database at `database`, those about logins in
+    /// its server's `master`.
+    Sql { database: Address, statements: Vec<Statement> },
+    /// Removes an ARM resource, whatever it says by then: a reference to it makes the service refuse.
+    Delete {},
+    /// Changes nothing: waits until something holds.
+    Gate { gate: Gate },
+}
+
+/// One edit of a policy document; paths are those of `keyless_policy::ElementPath`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "edit", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Splice {
+    /// The text of a text-only element.
+    Text { path: String, text: String },
+    Attribute { path: String, name: String, value: String },
+}
+
+/// Where apply finds a value that no plan may hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ValueFrom {
+    /// The text of this element of this live policy.
+    PolicyText { policy: Address, path: String },
+    /// An environment variable of the process that applies.
+    Environment { name: String },
+}
+
+/// What a gate waits for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "gate", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Gate {
+    /// The rights of `user`, read back and computed from the catalogue, are exactly these:
+    /// permission, securable, column.
+    Effective {
+        database: Address,
+        user: String,
+        rights: BTreeSet<(String, String, Option<String>)>,
+    },
+    /// `request` succeeds: on a non-current revision of `api` that already uses the identity,
+    /// which the provider makes, tries and takes away again; or, with `current`, on the API as it
+    /// is after its switch. When the latter fails, the switch steps that this gate needs are
+    /// undone at once.
+    Canary {
+        api: Address,
+        current: bool,
+        request: ProbeRequest,
+        /// `(header, environment variable)`
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        auth: Option<(String, String)>,
+        /// The edits of each policy of the API, by the policy's address below the API.
+        edits: BTreeMap<String, Vec<Splice>>,
+    },
+    /// A person ran `keyless approve`.
+    Approve { question: String },
+    /// Nobody logged in as an old principal for `seconds`, shown by each kind of evidence.
+    Soak {
+        access: String,
+        since: Mark,
+        seconds: Seconds,
+        evidence: BTreeSet<Evidence>,
+        /// Whose logins count: the database and the login or user.
+        principals: BTreeSet<(Address, String)>,
+    },
+    /// Our own token login works on the server, and nothing on it needs a password: no job agent,
+    /// no sync group, no change data capture.
+    Lockable { server: Address, databases: BTreeSet<Address> },
+}
+
+/// From when a soak counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mark {
+    Switched,
+    Disabled,
+}
+
+/// How a step is taken back. All that it takes is here, and none of it is secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Undo {
+    /// By deleting what the step made.
+    Delete,
+    /// By writing these fields back.
+    Put { body: Value },
+    /// By these edits of the policy document.
+    Splice { edits: Vec<Splice> },
+    /// By these statements.
+    Sql { statements: Vec<Statement> },
+    /// There is nothing to take back, or taking it back would help nobody.
+    Nothing { why: String },
+    /// It cannot be taken back.
+    Never { why: String },
+}
+
+/// What the state learns from a finished step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "note", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Note {
+    /// keyless wrote the thing at `address`; `made` when it did not exist before.
+    Applied { address: Address, made: bool, sent: Option<Fingerprint> },
+    /// The thing is gone.
+    Forgotten { address: Address },
+    Replaces { access: String, item: Replaced },
+    Parked { access: String, address: Address },
+    Switched { access: String },
+    Confirmed { access: String },
+    Disabled { access: String },
+    Settled { access: String },
+    Retired { access: String },
+}
+
+/// A piece of what people see of a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "show", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Shown {
+    /// A field of a JSON body; none is absent.
+    Field { path: String, before: Option<String>, after: Option<String> },
+    /// Lines of a text, in order.
+    Lines { title: String, lines: Vec<Line> },
+    /// A line of T-SQL.
+    Sql { text: String },
+    /// A remark.
+    Remark { text: String },
+}
+
+/// One line of a shown text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Line {
+    /// `' '` kept, `'-'` removed, `'+'` added, `'…'` lines left out.
+    pub mark: char,
+    /// `(changed, text)`
+    pub pieces: Vec<(bool, String)>,
+}
+
+impl Step {
+    pub fn is_gate(&self) -> bool {
+        matches!(self.op, Op::Gate { .. })
+    }
+
+    /// Why it cannot be undone, when it cannot.
+    pub fn irreversible(&self) -> Option<&str> {
+        match &self.undo {
+            Undo::Never { why } => Some(why),
+            _ => None,
+        }
+    }
+}

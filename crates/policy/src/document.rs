@@ -1,0 +1,427 @@
+//! A policy document and its elements.
+//!
+//! Invariant: the text is kept byte for byte; every range indexes it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::error::{Located, line_column};
+use crate::parse::{Element, Node, Run, Tree, parse};
+use crate::spelling::{Spelling, decode, decode_attribute, is_blank, is_xml_char};
+use crate::{ElementPath, PolicyError};
+
+/// The longest policy that is read, in bytes. API Management takes 256 KiB for
+/// a policy and 512 KB for a fragment (azure-facts B.4).
+pub const MAX_POLICY_BYTES: usize = 512 * 1024;
+
+/// A policy, a fragment or a resolver's data source: one root element.
+#[derive(Debug)]
+pub struct Document {
+    pub(crate) text: String,
+    pub(crate) tree: Tree,
+}
+
+impl Document {
+    /// Reads a policy in either format; see the crate's documentation for how
+    /// they are told apart.
+    ///
+    /// # Errors
+    /// [`PolicyError::TooLarge`], or [`PolicyError::Malformed`] with the place.
+    pub fn parse(text: &str) -> Result<Document, PolicyError> {
+        check(text)?;
+        let tree = match parse(text, Spelling::Xml) {
+            Ok(tree) => tree,
+            Err(_) => parse(text, Spelling::Raw).map_err(PolicyError::Malformed)?,
+        };
+        Ok(Document {
+            text: text.to_owned(),
+            tree,
+        })
+    }
+
+    /// Reads a policy as `rawxml`, even if it could be `xml`.
+    pub(crate) fn parse_raw(text: &str) -> Result<Document, PolicyError> {
+        check(text)?;
+        let tree = parse(text, Spelling::Raw).map_err(PolicyError::Malformed)?;
+        Ok(Document {
+            text: text.to_owned(),
+            tree,
+        })
+    }
+
+    /// The text it was read from.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// True if the text is not XML, so that the service takes it as `rawxml`
+    /// only.
+    pub fn needs_rawxml(&self) -> bool {
+        self.tree.spelling == Spelling::Raw
+    }
+
+    /// The root element.
+    pub fn root(&self) -> ElementRef<'_> {
+        ElementRef {
+            document: self,
+            at: 0,
+        }
+    }
+
+    /// All elements, in document order.
+    pub fn elements(&self) -> Vec<ElementRef<'_>> {
+        (0..self.tree.elements.len())
+            .map(|at| self.element(at))
+            .collect()
+    }
+
+    pub(crate) fn element(&self, at: usize) -> ElementRef<'_> {
+        ElementRef { document: self, at }
+    }
+
+    /// The element with a path.
+    pub fn find(&self, path: &ElementPath) -> Option<ElementRef<'_>> {
+        self.elements()
+            .into_iter()
+            .find(|element| element.path() == *path)
+    }
+
+    /// Element numbers by path.
+    pub(crate) fn by_path(&self) -> HashMap<ElementPath, usize> {
+        self.elements()
+            .iter()
+            .map(|element| (element.path(), element.at))
+            .collect()
+    }
+
+    /// Byte ranges of the expressions, `@` and brackets included, in order.
+    pub fn expressions(&self) -> &[Range<usize>] {
+        &self.tree.expressions
+    }
+
+    /// Line and column, both from 1, of a byte offset of the text.
+    pub fn line_column(&self, offset: usize) -> (usize, usize) {
+        line_column(&self.text, offset)
+    }
+}
+
+/// Byte ranges of the expressions of a policy, in order.
+///
+/// # Errors
+/// As [`Document::parse`].
+pub fn expressions(text: &str) -> Result<Vec<Range<usize>>, PolicyError> {
+    Ok(Document::parse(text)?.tree.expressions)
+}
+
+fn check(text: &str) -> Result<(), PolicyError> {
+    if text.len() > MAX_POLICY_BYTES {
+        return Err(PolicyError::TooLarge {
+            bytes: text.len(),
+            limit: MAX_POLICY_BYTES,
+        });
+    }
+    match text.char_indices().find(|(_, c)| !is_xml_char(*c)) {
+        None => Ok(()),
+        Some((at, _)) => Err(PolicyError::Malformed(Located::new(
+            text,
+            at,
+            "a character stands here that XML does not allow",
+            "remove it",
+        ))),
+    }
+}
+
+/// An attribute of an element.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its name as written.
+    pub name: String,
+    /// Its value: entities decoded, an expression as C# has it.
+    pub value: String,
+    /// Byte range of the value, without its quotes.
+    pub range: Range<usize>,
+    /// Whether the value is an expression.
+    pub is_expression: bool,
+}
+
+// The value may be a credential, so it is not shown.
+impl std::fmt::Debug for Attribute {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attribute")
+            .field("name", &self.name)
+            .field("range", &self.range)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An element of a [`Document`].
+#[derive(Clone, Copy)]
+pub struct ElementRef<'a> {
+    document: &'a Document,
+    pub(crate) at: usize,
+}
+
+impl<'a> ElementRef<'a> {
+    pub(crate) fn raw(&self) -> &'a Element {
+        &self.document.tree.elements[self.at]
+    }
+
+    fn of(&self, at: usize) -> ElementRef<'a> {
+        ElementRef {
+            document: self.document,
+            at,
+        }
+    }
+
+    /// The name as written, prefix included.
+    pub fn name(&self) -> &'a str {
+        &self.document.text[self.raw().name.clone()]
+    }
+
+    /// Where it stands in the document.
+    pub fn path(&self) -> ElementPath {
+        let mut steps = Vec::new();
+        let mut next = Some(self.at);
+        while let Some(at) = next {
+            let element = self.of(at);
+            steps.push((element.name(), element.raw().index));
+            next = element.raw().parent;
+        }
+        ElementPath::of(steps.into_iter().rev())
+    }
+
+    /// The element around it.
+    pub fn parent(&self) -> Option<ElementRef<'a>> {
+        self.raw().parent.map(|at| self.of(at))
+    }
+
+    /// The elements right under it, in order.
+    pub fn children(&self) -> Vec<ElementRef<'a>> {
+        let nodes = self.raw().nodes.iter();
+        nodes
+            .filter_map(|node| match node {
+                Node::Element(at) => Some(self.of(*at)),
+                Node::Text(_) => None,
+            })
+            .collect()
+    }
+
+    /// Its attributes, in the order they are written.
+    pub fn attributes(&self) -> Vec<Attribute> {
+        let text = &self.document.text;
+        let spelling = self.document.tree.spelling;
+        let read = |raw: &crate::parse::RawAttribute| Attribute {
+            name: text[raw.name.clone()].to_owned(),
+            value: value(text, &raw.value, &raw.expression, spelling, true),
+            range: raw.value.clone(),
+            is_expression: raw.expression.is_some(),
+        };
+        self.raw().attributes.iter().map(read).collect()
+    }
+
+    /// The attribute of a name.
+    pub fn attribute(&self, name: &str) -> Option<Attribute> {
+        self.attributes()
+            .into_iter()
+            .find(|attribute| attribute.name == name)
+    }
+
+    /// The text of an element that holds no elements: entities decoded,
+    /// expressions as C# has them, CDATA included, comments left out. `None`
+    /// if it holds elements.
+    pub fn text(&self) -> Option<String> {
+        let runs = self.runs()?;
+        Some(
+            runs.iter()
+                .map(|run| run_text(&self.document.text, run))
+                .collect(),
+        )
+    }
+
+    /// Whether the text is one expression, with or without white space around.
+    pub fn is_expression(&self) -> bool {
+        let filled = |run: &&&Run| !is_blank(&self.document.text[run.range.clone()]);
+        let runs = self.runs().unwrap_or_default();
+        let mut filled = runs.iter().filter(filled);
+        matches!((filled.next(), filled.next()), (Some(run), None) if run.expression.is_some())
+    }
+
+    /// The runs of text, if it holds nothing else.
+    pub(crate) fn runs(&self) -> Option<Vec<&'a Run>> {
+        let nodes = self.raw().nodes.iter();
+        nodes
+            .map(|node| match node {
+                Node::Element(_) => None,
+                Node::Text(run) => Some(run),
+            })
+            .collect()
+    }
+
+    /// Byte range from the `<` of its start tag to the `>` of its end.
+    pub fn range(&self) -> Range<usize> {
+        self.raw().range.clone()
+    }
+
+    /// Byte range between its tags; `None` for `<a/>`.
+    pub fn inner_range(&self) -> Option<Range<usize>> {
+        self.raw().inner.clone()
+    }
+
+    /// Line and column where it starts, from 1.
+    pub fn line_column(&self) -> (usize, usize) {
+        self.document.line_column(self.raw().range.start)
+    }
+}
+
+impl std::fmt::Debug for ElementRef<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ElementRef({})", self.path())
+    }
+}
+
+pub(crate) fn run_text(text: &str, run: &Run) -> String {
+    value(text, &run.content, &run.expression, run.spelling, false)
+}
+
+/// A value as the service understands it.
+fn value(
+    text: &str,
+    range: &Range<usize>,
+    expression: &Option<Range<usize>>,
+    spelling: Spelling,
+    attribute: bool,
+) -> String {
+    let plain = |part: Range<usize>| match (spelling, attribute) {
+        (Spelling::Verbatim, _) => decode(&text[part], false),
+        (_, true) => decode_attribute(&text[part]),
+        (_, false) => decode(&text[part], true),
+    };
+    match expression {
+        None => plain(range.clone()),
+        Some(inside) => {
+            let mut out = plain(range.start..inside.start);
+            out.push_str(&decode(&text[inside.clone()], spelling == Spelling::Xml));
+            out.push_str(&plain(inside.end..range.end));
+            out
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element<'a>(document: &'a Document, path: &str) -> ElementRef<'a> {
+        document.find(&path.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn rawxml_keeps_its_text_and_ranges() {
+        let text = "\u{feff}<!-- @( -->\r\n<policies>\r\n  <inbound a='1' b=\"@(f(\"<\")\t)\">\r\n    \
+                    <v>@{ return a < b ? \"</v>\" : 'x'; }</v><v/>\r\n  </inbound>\r\n</policies>\r\n";
+        let document = Document::parse(text).unwrap();
+        assert_eq!(document.text(), text);
+        assert!(document.needs_rawxml());
+        let inbound = element(&document, "/policies/inbound");
+        assert_eq!(inbound.line_column(), (3, 3));
+        let b = inbound.attribute("b").unwrap();
+        assert_eq!(b.value, "@(f(\"<\")\t)");
+        assert_eq!(&text[b.range], "@(f(\"<\")\t)");
+        let v = element(&document, "/policies/inbound/v[1]");
+        assert!(v.is_expression());
+        assert_eq!(v.text().unwrap(), "@{ return a < b ? \"</v>\" : 'x'; }");
+        assert_eq!(document.expressions().len(), 2);
+        assert_eq!(inbound.children().len(), 2);
+    }
+
+    #[test]
+    fn both_formats_read_alike() {
+        let raw = r#"<a b="@(x < 1 && y == "&")">@("<&")</a>"#;
+        let xml = r#"<a b="@(x &lt; 1 &amp;&amp; y == &quot;&amp;&quot;)">@("&lt;&amp;")</a>"#;
+        let (raw, xml) = (Document::parse(raw).unwrap(), Document::parse(xml).unwrap());
+        assert!(raw.needs_rawxml() && !xml.needs_rawxml());
+        assert_eq!(raw.root().text(), xml.root().text());
+        let value = |d: &Document| d.root().attribute("b").unwrap().value;
+        assert_eq!(value(&raw), value(&xml));
+    }
+
+    #[test]
+    fn an_at_sign_within_text_is_text() {
+        let text = "<a b=\"me@(x\">you@{y &amp; <!-- @( -->@<![CDATA[<&{{z}}]]></a>";
+        let document = Document::parse(text).unwrap();
+        assert_eq!(document.expressions(), []);
+        assert_eq!(document.root().text().unwrap(), "you@{y & @<&{{z}}");
+        assert_eq!(document.root().attribute("b").unwrap().value, "me@(x");
+    }
+
+    #[test]
+    fn paths_number_namesakes_only() {
+        let document = Document::parse("<a><b/><c/><b><c/></b></a>").unwrap();
+        let paths: Vec<String> = document
+            .elements()
+            .iter()
+            .map(|e| e.path().to_string())
+            .collect();
+        assert_eq!(paths, ["/a", "/a/b[1]", "/a/c", "/a/b[2]", "/a/b[2]/c"]);
+        assert_eq!(document.elements()[4].parent().unwrap().name(), "b");
+    }
+
+    #[test]
+    fn malformed_documents_say_where() {
+        for (text, line, column) in [
+            ("", 1, 1),
+            ("<a>", 1, 1),
+            ("<a></b>", 1, 4),
+            ("<a/><b/>", 1, 5),
+            ("x<a/>", 1, 1),
+            ("<a>\n &nbsp;</a>", 2, 2),
+            ("<a>x & y</a>", 1, 6),
+            ("<a b=1/>", 1, 6),
+            ("<a b=\"1\" b='2'/>", 1, 10),
+            ("<a b=\"<\"/>", 1, 7),
+            ("<a b=\"1\"c=\"2\"/>", 1, 9),
+            ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", 1, 1),
+            ("<a>\n<b c=\"@(f(1)\"/></a>", 2, 13),
+            ("<a>@{ return 1;</a>", 1, 4),
+            ("<a>\u{0}</a>", 1, 4),
+            ("<a><!-- x </a>", 1, 4),
+            ("<a>]]></a>", 1, 4),
+            ("<a><![CDATA[ ]]</a>", 1, 4),
+            ("<a>&#xD800;</a>", 1, 4),
+        ] {
+            match Document::parse(text) {
+                Err(PolicyError::Malformed(at)) => {
+                    assert_eq!((at.line, at.column), (line, column), "{text}: {at}");
+                }
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn errors_do_not_repeat_the_text() {
+        for text in [
+            "<a b='Password=hunter2' b=''/>",
+            "<a><value>@(\"hunter2)</value></a>",
+            "<a>hunter2 & co</a>",
+            "<a b=hunter2/>",
+        ] {
+            let error = Document::parse(text).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn size_and_depth_are_bounded() {
+        let long = format!("<a>{}</a>", " ".repeat(MAX_POLICY_BYTES));
+        assert!(matches!(
+            Document::parse(&long),
+            Err(PolicyError::TooLarge { .. })
+        ));
+        let deep = "<a>".repeat(MAX_POLICY_BYTES / 3);
+        assert!(matches!(
+            Document::parse(&deep),
+            Err(PolicyError::Malformed(_))
+        ));
+    }
+}

@@ -1,0 +1,50 @@
+//! Diagnostics as a compiler shows them: file, line, the text itself, a caret, and what to do.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use keyless_model::Diagnostic;
+
+use crate::style::Style;
+
+/// Lays all diagnostics out. `source` gives the text of a file that a span names.
+pub fn diagnostics<'a>(
+    list: &[Diagnostic],
+    source: &dyn Fn(&str) -> Option<&'a str>,
+    style: &Style,
+) -> String {
+    let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.term_width(style.width);
+    let mut out = String::new();
+    for one in list {
+        let title = Level::ERROR.primary_title(one.message.as_str()).id(one.code);
+        let text = one.span.as_ref().and_then(|s| source(&s.file).map(|t| (s, t)));
+        let mut group = match text {
+            Some((span, text)) => {
+                let range = within(text, span.start, span.end);
+                let annotation = AnnotationKind::Primary.span(range).label(one.label.as_str());
+                let snippet =
+                    Snippet::source(text).path(span.file.as_str()).annotation(annotation);
+                title.element(snippet)
+            }
+            None => Group::with_title(title),
+        };
+        if let Some(help) = &one.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        out.push_str(&renderer.render(&[group]));
+        out.push_str("\n\n");
+    }
+    out
+}
+
+/// The range, cut to the text and to whole characters.
+fn within(text: &str, start: usize, end: usize) -> std::ops::Range<usize> {
+    let mut start = start.min(text.len());
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let mut end = end.clamp(start, text.len());
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    start..end
+}

@@ -1,0 +1,100 @@
+//! What the scan reports: one finding a place, without the value.
+
+use keyless_model::{Address, Fingerprint, FingerprintKey, Severity};
+use serde::Serialize;
+
+/// A credential, or a place where one is accepted. No field holds the value, so `Debug` and
+/// `Serialize` are safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Stable: made of rule, address, place and fingerprint, not of the line.
+    pub id: String,
+    /// A code of [`keyless_model::codes`].
+    pub rule: &'static str,
+    pub address: Address,
+    /// An element path (with `/@name` for an attribute), a JSON pointer, or empty for the whole.
+    pub place: String,
+    /// Line and column in the policy document, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<(usize, usize)>,
+    /// The display name of the named value that the credential comes through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub through: Option<String>,
+    /// The policies that use this named value as a credential.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Opens>,
+    pub confidence: Confidence,
+    pub severity: Severity,
+    /// One sentence.
+    pub what: String,
+    /// What to use instead.
+    pub replacement: String,
+    /// Of the credential itself: the same in two places if it is the same credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// What a SQL credential leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Opens {
+    /// The host, in lower case.
+    pub server: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+}
+
+/// How sure it is that this is a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Confidence {
+    /// It could be one.
+    Possible,
+    /// Its name or its look says so.
+    Likely,
+    /// Its place or its form leaves no doubt.
+    Certain,
+}
+
+/// Replacements that several rules share.
+pub(crate) const USE_ACCESS: &str = "declare an Access for this database: the data source then \
+     uses the gateway's managed identity, and the connection string keeps no user and no password";
+pub(crate) const USE_IDENTITY: &str =
+    "authentication-managed-identity, where the service behind takes Entra tokens; until then a \
+     named value that refers to Key Vault";
+
+impl Finding {
+    /// A finding about the whole of `address`, of high severity and certain, to be filled in.
+    pub(crate) fn new(rule: &'static str, address: &Address, what: String) -> Finding {
+        Finding {
+            id: String::new(),
+            rule,
+            address: address.clone(),
+            place: String::new(),
+            line: None,
+            through: None,
+            users: Vec::new(),
+            opens: None,
+            confidence: Confidence::Certain,
+            severity: Severity::High,
+            what,
+            replacement: String::new(),
+            fingerprint: None,
+        }
+    }
+
+    /// Gives it its id, once all else is in place.
+    pub(crate) fn identified(mut self, key: &FingerprintKey) -> Finding {
+        let print = self.fingerprint.as_ref().map(Fingerprint::to_string).unwrap_or_default();
+        let text = format!("{}\n{}\n{}\n{print}", self.rule, self.address, self.place);
+        let mark = key.of(&text).to_string();
+        let mark = mark.trim_start_matches("fp:");
+        self.id = format!("{}-{}", self.rule, &mark[..mark.len().min(12)]);
+        self
+    }
+}

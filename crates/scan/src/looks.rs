@@ -1,0 +1,180 @@
+//! What a value looks like: a reference, a placeholder, a key made by a machine.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use crate::constants::HOLE;
+use crate::source::names;
+
+/// Words that stand for a value in schemas, examples and documentation.
+const STAND_INS: [&str; 17] = [
+    "string", "null", "true", "false", "none", "undefined", "redacted", "value", "password",
+    "pwd", "secret", "token", "key", "required", "optional", "example", "placeholder",
+];
+
+/// Whether a value is literal: not empty, no reference, nothing computed, no placeholder.
+pub(crate) fn is_literal(value: &str) -> bool {
+    let value = value.trim();
+    !value.is_empty()
+        && !value.contains(HOLE)
+        && !value.starts_with("@(")
+        && !value.starts_with("@{")
+        && names(value).is_empty()
+        && !is_placeholder(value)
+}
+
+/// A value that is to be replaced by a real one: `<key>`, `{key}`, `$(key)`, `YOUR_KEY`, `****`.
+pub(crate) fn is_placeholder(value: &str) -> bool {
+    const WRAPS: [(&str, &str); 9] = [
+        ("<", ">"),
+        ("{", "}"),
+        ("[", "]"),
+        ("%", "%"),
+        ("$(", ")"),
+        ("${", "}"),
+        ("#{", "}#"),
+        ("__", "__"),
+        ("%%", "%%"),
+    ];
+    let value = value.trim();
+    let wrapped =
+        WRAPS.iter().any(|(a, b)| value.len() > a.len() + b.len() && value.starts_with(a) && value.ends_with(b));
+    let lower = value.to_ascii_lowercase();
+    let yours = ["your-", "your_", "your ", "<your"].iter().any(|p| lower.starts_with(p));
+    let first = value.chars().next().unwrap_or('*');
+    let row = matches!(first, '*' | 'x' | 'X' | '.' | '-' | '0' | '•' | '…')
+        && value.chars().all(|c| c == first);
+    wrapped || yours || row || lower.contains("placeholder")
+}
+
+/// A word that documentation puts where a value goes.
+pub(crate) fn is_stand_in(value: &str) -> bool {
+    STAND_INS.iter().any(|w| w.eq_ignore_ascii_case(value.trim()))
+}
+
+/// A GUID is a name more often than a key.
+pub(crate) fn is_guid(value: &str) -> bool {
+    let groups: Vec<&str> = value.split('-').collect();
+    groups.len() == 5
+        && groups.iter().map(|g| g.len()).eq([8, 4, 4, 4, 12])
+        && value.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
+}
+
+/// A key as machines make them: long, of mixed characters, without words.
+pub(crate) fn is_random(value: &str) -> bool {
+    let core = value.trim().trim_end_matches('=');
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "+/_-~.%".contains(c);
+    if core.len() < 20 || !core.chars().all(allowed) || is_guid(core) {
+        return false;
+    }
+    let count = |f: fn(&char) -> bool| core.chars().filter(f).count();
+    let digits = count(char::is_ascii_digit);
+    let letters = count(char::is_ascii_alphabetic);
+    if core.chars().all(|c| c.is_ascii_hexdigit()) {
+        return core.len() >= 32 && digits > 3 && letters > 3 && bits(core) > 3.0;
+    }
+    digits > 1
+        && count(char::is_ascii_uppercase) > 1
+        && count(char::is_ascii_lowercase) > 1
+        && bits(core) > 3.3
+        && longest_word(core) < 10
+}
+
+/// Length of the longest row of letters of one case, which a capital may open.
+fn longest_word(text: &str) -> usize {
+    let (mut longest, mut lower, mut upper) = (0, 0, 0);
+    for c in text.chars() {
+        match c {
+            c if c.is_ascii_lowercase() => {
+                lower += 1;
+                upper = 0;
+            }
+            c if c.is_ascii_uppercase() => {
+                upper += 1;
+                lower = 1;
+            }
+            _ => (lower, upper) = (0, 0),
+        }
+        longest = longest.max(lower).max(upper);
+    }
+    longest
+}
+
+/// Shannon entropy in bits a character.
+fn bits(text: &str) -> f64 {
+    let mut counts = [0u32; 256];
+    text.bytes().for_each(|b| counts[usize::from(b)] += 1);
+    let total = text.len() as f64;
+    let share = |n: &u32| {
+        let p = f64::from(*n) / total;
+        -p * p.log2()
+    };
+    counts.iter().filter(|n| **n > 0).map(share).sum()
+}
+
+/// What a base64 text says, if that is printable.
+pub(crate) fn decoded(text: &str) -> Option<String> {
+    let text = text.trim();
+    let bytes = STANDARD
+        .decode(text)
+        .or_else(|_| STANDARD_NO_PAD.decode(text))
+        .or_else(|_| URL_SAFE_NO_PAD.decode(text))
+        .ok()?;
+    let said = String::from_utf8(bytes).ok()?;
+    let printable = |c: char| !c.is_control() || c.is_whitespace();
+    (!said.is_empty() && said.chars().all(printable)).then_some(said)
+}
+
+/// A signed JSON web token.
+pub(crate) fn is_jwt(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    let [header, body, signature] = parts.as_slice() else { return false };
+    let is_json = |part: &str| decoded(part).is_some_and(|json| json.starts_with('{'));
+    is_json(header) && is_json(body) && signature.len() >= 16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_look_random_and_names_do_not() {
+        for key in [
+            "3f2504e04f8911d39a0c0305e82c3301",
+            "kq8L+2fP0vZr9Xn4tYb7WcJd1mHs6Ge5Ua3Qo/TiEyRxMzNwKpVlBhCjDfSgFk==",
+            "abC8Q~3fGh7JkL9mNpQrS2tUvWxYz4.aBcDeF5g",
+        ] {
+            assert!(is_random(key), "{key}");
+        }
+        for name in [
+            "Ocp-Apim-Subscription-Key",
+            "00000000-0000-0000-0000-000000000001",
+            "https://contoso.azure-api.net/orders",
+            "2024-05-01-preview",
+            "Microsoft.ApiManagement/service2024x1",
+            "application/vnd.contoso.v2+json",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "short1A",
+        ] {
+            assert!(!is_random(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn placeholders_and_references_are_not_literal() {
+        for value in [
+            "", " ", "{{x}}", "Bearer {{x}}", "@(x)", "<your key>", "{api-key}", "$(pw)", "${pw}",
+            "#{pw}#", "YOUR_KEY", "****", "xxxxxxxx", "__PW__", "pass\u{fffc}",
+        ] {
+            assert!(!is_literal(value), "{value}");
+        }
+        assert!(is_literal("hunter2") && is_literal("p@ss{w}"));
+    }
+
+    #[test]
+    fn a_token_is_one_by_its_parts() {
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJlc2lnbmF0dXJl";
+        assert!(is_jwt(token));
+        assert!(!is_jwt("a.b.c") && !is_jwt("eyJhbGciOiJIUzI1NiJ9"));
+    }
+}

@@ -1,0 +1,157 @@
+//! The scan: every rule over a whole snapshot.
+
+use std::collections::BTreeMap;
+
+use keyless_model::{Address, FingerprintKey, Live, Snapshot};
+use keyless_policy::Document;
+
+use crate::credentials::Sort;
+use crate::finding::{Confidence, Finding, USE_ACCESS};
+use crate::named_value::{Known, judge};
+use crate::policy::{Role, Search, Spot, Use, search};
+use crate::server;
+
+/// Something that the scan could not look into. While there is one, no result is clean.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unsearched {
+    /// An address, or the prefix of those that could not be read.
+    pub address: String,
+    pub why: String,
+}
+
+/// Every credential of a snapshot, the most severe first, then by address and place.
+pub fn scan(snapshot: &Snapshot, key: &FingerprintKey) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let mut uses: BTreeMap<(Address, String), Vec<(Address, Use)>> = BTreeMap::new();
+    for (address, text) in policies(snapshot) {
+        let Ok(document) = Document::parse(text) else { continue };
+        let gateway = address.root();
+        let lookup = |name: &str| value(snapshot, &gateway, name);
+        let Search { spots, uses: used } = search(&document, &lookup);
+        out.extend(spots.iter().map(|s| in_policy(address, s, key)));
+        for one in used {
+            let of = (gateway.clone(), one.name.clone());
+            uses.entry(of).or_default().push((address.clone(), one));
+        }
+    }
+    for ((gateway, name), users) in &uses {
+        if snapshot.named_value(gateway, name).is_none() {
+            out.extend(not_listed(snapshot, gateway, name, users));
+        }
+    }
+    let listed = snapshot.entities.iter().filter(|(a, _)| a.last().0 == "namedValue");
+    for (address, entity) in listed {
+        let name = entity.text("/properties/displayName").unwrap_or_default();
+        let of = (address.root(), name.to_owned());
+        let users = uses.get(&of).map(Vec::as_slice).unwrap_or_default();
+        out.extend(judge(&Known { address, entity, uses: users }, key));
+    }
+    out.extend(server::findings(snapshot));
+    let mut out: Vec<Finding> = out.into_iter().map(|f| f.identified(key)).collect();
+    out.sort_by(|a, b| {
+        let order = |f: &Finding| (std::cmp::Reverse(f.severity), f.address.clone());
+        order(a).cmp(&order(b)).then_with(|| (&a.place, &a.id).cmp(&(&b.place, &b.id)))
+    });
+    out
+}
+
+/// What [`scan`] says nothing about: what was not read, and policies that do not parse.
+pub fn unsearched(snapshot: &Snapshot) -> Vec<Unsearched> {
+    let told = |(address, why): (&String, &String)| Unsearched {
+        address: address.clone(),
+        why: why.clone(),
+    };
+    let mut out: Vec<Unsearched> = snapshot.unreadable.iter().map(told).collect();
+    let not_read = |address: &Address, why: &str| Unsearched {
+        address: address.to_string(),
+        why: why.to_owned(),
+    };
+    for (address, text) in policies(snapshot) {
+        if let Err(error) = Document::parse(text) {
+            out.push(not_read(address, &error.to_string()));
+        }
+    }
+    for (address, live) in &snapshot.logins {
+        if let Live::Unreadable(why) = live {
+            out.push(not_read(&address.part("logins"), why));
+        }
+    }
+    for (address, live) in &snapshot.databases {
+        if let Live::Unreadable(why) = live {
+            out.push(not_read(address, why));
+        }
+    }
+    out
+}
+
+/// Each policy document and fragment, at whatever scope.
+fn policies(snapshot: &Snapshot) -> impl Iterator<Item = (&Address, &str)> {
+    let is_policy = |a: &Address| matches!(a.last().0, "policy" | "policyFragment");
+    snapshot
+        .entities
+        .iter()
+        .filter(move |(a, _)| is_policy(a))
+        .filter_map(|(a, e)| Some((a, e.text("/properties/value")?)))
+}
+
+/// The value of the named value that policies call `{{name}}`.
+fn value(snapshot: &Snapshot, gateway: &Address, name: &str) -> Live<String> {
+    match snapshot.named_value(gateway, name) {
+        Some((_, entity)) => match entity.text("/properties/value") {
+            Some(value) => Live::Present(value.to_owned()),
+            None => Live::Unreadable("its value is secret".into()),
+        },
+        None => match snapshot.get(&gateway.child("namedValue", name)) {
+            Live::Unreadable(why) => Live::Unreadable(why),
+            _ => Live::Absent,
+        },
+    }
+}
+
+fn in_policy(address: &Address, spot: &Spot, key: &FingerprintKey) -> Finding {
+    Finding {
+        place: spot.place.clone(),
+        line: Some(spot.line),
+        opens: match &spot.hit.sort {
+            Sort::Sql(opens) => opens.clone(),
+            Sort::Key => None,
+        },
+        confidence: spot.hit.confidence,
+        severity: spot.severity,
+        replacement: spot.replacement.to_owned(),
+        fingerprint: Some(key.of(spot.hit.value.expose())),
+        ..Finding::new(spot.rule, address, spot.what.clone())
+    }
+}
+
+/// A connection string behind a named value that the reader may not even list.
+fn not_listed<'a>(
+    snapshot: &'a Snapshot,
+    gateway: &'a Address,
+    name: &'a str,
+    users: &'a [(Address, Use)],
+) -> impl Iterator<Item = Finding> + 'a {
+    let unreadable = matches!(value(snapshot, gateway, name), Live::Unreadable(_));
+    let sql = users.iter().filter(move |(_, u)| unreadable && !matches!(u.role, Role::Key(_)));
+    sql.map(move |(address, used)| Finding {
+        place: used.place.clone(),
+        line: Some(used.line),
+        through: Some(name.to_owned()),
+        opens: match &used.role {
+            Role::SqlPassword(opens) => opens.clone(),
+            _ => None,
+        },
+        confidence: match &used.role {
+            Role::ConnectionString { identity: true } => Confidence::Possible,
+            _ => Confidence::Likely,
+        },
+        replacement: USE_ACCESS.into(),
+        ..Finding::new(
+            "KL0404",
+            address,
+            "a named value that could not be read stands for a connection string or its password"
+                .into(),
+        )
+    })
+}
