@@ -13,7 +13,7 @@ use crate::capture::from_apim;
 use crate::error::ArmError;
 use crate::request::Request;
 
-pub use api::{api, apis, operations, products, put_api, put_release, revisions};
+pub use api::{api, apis, delete_api, operations, products, put_api, put_release, revisions};
 pub use named_value::{
     delete_named_value, named_value, named_value_secret, named_values, put_named_value,
 };

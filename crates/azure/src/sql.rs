@@ -100,6 +100,19 @@ pub fn put_administrator(server: &ArmId, body: Value) -> Result<Request, ArmErro
     Ok(request.carrying(body))
 }
 
+/// Removes the Entra administrator; long-running. Every Entra login stops working.
+///
+/// # Errors
+/// See [`server`].
+pub fn delete_administrator(server: &ArmId) -> Result<Request, ArmError> {
+    from_sql(server, &[], |g| {
+        g.client
+            .server_azure_ad_administrators_client()
+            .delete(g.group, g.server, ADMINISTRATOR, g.subscription)
+            .send()
+    })
+}
+
 /// Whether only Entra logins are allowed.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 //! one apart finds the claims that Entra would put there, and a forged one is refused.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -26,7 +27,7 @@ pub enum PrincipalKind {
 }
 
 /// One principal of the tenant.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Principal {
     pub object_id: String,
     /// The application (client) id; users and groups have none.
@@ -39,6 +40,15 @@ pub struct Principal {
     pub secret: Option<String>,
     /// The PEM certificate whose key may sign this application's client assertions.
     pub certificate: Option<String>,
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal")
+            .field("object_id", &self.object_id)
+            .field("display_name", &self.display_name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a valid token says.
@@ -76,12 +86,20 @@ pub enum TokenError {
 }
 
 /// The tenant's directory and its signing key.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Directory {
     tenant: String,
     clock: Clock,
     key: Arc<[u8; 32]>,
     principals: Arc<Mutex<BTreeMap<String, Principal>>>,
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory")
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Directory {

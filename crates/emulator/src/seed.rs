@@ -163,7 +163,9 @@ pub struct ResourceSeed {
 
 impl std::fmt::Debug for ResourceSeed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ResourceSeed").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("ResourceSeed")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -200,7 +202,9 @@ pub struct DatabaseSeed {
 
 impl std::fmt::Debug for DatabaseSeed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DatabaseSeed").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("DatabaseSeed")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) async fn lockable(
     master.logins().await?;
     for database in databases {
         let mut session = services.session(server, name(database)).await?;
-        if session.change_data_capture().await? {
+        if session.captures_changes().await? {
             return Ok(Probe::Fails {
                 why: format!("{database} captures changes (CDC), which may run as a SQL user"),
                 next: "turn change data capture off or move it, then run apply again".into(),

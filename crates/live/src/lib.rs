@@ -17,3 +17,4 @@ pub use error::LiveError;
 pub use provider::LiveProvider;
 pub use read::{Reading, read};
 pub use services::Services;
+pub use store::FileStore;

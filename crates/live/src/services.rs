@@ -30,6 +30,17 @@ impl Services {
         self.arm.last_date().unwrap_or_default()
     }
 
+    /// Asks one service for something small, so that [`Services::now`] is known.
+    ///
+    /// # Errors
+    /// When nobody is logged in, or no service answers.
+    pub async fn hear_the_clock(&self) -> Result<(), LiveError> {
+        let Some((address, root)) = self.roots.iter().next() else { return Ok(()) };
+        let request = crate::place::get(&root.id, &crate::place::place(address)?)?;
+        self.arm.find(request).await?;
+        Ok(())
+    }
+
     /// The root that `address` lies in.
     pub(crate) fn root(&self, address: &Address) -> Result<&Root, LiveError> {
         self.roots.get(&address.root()).ok_or_else(|| LiveError::Root(address.clone()))

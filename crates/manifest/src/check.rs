@@ -3,11 +3,12 @@
 //! Every error of a document is reported; nothing stops at the first. What fields mean together is
 //! `rules.rs`, what documents mean together is `links.rs`.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use keyless_model::{
-    ArmId, Diagnostic, Field, Property, Shape, Sid, check_azure_name, check_document_name,
-    parse_duration,
+    ArmId, ArmIdError, Diagnostic, Field, NameError, Property, Shape, Sid, check_azure_name,
+    check_document_name, parse_duration,
 };
 
 use crate::document::Document;
@@ -92,9 +93,9 @@ impl Check<'_> {
         None
     }
 
-    fn property(&mut self, entry: &Entry, property: &Property, path: &str) {
+    fn property(&mut self, entry: &Entry, property: &'static Property, path: &str) {
         let path = format!("{path}.{}", property.name);
-        match property.shape {
+        match &property.shape {
             Shape::Object(inner) => self.object(&entry.node, &entry.at, inner, &path),
             Shape::Later(why) => {
                 let message = format!("`{path}` is not in this version of keyless");
@@ -102,7 +103,7 @@ impl Check<'_> {
                 self.fail("KL0108", message, &entry.at, "not in this version", help);
             }
             Shape::Body => self.body(&entry.node, &format!("/{}", property.name), &path),
-            shape => self.value(&entry.node, &shape, &path),
+            shape => self.value(&entry.node, shape, &path),
         }
     }
 
@@ -127,6 +128,7 @@ impl Check<'_> {
                     for (index, node) in items.iter().enumerate() {
                         self.value(node, item, &format!("{path}[{index}]"));
                     }
+                    self.once(items, path);
                 }
                 _ => self.wrong(node, path, "a list"),
             },
@@ -167,6 +169,24 @@ impl Check<'_> {
         }
     }
 
+    /// Lists of texts are sets; names are compared without case, as Azure and SQL Server do.
+    fn once(&mut self, items: &[Node], path: &str) {
+        let mut seen = BTreeSet::new();
+        for item in items {
+            let Some(text) = item.text() else { continue };
+            if !seen.insert(text.to_lowercase()) {
+                let message = format!("`{path}` lists {} twice", shown(text));
+                self.fail(
+                    "KL0106",
+                    message,
+                    &item.range,
+                    "again here",
+                    "keep one of them",
+                );
+            }
+        }
+    }
+
     fn text(&mut self, node: &Node, text: &str, shape: &'static Shape, path: &str) {
         let at = &node.range;
         match shape {
@@ -196,7 +216,7 @@ impl Check<'_> {
             Shape::Id(kind) => self.id(at, text, kind, path),
             Shape::Word(words) => {
                 if !words.contains(&text) {
-                    let message = format!("`{path}` is {}", shown(text));
+                    let message = format!("`{path}` cannot be {}", shown(text));
                     let help = match nearest(text, words.iter().copied()) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("write {}", expected(shape)),
@@ -237,9 +257,15 @@ impl Check<'_> {
                 self.fail("KL0104", message, at, "another type", example);
             }
             Err(error) => {
-                // The shape is in the help already.
-                let why = error.to_string();
-                let why = why.split(": expected").next().unwrap_or_default();
+                let why = match &error {
+                    ArmIdError::Shape => "it is not a resource id".to_owned(),
+                    ArmIdError::Subscription(text) => {
+                        format!("the subscription {} is not a GUID", shown(text))
+                    }
+                    ArmIdError::Name(name, _) => {
+                        format!("{} cannot be a name in a resource id", shown(name))
+                    }
+                };
                 let message = format!("`{path}` cannot be used: {why}");
                 self.fail("KL0104", message, at, "not a resource id", example);
             }
@@ -314,6 +340,14 @@ impl Check<'_> {
         };
         let message = format!("`{path}` must be {must}, and is {is}");
         self.fail("KL0104", message, &node.range, is, help);
+    }
+}
+
+/// What is wrong with a name, without repeating it.
+fn why(error: &NameError) -> String {
+    match error {
+        NameError::Dots(_) => "“..” may not stand in a name".to_owned(),
+        error => error.to_string(),
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn open<'a>(
                 "a document must be a mapping",
                 &node.range,
                 "not a mapping",
-                { "start each document with `apiVersion`, `kind`, `metadata` and `spec`" },
+                "start each document with `apiVersion`, `kind`, `metadata` and `spec`",
             );
         }
         return Opened {
@@ -112,9 +112,8 @@ impl Envelope<'_, '_> {
         let entry = node.entry(key);
         if entry.is_none() {
             let message = format!("the document has no `{key}`");
-            self.fail("KL0105", &message, &node.range, "in this document", {
-                &format!("add `{key}`: {about}")
-            });
+            let help = format!("add `{key}`: {about}");
+            self.fail("KL0105", &message, &node.range, "in this document", &help);
         }
         entry
     }

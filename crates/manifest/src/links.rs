@@ -46,8 +46,8 @@ pub(crate) fn dangling(
 
 /// Reports two documents of one name, and two that describe one thing.
 pub(crate) fn duplicates(documents: &[Document<'_>], found: &mut Vec<Diagnostic>) {
-    let mut names = BTreeMap::new();
-    let mut things = BTreeMap::new();
+    let mut names: BTreeMap<_, &Document<'_>> = BTreeMap::new();
+    let mut things: BTreeMap<_, &Document<'_>> = BTreeMap::new();
     for document in documents {
         let name = (document.kind.name, document.name);
         if let Some(first) = names.get(&name) {
@@ -56,21 +56,17 @@ pub(crate) fn duplicates(documents: &[Document<'_>], found: &mut Vec<Diagnostic>
             continue;
         }
         names.insert(name, document);
-        for thing in things_of(document) {
-            match things.get(&thing) {
+        for (key, thing) in things_of(document) {
+            match things.get(&key) {
                 Some(first) => {
-                    let first: &&Document<'_> = first;
-                    let message = format!(
-                        "{} and {} both describe {}",
-                        first.title(),
-                        document.title(),
-                        thing.1
-                    );
-                    found.push(again(document, message, first));
+                    let (a, b) = (first.title(), document.title());
+                    found.push(again(
+                        document,
+                        format!("{a} and {b} both describe {thing}"),
+                        first,
+                    ));
                 }
-                None => {
-                    things.insert(thing, document);
-                }
+                None => drop(things.insert(key, document)),
             }
         }
     }

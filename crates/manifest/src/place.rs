@@ -89,7 +89,7 @@ mod tests {
         assert_eq!((span.line, span.column, span.start, span.end), (1, 1, 3, 8));
         let span = places.span(&(13..15));
         assert_eq!((span.line, span.column), (2, 3));
-        assert_eq!(places.span(&(14..14)).start, 13, "never inside a character");
+        assert_eq!(places.span(&(15..15)).start, 14, "never inside a character");
         assert_eq!(places.span(&(99..120)).line, 3);
     }
 }

@@ -168,7 +168,10 @@ fn literal_place(
     let number = before.matches('\n').count();
     let own = scalar.text.split('\n').nth(number)?;
     let column = before.len() - before.rfind('\n').map_or(0, |i| i + 1);
-    let (start, source) = places.line(places.line_of(node.range.start) + 1 + number)?;
+    // The node's place is that of the first line with anything in it.
+    let blank = scalar.text.len() - scalar.text.trim_start_matches('\n').len();
+    let line = (places.line_of(node.range.start) + number).checked_sub(blank)?;
+    let (start, source) = places.line(line)?;
     let at = start + source.rfind(own)? + column;
     Some(places.span(&(at..at + (range.end - range.start))))
 }

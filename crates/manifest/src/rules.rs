@@ -298,7 +298,7 @@ impl Rules<'_, '_> {
             return;
         }
         if !matches!(securable, Securable::Object { .. }) {
-            let message = format!("`{columns}` needs a table or view: `on` is {text}");
+            let message = format!("`{columns}` needs a table or view: `on` is {}", shown(text));
             let help = "write `on: OBJECT::schema.name`, or take the columns out";
             return self.fail("KL0113", message, &entry.at, "without an object", help);
         }
@@ -309,6 +309,27 @@ impl Rules<'_, '_> {
             let message = format!("{} cannot be given for a column", shown(text));
             let help = "only SELECT, UPDATE and REFERENCES can";
             self.fail("KL0113", message, &entry.at, "not for columns", help);
+        }
+    }
+
+    /// The value is not shown: it may be the secret instead of its variable's name.
+    fn environment(&mut self, env: Option<&Node>) {
+        let Some((node, text)) = env.and_then(|n| n.text().map(|t| (n, t))) else {
+            return;
+        };
+        let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+        let good = text.bytes().all(|b| letter(b) || b.is_ascii_digit())
+            && text.bytes().next().is_none_or(letter);
+        if !good {
+            let message = "`env` is not the name of an environment variable";
+            let help = "write the variable's name, such as PROBE_KEY, never its value";
+            self.fail(
+                "KL0104",
+                message,
+                &node.range,
+                "not a variable's name",
+                help,
+            );
         }
     }
 

@@ -68,7 +68,7 @@ impl Scalar {
 
 /// A text for a message: in quotes, cut short, and not at all when it looks like a credential.
 pub(crate) fn shown(text: &str) -> String {
-    const MOST: usize = 60;
+    const MOST: usize = 160;
     if credential::suspicious(text) {
         return "(not shown)".to_owned();
     }
@@ -176,6 +176,6 @@ mod tests {
     fn messages_do_not_repeat_credentials_or_control_characters() {
         assert_eq!(shown("Server=x;Password=hunter2"), "(not shown)");
         assert_eq!(shown("a\u{1b}[2J"), "“a·[2J”");
-        assert_eq!(shown(&"x".repeat(99)).chars().count(), 63);
+        assert_eq!(shown(&"x".repeat(199)).chars().count(), 163);
     }
 }

@@ -22,7 +22,10 @@ fn read(path: &str) -> Result<String, ReadError> {
 }
 
 fn source(path: &str) -> Source {
-    Source { path: path.to_owned(), text: read(path).unwrap() }
+    Source {
+        path: path.to_owned(),
+        text: read(path).unwrap(),
+    }
 }
 
 fn load_case(path: &str) -> Result<Desired, Diagnostics> {
@@ -33,8 +36,10 @@ fn load_case(path: &str) -> Result<Desired, Diagnostics> {
 fn cases(of: &str) -> Vec<String> {
     let entries = fs::read_dir(folder().join(of)).unwrap();
     let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
-    let mut paths: Vec<String> =
-        names.filter(|n| n.ends_with(".yaml")).map(|n| format!("{of}/{n}")).collect();
+    let mut paths: Vec<String> = names
+        .filter(|n| n.ends_with(".yaml"))
+        .map(|n| format!("{of}/{n}"))
+        .collect();
     paths.sort();
     paths
 }
@@ -44,9 +49,16 @@ fn said(case: &str, diagnostics: &Diagnostics) -> String {
     let mut lines = String::new();
     for diagnostic in diagnostics {
         let span = diagnostic.span.as_ref().unwrap();
-        let file = if span.file == case { String::new() } else { format!("{}:", span.file) };
+        let file = if span.file == case {
+            String::new()
+        } else {
+            format!("{}:", span.file)
+        };
         let (line, column) = (span.line, span.column);
-        lines += &format!("{} {file}{line}:{column} {}\n", diagnostic.code, diagnostic.message);
+        lines += &format!(
+            "{} {file}{line}:{column} {}\n",
+            diagnostic.code, diagnostic.message
+        );
     }
     lines
 }
@@ -87,18 +99,33 @@ fn invalid_manifests_are_refused_with_every_error_and_its_place() {
 #[test]
 fn every_error_has_a_place_a_next_step_and_no_credential() {
     for case in cases("invalid") {
-        let Err(diagnostics) = load_case(&case) else { panic!("{case} loads") };
+        let Err(diagnostics) = load_case(&case) else {
+            panic!("{case} loads")
+        };
         for diagnostic in diagnostics {
             let text = format!("{diagnostic:?}");
-            assert!(!text.contains("hunter2") && !text.contains("s3cr3t"), "{case}: {text}");
-            assert!(diagnostic.help.is_some_and(|h| !h.is_empty()), "{case}: {text}");
+            assert!(
+                !text.contains("hunter2") && !text.contains("s3cr3t"),
+                "{case}: {text}"
+            );
+            assert!(
+                diagnostic.help.is_some_and(|h| !h.is_empty()),
+                "{case}: {text}"
+            );
             assert!(!diagnostic.label.is_empty(), "{case}: {text}");
-            assert!(keyless_model::codes::find(diagnostic.code).is_some(), "{case}: {text}");
+            assert!(
+                keyless_model::codes::find(diagnostic.code).is_some(),
+                "{case}: {text}"
+            );
             let span = diagnostic.span.unwrap();
             let source = read(&span.file).unwrap();
             assert!(source.get(span.start..span.end).is_some(), "{case}: {text}");
             let before = &source[..span.start];
-            assert_eq!(before.matches('\n').count() + 1, span.line, "{case}: {text}");
+            assert_eq!(
+                before.matches('\n').count() + 1,
+                span.line,
+                "{case}: {text}"
+            );
         }
     }
 }

@@ -15,7 +15,7 @@ pub const CODES: &[Code] = &[
     code(
         "KL0101",
         "malformed YAML",
-        "The file is not YAML 1.2. Mend it at the place that the message shows.",
+        "The file is not YAML 1.2, or uses what manifests do not: anchors, aliases, tags, a key twice, more than 32 levels. Mend it at the place that the message shows.",
     ),
     code(
         "KL0102",

@@ -3,7 +3,10 @@
 //! For any text: policies and T-SQL alike. Line ends do not count, so that a
 //! text which came back with others is not shown as changed throughout.
 
-use similar::{ChangeTag, TextDiff};
+use similar::{Algorithm, ChangeTag, DiffTag, TextDiff, utils};
+
+/// Replaced lines with more words than this get no marks: nobody reads them.
+const MAX_MARKED: usize = 20_000;
 
 /// What a line of a diff is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,53 +34,123 @@ pub struct DiffLine {
 /// The lines that changed, with up to `context` kept ones around them. Empty
 /// when the texts have the same lines.
 pub fn diff(before: &str, after: &str, context: usize) -> Vec<DiffLine> {
-    let (before, after) = (before.replace("\r\n", "\n"), after.replace("\r\n", "\n"));
+    let before: Vec<&str> = before.lines().collect();
+    let after: Vec<&str> = after.lines().collect();
     let mut lines = Vec::new();
-    if before.lines().eq(after.lines()) {
+    if before == after {
         return lines;
     }
-    let changes = TextDiff::from_lines(&before, &after);
-    let total = before.split_inclusive('\n').count();
     let mut shown = 0;
-    for group in changes.grouped_ops(context) {
-        let starts = group.first().map_or(0, |op| op.old_range().start);
-        skip(&mut lines, starts.saturating_sub(shown));
+    // No deadline anywhere: the same texts always give the same marks.
+    for group in TextDiff::from_slices(&before, &after).grouped_ops(context) {
+        let start = group.first().map_or(0, |op| op.old_range().start);
+        skip(&mut lines, start.saturating_sub(shown));
         for op in &group {
-            // No deadline: the same texts always give the same marks.
-            for change in changes.iter_inline_changes_deadline(op, None) {
-                let kind = match change.tag() {
-                    ChangeTag::Equal => LineKind::Kept,
-                    ChangeTag::Delete => LineKind::Removed,
-                    ChangeTag::Insert => LineKind::Added,
-                };
-                let pieces = change.iter_strings_lossy();
-                lines.push(DiffLine {
-                    kind,
-                    pieces: trim_end(pieces.map(|(m, p)| (m, p.into()))),
-                });
+            let (old, new) = (&before[op.old_range()], &after[op.new_range()]);
+            match op.tag() {
+                DiffTag::Equal => push(&mut lines, LineKind::Kept, unmarked(old)),
+                DiffTag::Delete => push(&mut lines, LineKind::Removed, unmarked(old)),
+                DiffTag::Insert => push(&mut lines, LineKind::Added, unmarked(new)),
+                DiffTag::Replace => {
+                    let (old, new) = marked(old, new);
+                    push(&mut lines, LineKind::Removed, old);
+                    push(&mut lines, LineKind::Added, new);
+                }
             }
         }
         shown = group.last().map_or(shown, |op| op.old_range().end);
     }
-    skip(&mut lines, total.saturating_sub(shown));
+    skip(&mut lines, before.len().saturating_sub(shown));
     lines
 }
 
+/// The pieces of one line.
+type Pieces = Vec<(bool, String)>;
+
 fn skip(lines: &mut Vec<DiffLine>, count: usize) {
     if count > 0 {
-        lines.push(DiffLine {
-            kind: LineKind::Skipped(count),
-            pieces: Vec::new(),
-        });
+        push(lines, LineKind::Skipped(count), vec![Vec::new()]);
     }
 }
 
-/// Takes the line end away, and pieces that are empty then.
-fn trim_end(pieces: impl Iterator<Item = (bool, String)>) -> Vec<(bool, String)> {
-    pieces
-        .map(|(marked, piece)| (marked, piece.trim_end_matches('\n').to_owned()))
-        .filter(|(_, piece)| !piece.is_empty())
-        .collect()
+fn push(lines: &mut Vec<DiffLine>, kind: LineKind, texts: Vec<Pieces>) {
+    lines.extend(texts.into_iter().map(|pieces| DiffLine { kind, pieces }));
+}
+
+fn unmarked(lines: &[&str]) -> Vec<Pieces> {
+    let line = |line: &&str| match line.is_empty() {
+        true => Vec::new(),
+        false => vec![(false, (*line).to_owned())],
+    };
+    lines.iter().map(line).collect()
+}
+
+/// Replaced lines, with the words marked that differ. Lines with less than half
+/// of their words in common are another text: no marks.
+fn marked(old: &[&str], new: &[&str]) -> (Vec<Pieces>, Vec<Pieces>) {
+    let (old_text, new_text) = (old.join("\n"), new.join("\n"));
+    let (old_words, new_words) = (words(&old_text), words(&new_text));
+    let total = old_words.len() + new_words.len();
+    if total > MAX_MARKED {
+        return (unmarked(old), unmarked(new));
+    }
+    let changes = utils::diff_slices(Algorithm::Myers, &old_words, &new_words);
+    let kept: usize = changes
+        .iter()
+        .filter(|(tag, _)| *tag == ChangeTag::Equal)
+        .map(|(_, words)| words.len())
+        .sum();
+    if kept * 4 < total {
+        return (unmarked(old), unmarked(new));
+    }
+    let (mut removed, mut added) = (vec![Vec::new()], vec![Vec::new()]);
+    for (tag, words) in changes {
+        for word in words {
+            if tag != ChangeTag::Insert {
+                push_word(&mut removed, tag == ChangeTag::Delete, word);
+            }
+            if tag != ChangeTag::Delete {
+                push_word(&mut added, tag == ChangeTag::Insert, word);
+            }
+        }
+    }
+    (removed, added)
+}
+
+fn push_word(lines: &mut Vec<Pieces>, mark: bool, word: &str) {
+    if word == "\n" {
+        lines.push(Vec::new());
+        return;
+    }
+    let Some(line) = lines.last_mut() else { return };
+    match line.last_mut() {
+        Some((marked, piece)) if *marked == mark => piece.push_str(word),
+        _ => line.push((mark, word.to_owned())),
+    }
+}
+
+/// Words, runs of blanks, and every other character on its own.
+fn words(text: &str) -> Vec<&str> {
+    let kind = |c: char| match c {
+        c if c.is_alphanumeric() || c == '_' => 'w',
+        ' ' | '\t' => ' ',
+        c => c,
+    };
+    let mut out = Vec::new();
+    let mut start = 0;
+    let mut last = None;
+    for (at, c) in text.char_indices() {
+        let joins = matches!(kind(c), 'w' | ' ') && last == Some(kind(c));
+        if !joins && at > start {
+            out.push(&text[start..at]);
+            start = at;
+        }
+        last = Some(kind(c));
+    }
+    if start < text.len() {
+        out.push(&text[start..]);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -120,13 +193,24 @@ mod tests {
     }
 
     #[test]
+    fn marks_are_as_small_as_words() {
+        let before = "<a b='1'>Server=x;Password=y;</a>";
+        let after = "<a b='2'>Server=x;</a>";
+        let expect = "-<a b='[1]'>Server=x[;Password=y];</a>\n+<a b='[2]'>Server=x;</a>\n";
+        assert_eq!(print(&diff(before, after, 3)), expect);
+    }
+
+    #[test]
+    fn lines_with_little_in_common_get_no_marks() {
+        let expect = "-select one from a\n+exec(two)\n";
+        assert_eq!(print(&diff("select one from a", "exec(two)", 3)), expect);
+    }
+
+    #[test]
     fn groups_far_apart_are_parted() {
         let before = "x\na\nb\nc\ny\n";
         let after = "X\na\nb\nc\nY\n";
-        assert_eq!(
-            print(&diff(before, after, 0)),
-            "-[x]\n+[X]\n…3\n-[y]\n+[Y]\n"
-        );
+        assert_eq!(print(&diff(before, after, 0)), "-x\n+X\n…3\n-y\n+Y\n");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub fn scan(findings: &[Finding], unread: &[(String, String)], style: &Style) ->
         out.push_str(&style.wrapped(2, &finding.what));
         if let Some(opens) = &finding.opens {
             let parts = [
-                opens.server.as_ref().map(|s| format!("server {s}")),
+                Some(format!("server {}", opens.server)),
                 opens.database.as_ref().map(|d| format!("database {d}")),
                 opens.login.as_ref().map(|l| format!("login {l}")),
             ];

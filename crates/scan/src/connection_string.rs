@@ -53,11 +53,21 @@ impl ConnectionString {
             let Some(body) = body else { break };
             let (key, value_at) = read_key(text, at + body)?;
             let (value, quoted, end) = read_value(text, value_at)?;
-            pairs.push(Pair { key, value, quoted, range: start..end });
+            pairs.push(Pair {
+                key,
+                value,
+                quoted,
+                range: start..end,
+            });
             at = end;
         }
-        let server = pairs.iter().any(|p| p.key == Key::Server && !p.value.is_empty());
-        (server && pairs.len() > 1).then(|| Self { text: text.to_owned(), pairs })
+        let server = pairs
+            .iter()
+            .any(|p| p.key == Key::Server && !p.value.is_empty());
+        (server && pairs.len() > 1).then(|| Self {
+            text: text.to_owned(),
+            pairs,
+        })
     }
 
     /// The host, in lower case, without protocol, port and instance.
@@ -80,7 +90,9 @@ impl ConnectionString {
     /// The user, without the `@server` that older clients append.
     pub fn user(&self) -> Option<String> {
         let user = self.value(Key::User)?;
-        let Some((name, suffix)) = user.rsplit_once('@') else { return Some(user.to_owned()) };
+        let Some((name, suffix)) = user.rsplit_once('@') else {
+            return Some(user.to_owned());
+        };
         let host = self.server().unwrap_or_default();
         let label = host.split('.').next().unwrap_or_default();
         let is_server = !name.is_empty()
@@ -100,9 +112,15 @@ impl ConnectionString {
     /// Whether it says itself that Entra authenticates without a password:
     /// `Authentication=Active Directory Managed Identity` and its like.
     pub fn uses_identity(&self) -> bool {
-        let word = self.value(Key::Authentication).map(folded).unwrap_or_default();
+        let word = self
+            .value(Key::Authentication)
+            .map(folded)
+            .unwrap_or_default();
         word.starts_with("activedirectory")
-            && !matches!(word.as_str(), "activedirectorypassword" | "activedirectoryserviceprincipal")
+            && !matches!(
+                word.as_str(),
+                "activedirectorypassword" | "activedirectoryserviceprincipal"
+            )
     }
 
     /// The text without the pairs that say who logs in: user, password, integrated security and
@@ -112,7 +130,10 @@ impl ConnectionString {
         let mut out = String::new();
         let mut at = 0;
         for pair in &self.pairs {
-            if matches!(pair.key, Key::User | Key::Password | Key::Trusted | Key::Authentication) {
+            if matches!(
+                pair.key,
+                Key::User | Key::Password | Key::Trusted | Key::Authentication
+            ) {
                 out.push_str(&self.text[at..pair.range.start]);
                 at = pair.range.end;
             }
@@ -121,10 +142,32 @@ impl ConnectionString {
         out
     }
 
+    /// The text with each password replaced by what `mark` makes of it.
+    pub fn masked(&self, mark: impl Fn(&Secret) -> String) -> String {
+        let mut out = String::new();
+        let mut at = 0;
+        for pair in self.pairs.iter().filter(|p| p.key == Key::Password) {
+            let whole = &self.text[pair.range.clone()];
+            let value = whole.find('=').map_or(whole.len(), |n| n + 1);
+            out.push_str(&self.text[at..pair.range.start + value]);
+            out.push_str(&mark(&Secret::new(pair.value.clone())));
+            if whole.ends_with(';') {
+                out.push(';');
+            }
+            at = pair.range.end;
+        }
+        out.push_str(&self.text[at..]);
+        out
+    }
+
     /// The last value of a key, as ADO.NET has it; an empty one is none.
     fn value(&self, key: Key) -> Option<&str> {
         let last = self.pairs.iter().rev().find(|p| p.key == key)?;
-        let value = if last.quoted { &last.value } else { last.value.trim() };
+        let value = if last.quoted {
+            &last.value
+        } else {
+            last.value.trim()
+        };
         (!value.is_empty()).then_some(value)
     }
 }
@@ -169,7 +212,9 @@ fn folded(name: &str) -> String {
 }
 
 fn is_protocol(word: &str) -> bool {
-    ["tcp", "np", "lpc", "admin"].iter().any(|p| word.trim().eq_ignore_ascii_case(p))
+    ["tcp", "np", "lpc", "admin"]
+        .iter()
+        .any(|p| word.trim().eq_ignore_ascii_case(p))
 }
 
 /// The value at `at`, whether it was quoted, and where its pair ends.
@@ -188,7 +233,11 @@ fn read_value(text: &str, at: usize) -> Option<(String, bool, usize)> {
 
 fn read_plain(text: &str, at: usize) -> (String, bool, usize) {
     let end = text[at..].find(';').map_or(text.len(), |n| at + n);
-    (text[at..end].trim().to_owned(), false, (end + 1).min(text.len()))
+    (
+        text[at..end].trim().to_owned(),
+        false,
+        (end + 1).min(text.len()),
+    )
 }
 
 /// A value between the quote or brace at `open` and `close`; the latter stands twice for itself.
@@ -237,7 +286,10 @@ mod tests {
             "Server=tcp:Orders-SQL.database.windows.net,1433;Initial Catalog=orders;\
              User ID=orders_app@orders-sql;Password=\"a;b\";Encrypt=True;",
         );
-        assert_eq!(c.server().as_deref(), Some("orders-sql.database.windows.net"));
+        assert_eq!(
+            c.server().as_deref(),
+            Some("orders-sql.database.windows.net")
+        );
         assert_eq!(c.database().as_deref(), Some("orders"));
         assert_eq!(c.user().as_deref(), Some("orders_app"));
         assert_eq!(c.password().unwrap().expose(), "a;b");
@@ -246,7 +298,14 @@ mod tests {
 
     #[test]
     fn synonyms_in_any_case_and_spacing_are_the_same_key() {
-        for server in ["Server", "DATA SOURCE", "Addr", "address", "Network Address", "datasource"] {
+        for server in [
+            "Server",
+            "DATA SOURCE",
+            "Addr",
+            "address",
+            "Network Address",
+            "datasource",
+        ] {
             for user in ["User ID", "uid", "USER", "UserId"] {
                 for pass in ["Password", "pwd", " PWD "] {
                     let c = read(&format!("{server}= s.x ; {user} = u;{pass} = p p ;"));
@@ -262,7 +321,10 @@ mod tests {
     fn quotes_and_braces_hold_any_character() {
         assert_eq!(password(r#"Server=s;Pwd="a""b';c""#), "a\"b';c");
         assert_eq!(password("Server=s;Pwd='a''b;\"c' ;x=1"), "a'b;\"c");
-        assert_eq!(password("Driver={ODBC Driver 18};Server=s;PWD={a;b}}c}"), "a;b}c");
+        assert_eq!(
+            password("Driver={ODBC Driver 18};Server=s;PWD={a;b}}c}"),
+            "a;b}c"
+        );
         assert_eq!(password("Server=s;Pwd=a=b'c\""), "a=b'c\"");
         assert_eq!(password("Server=s;Pwd= {{orders-pw}} ;"), "{{orders-pw}}");
         assert_eq!(password("Server=s;Pwd={ab;x=1"), "{ab");
@@ -270,8 +332,19 @@ mod tests {
 
     #[test]
     fn hosts_lose_protocol_port_and_instance() {
-        for host in ["h", "tcp:h", "tcp:h,1433", "H\\SQLEXPRESS", "h,1", "np:\\\\h\\pipe", "h."] {
-            assert_eq!(read(&format!("Server={host};a=b")).server().as_deref(), Some("h"));
+        for host in [
+            "h",
+            "tcp:h",
+            "tcp:h,1433",
+            "H\\SQLEXPRESS",
+            "h,1",
+            "np:\\\\h\\pipe",
+            "h.",
+        ] {
+            assert_eq!(
+                read(&format!("Server={host};a=b")).server().as_deref(),
+                Some("h")
+            );
         }
     }
 
@@ -325,6 +398,9 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing() {
-        assert_eq!(format!("{:?}", read("Server=s;Pwd=hunter2")), "ConnectionString(…)");
+        assert_eq!(
+            format!("{:?}", read("Server=s;Pwd=hunter2")),
+            "ConnectionString(…)"
+        );
     }
 }

@@ -69,10 +69,16 @@ fn fold(tokens: &[Token]) -> Constants {
         values.extend(reader.group(tokens, &mut at, 0));
     }
     let [whole] = values.as_mut_slice() else {
-        return Constants { whole: None, strings: reader.strings };
+        return Constants {
+            whole: None,
+            strings: reader.strings,
+        };
     };
     let whole = whole.take().filter(|w| !w.contains(HOLE));
-    Constants { whole, strings: reader.strings }
+    Constants {
+        whole,
+        strings: reader.strings,
+    }
 }
 
 #[derive(Default)]
@@ -127,7 +133,10 @@ impl Reader {
                 Token::Assign => {
                     let target = run.name.take();
                     self.keep(&mut run);
-                    run = Run { target, ..Run::default() };
+                    run = Run {
+                        target,
+                        ..Run::default()
+                    };
                 }
                 Token::Comment(text) => {
                     self.strings.insert(text.clone());
@@ -142,7 +151,11 @@ impl Reader {
                 }
                 Token::Dot | Token::Other => {
                     self.keep(&mut run);
-                    run = Run { mixed: true, target: run.target.take(), ..Run::default() };
+                    run = Run {
+                        mixed: true,
+                        target: run.target.take(),
+                        ..Run::default()
+                    };
                 }
             }
             *at += 1;
@@ -202,8 +215,15 @@ impl Reader {
             Token::Text(pieces) => Some(self.text(pieces, depth)),
             Token::Word(word) => {
                 name = word;
-                let alone = !matches!(tokens.get(*at + 1), Some(Token::Dot | Token::Open('(' | '[')));
-                if alone { self.variables.get(word).cloned() } else { None }
+                let alone = !matches!(
+                    tokens.get(*at + 1),
+                    Some(Token::Dot | Token::Open('(' | '['))
+                );
+                if alone {
+                    self.variables.get(word).cloned()
+                } else {
+                    None
+                }
             }
             _ => {
                 let values = self.inner(tokens, at, depth);
@@ -237,7 +257,11 @@ impl Reader {
     /// What stands in the bracket that opens at `at`.
     fn inner(&mut self, tokens: &[Token], at: &mut usize, depth: usize) -> Vec<Option<String>> {
         *at += 1;
-        if depth == MAX_DEPTH { Vec::new() } else { self.group(tokens, at, depth + 1) }
+        if depth == MAX_DEPTH {
+            Vec::new()
+        } else {
+            self.group(tokens, at, depth + 1)
+        }
     }
 
     fn text(&mut self, pieces: &[Piece], depth: usize) -> String {
@@ -341,10 +365,16 @@ mod tests {
 
     #[test]
     fn what_a_call_decides_is_a_hole() {
-        holds(r#"@("Password=" + p.Value("x") + ";")"#, "Password=\u{fffc};");
+        holds(
+            r#"@("Password=" + p.Value("x") + ";")"#,
+            "Password=\u{fffc};",
+        );
         holds(r#"@(a + "b")"#, "\u{fffc}b");
         holds(r#"@($"Bearer {token}")"#, "Bearer \u{fffc}");
-        holds(r#"@("Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes("u:" + p)))"#, "u:\u{fffc}");
+        holds(
+            r#"@("Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes("u:" + p)))"#,
+            "u:\u{fffc}",
+        );
         assert!(read(r#"@("a" + b)"#).whole.is_none());
         assert!(read(r#"@(c ? "a" : "b")"#).whole.is_none());
     }
@@ -377,7 +407,10 @@ mod tests {
     #[test]
     fn a_text_is_cut_into_literals_and_expressions() {
         let found = parts("a@b @(\"x\") c @{return \"y\";}d@(open");
-        let kinds: Vec<bool> = found.iter().map(|p| matches!(p, Part::Literal(_))).collect();
+        let kinds: Vec<bool> = found
+            .iter()
+            .map(|p| matches!(p, Part::Literal(_)))
+            .collect();
         assert_eq!(kinds, [true, false, true, false, true]);
     }
 

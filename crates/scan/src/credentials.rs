@@ -32,7 +32,12 @@ pub(crate) enum Sort {
 
 impl Hit {
     pub(crate) fn key(value: &str, what: &'static str, confidence: Confidence) -> Hit {
-        Hit { sort: Sort::Key, value: Secret::new(value), what, confidence }
+        Hit {
+            sort: Sort::Key,
+            value: Secret::new(value),
+            what,
+            confidence,
+        }
     }
 }
 
@@ -44,7 +49,12 @@ const PAIRS: [(&str, usize, bool, &str); 23] = [
     ("pwd", 3, false, "a password"),
     ("accountkey", 8, false, "an account key"),
     ("sharedaccesskey", 8, false, "a shared access key"),
-    ("sharedaccesssignature", 8, false, "a shared access signature"),
+    (
+        "sharedaccesssignature",
+        8,
+        false,
+        "a shared access signature",
+    ),
     ("client_secret", 3, false, "a client secret"),
     ("clientsecret", 3, false, "a client secret"),
     ("client-secret", 3, false, "a client secret"),
@@ -122,14 +132,26 @@ pub(crate) fn opens(parsed: &ConnectionString) -> Option<Opens> {
 }
 
 fn sql(text: &str, out: &mut Vec<Hit>) {
-    let Some(parsed) = ConnectionString::parse(text) else { return };
-    let Some(password) = parsed.password() else { return };
+    let Some(parsed) = ConnectionString::parse(text) else {
+        return;
+    };
+    let Some(password) = parsed.password() else {
+        return;
+    };
     if !given(password.expose()) {
         return;
     }
     let sort = Sort::Sql(opens(&parsed));
     let what = "a connection string with a password";
-    push(out, Hit { sort, value: password, what, confidence: Confidence::Certain });
+    push(
+        out,
+        Hit {
+            sort,
+            value: password,
+            what,
+            confidence: Confidence::Certain,
+        },
+    );
 }
 
 /// A literal, or references alone; not computed, and no placeholder.
@@ -138,52 +160,89 @@ fn given(value: &str) -> bool {
 }
 
 fn pairs(text: &str, lower: &str, out: &mut Vec<Hit>) {
-    let is_sql = ["initial catalog", "data source=", "server=", "jdbc:sqlserver"]
-        .iter()
-        .any(|word| lower.contains(word));
+    let is_sql = [
+        "initial catalog",
+        "data source=",
+        "server=",
+        "jdbc:sqlserver",
+    ]
+    .iter()
+    .any(|word| lower.contains(word));
     for (name, least, in_query, what) in PAIRS {
+        let mut read_to = 0;
         for (at, _) in lower.match_indices(name) {
+            if at < read_to {
+                continue;
+            }
             let before = text[..at].chars().next_back();
             let opens = match before {
                 None => !in_query,
                 Some(c) if in_query => matches!(c, '?' | '&' | ';'),
                 Some(c) => !c.is_alphanumeric(),
             };
-            let Some(value) = opens.then(|| value(short(&text[at + name.len()..]))).flatten() else {
+            let Some(value) = opens
+                .then(|| value(short(&text[at + name.len()..])))
+                .flatten()
+            else {
                 continue;
             };
+            read_to = at + name.len() + value.len();
             let literal = value.len() >= least && !looks::is_stand_in(value);
             if !given(value) || !(literal || !names(value).is_empty()) {
                 continue;
             }
             let is_password = what == "a password";
-            let sort = if is_sql && is_password { Sort::Sql(None) } else { Sort::Key };
-            let confidence = if is_password { Confidence::Likely } else { sure(value) };
-            push(out, Hit { sort, value: Secret::new(value), what, confidence });
+            let sort = if is_sql && is_password {
+                Sort::Sql(None)
+            } else {
+                Sort::Key
+            };
+            let confidence = if is_password {
+                Confidence::Likely
+            } else {
+                sure(value)
+            };
+            push(
+                out,
+                Hit {
+                    sort,
+                    value: Secret::new(value),
+                    what,
+                    confidence,
+                },
+            );
         }
     }
 }
 
 fn sure(value: &str) -> Confidence {
-    if looks::is_random(value) { Confidence::Certain } else { Confidence::Likely }
+    if looks::is_random(value) {
+        Confidence::Certain
+    } else {
+        Confidence::Likely
+    }
 }
 
 /// The value after a name: `=v`, `="v"`, `":"v"`; up to what ends it.
 fn value(rest: &str) -> Option<&str> {
     let escaped = rest.strip_prefix('\\').unwrap_or(rest);
     let unquoted = escaped.strip_prefix(['"', '\'']);
-    let sign = unquoted.unwrap_or(escaped).trim_start_matches([' ', '\t']);
-    let mut value = match sign.strip_prefix('=') {
+    let before = unquoted.unwrap_or(escaped);
+    let sign = before.trim_start_matches([' ', '\t']);
+    let after = match sign.strip_prefix('=') {
         Some(value) if !value.starts_with(['=', '>', '~']) => value,
         None if unquoted.is_some() => sign.strip_prefix(':')?,
         _ => return None,
     };
-    value = value.trim_start_matches([' ', '\t']);
+    let value = after.trim_start_matches([' ', '\t']);
     let value = value.strip_prefix('\\').unwrap_or(value);
     if let Some(quote @ ('"' | '\'')) = value.chars().next() {
         let inner = &value[1..];
         let end = inner.find(quote)?;
         return Some(inner[..end].trim_end_matches('\\'));
+    }
+    if value.len() < after.len() && sign.len() == before.len() && unquoted.is_none() {
+        return None; // “the password= field”
     }
     let end = value.find(|c: char| c.is_whitespace() || ";&\"'<>,|)".contains(c));
     let value = &value[..end.unwrap_or(value.len())];
@@ -196,8 +255,11 @@ fn value(rest: &str) -> Option<&str> {
 /// `Bearer …` and `Basic …`, and signed tokens without a word before them.
 fn schemes(text: &str, lower: &str, out: &mut Vec<Hit>) {
     for (at, word) in lower.match_indices("bearer ") {
+        if !starts_word(text, at) {
+            continue;
+        }
         let token = token(short(&text[at + word.len()..]));
-        if starts_word(text, at) && looks::is_random(token) {
+        if looks::is_random(token) {
             push(out, Hit::key(token, "a bearer token", Confidence::Certain));
         }
     }
@@ -210,8 +272,11 @@ fn schemes(text: &str, lower: &str, out: &mut Vec<Hit>) {
         }
     }
     for (at, _) in text.match_indices("eyJ") {
+        if !starts_word(text, at) {
+            continue;
+        }
         let token = token(short(&text[at..]));
-        if starts_word(text, at) && looks::is_jwt(token) {
+        if looks::is_jwt(token) {
             push(out, Hit::key(token, "a signed token", Confidence::Certain));
         }
     }
@@ -220,7 +285,10 @@ fn schemes(text: &str, lower: &str, out: &mut Vec<Hit>) {
 /// The login after `Basic`: base64 of `user:password`, or its parts by reference.
 pub(crate) fn basic(rest: &str) -> Option<Hit> {
     let what = "a basic login";
-    let rest = rest.trim_start().split([' ', '\t', '\r', '\n', '"', ',']).next()?;
+    let rest = rest
+        .trim_start()
+        .split([' ', '\t', '\r', '\n', '"', ','])
+        .next()?;
     if let Some((_, password)) = rest.split_once(':')
         && !names(password).is_empty()
         && given(password)
@@ -234,7 +302,10 @@ pub(crate) fn basic(rest: &str) -> Option<Hit> {
 }
 
 fn starts_word(text: &str, at: usize) -> bool {
-    !text[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '.' || c == '_')
+    !text[..at]
+        .chars()
+        .next_back()
+        .is_some_and(|c| c.is_alphanumeric() || c == '.' || c == '_')
 }
 
 /// The characters of RFC 6750's `b64token` at the start.
@@ -249,21 +320,31 @@ fn urls(text: &str, out: &mut Vec<Hit>) {
         let rest = short(&text[at + 3..]);
         let end = rest.find(|c: char| c.is_whitespace() || "/?#\"'<>\\".contains(c));
         let authority = &rest[..end.unwrap_or(rest.len())];
-        let login = authority.rsplit_once('@').and_then(|(login, _)| login.split_once(':'));
+        let login = authority
+            .rsplit_once('@')
+            .and_then(|(login, _)| login.split_once(':'));
         if let Some((user, password)) = login
             && !user.is_empty()
             && given(password)
         {
-            push(out, Hit::key(password, "a login in a URL", Confidence::Certain));
+            push(
+                out,
+                Hit::key(password, "a login in a URL", Confidence::Certain),
+            );
         }
     }
 }
 
 fn private_key(text: &str, out: &mut Vec<Hit>) {
     const MARK: &str = "PRIVATE KEY-----";
-    let body = text.split_once(MARK).filter(|(before, _)| before.contains("-----BEGIN "));
+    let body = text
+        .split_once(MARK)
+        .filter(|(before, _)| before.contains("-----BEGIN "));
     if let Some((_, body)) = body
-        && body.split("-----").next().is_some_and(|b| b.trim().len() > 40 && given(b))
+        && body
+            .split("-----")
+            .next()
+            .is_some_and(|b| b.trim().len() > 40 && given(b))
     {
         push(out, Hit::key(body, "a private key", Confidence::Certain));
     }
@@ -274,7 +355,10 @@ mod tests {
     use super::*;
 
     fn values(text: &str) -> Vec<String> {
-        find(text).iter().map(|h| h.value.expose().to_owned()).collect()
+        find(text)
+            .iter()
+            .map(|h| h.value.expose().to_owned())
+            .collect()
     }
 
     #[test]
@@ -284,12 +368,21 @@ mod tests {
             ("x&client_secret=s3cr3t&y", "s3cr3t"),
             ("{\"password\": \"p w\"}", "p w"),
             ("{\\\"client_secret\\\":\\\"abc\\\"}", "abc"),
-            ("AccountEndpoint=https://c.documents.azure.com/;AccountKey=abcdefgh12==;", "abcdefgh12=="),
+            (
+                "AccountEndpoint=https://c.documents.azure.com/;AccountKey=abcdefgh12==;",
+                "abcdefgh12==",
+            ),
             ("h:6380,password=abcdef,ssl=True", "abcdef"),
             ("Authorization: Basic dXNlcjpwYXNz", "pass"),
             ("https://u:p4ss@host/x", "p4ss"),
-            ("https://f/api?code=abcDEF0123456789abcDEF==&x", "abcDEF0123456789abcDEF=="),
-            ("jdbc:sqlserver://h:1433;databaseName=d;user=u;password=pw1", "pw1"),
+            (
+                "https://f/api?code=abcDEF0123456789abcDEF==&x",
+                "abcDEF0123456789abcDEF==",
+            ),
+            (
+                "jdbc:sqlserver://h:1433;databaseName=d;user=u;password=pw1",
+                "pw1",
+            ),
             ("U2VydmVyPXM7VWlkPXU7UHdkPWh1bnRlcjI=", "hunter2"),
             ("Server=s;Uid=u;Pwd={{pw}}", "{{pw}}"),
             ("client_secret={{cs}}&x=1", "{{cs}}"),

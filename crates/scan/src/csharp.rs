@@ -38,7 +38,11 @@ const MAX_REFERENCE: usize = 1024;
 /// The tokens of the code at the start of `text`, which begins after `@`. Ends after the bracket
 /// that closes the first one; the second value is that end, or `None` when nothing closes it.
 pub(crate) fn tokens(text: &str) -> (Vec<Token>, Option<usize>) {
-    let mut lexer = Lexer { text, at: 0, nesting: 0 };
+    let mut lexer = Lexer {
+        text,
+        at: 0,
+        nesting: 0,
+    };
     let mut out = Vec::new();
     let closed = lexer.block(&mut out, Stop::FirstClosed);
     (out, closed.then_some(lexer.at))
@@ -202,14 +206,23 @@ impl Lexer<'_> {
             't' => return value.push('\t'),
             c => return value.push(c),
         };
-        let hex: String = self.rest().chars().take(digits).take_while(char::is_ascii_hexdigit).collect();
+        let hex: String = self
+            .rest()
+            .chars()
+            .take(digits)
+            .take_while(char::is_ascii_hexdigit)
+            .collect();
         self.at += hex.len();
         value.extend(u32::from_str_radix(&hex, 16).ok().and_then(char::from_u32));
     }
 
     /// A string of any form, with its prefix of `$` and `@`.
     fn string(&mut self, out: &mut Vec<Token>) -> bool {
-        let prefix = self.rest().bytes().take_while(|b| matches!(b, b'$' | b'@')).count();
+        let prefix = self
+            .rest()
+            .bytes()
+            .take_while(|b| matches!(b, b'$' | b'@'))
+            .count();
         let (dollars, verbatim) = {
             let prefix = &self.rest()[..prefix];
             (prefix.matches('$').count(), prefix.contains('@'))
@@ -292,7 +305,8 @@ struct Pieces {
 impl Pieces {
     fn hole(&mut self, tokens: Vec<Token>) {
         if !self.chars.is_empty() {
-            self.done.push(Piece::Chars(std::mem::take(&mut self.chars)));
+            self.done
+                .push(Piece::Chars(std::mem::take(&mut self.chars)));
         }
         self.done.push(Piece::Hole(tokens));
     }

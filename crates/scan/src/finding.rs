@@ -64,8 +64,7 @@ pub enum Confidence {
 /// Replacements that several rules share.
 pub(crate) const USE_ACCESS: &str = "declare an Access for this database: the data source then \
      uses the gateway's managed identity, and the connection string keeps no user and no password";
-pub(crate) const USE_IDENTITY: &str =
-    "authentication-managed-identity, where the service behind takes Entra tokens; until then a \
+pub(crate) const USE_IDENTITY: &str = "authentication-managed-identity, where the service behind takes Entra tokens; until then a \
      named value that refers to Key Vault";
 
 impl Finding {
@@ -90,7 +89,11 @@ impl Finding {
 
     /// Gives it its id, once all else is in place.
     pub(crate) fn identified(mut self, key: &FingerprintKey) -> Finding {
-        let print = self.fingerprint.as_ref().map(Fingerprint::to_string).unwrap_or_default();
+        let print = self
+            .fingerprint
+            .as_ref()
+            .map(Fingerprint::to_string)
+            .unwrap_or_default();
         let text = format!("{}\n{}\n{}\n{print}", self.rule, self.address, self.place);
         let mark = key.of(&text).to_string();
         let mark = mark.trim_start_matches("fp:");

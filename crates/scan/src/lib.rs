@@ -13,6 +13,7 @@ mod credentials;
 mod csharp;
 mod finding;
 mod looks;
+mod mask;
 mod named_value;
 mod policy;
 mod scan;
@@ -21,5 +22,6 @@ mod source;
 
 pub use connection_string::ConnectionString;
 pub use finding::{Confidence, Finding, Opens};
+pub use mask::secret_ranges;
 pub use scan::{Unsearched, scan, unsearched};
 pub use source::{Resolved, SqlSource, resolve, sql_sources};

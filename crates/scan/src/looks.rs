@@ -8,8 +8,23 @@ use crate::source::names;
 
 /// Words that stand for a value in schemas, examples and documentation.
 const STAND_INS: [&str; 17] = [
-    "string", "null", "true", "false", "none", "undefined", "redacted", "value", "password",
-    "pwd", "secret", "token", "key", "required", "optional", "example", "placeholder",
+    "string",
+    "null",
+    "true",
+    "false",
+    "none",
+    "undefined",
+    "redacted",
+    "value",
+    "password",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "required",
+    "optional",
+    "example",
+    "placeholder",
 ];
 
 /// Whether a value is literal: not empty, no reference, nothing computed, no placeholder.
@@ -37,19 +52,25 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
         ("%%", "%%"),
     ];
     let value = value.trim();
-    let wrapped =
-        WRAPS.iter().any(|(a, b)| value.len() > a.len() + b.len() && value.starts_with(a) && value.ends_with(b));
+    let wrapped = WRAPS.iter().any(|(a, b)| {
+        value.len() > a.len() + b.len() && value.starts_with(a) && value.ends_with(b)
+    });
     let lower = value.to_ascii_lowercase();
-    let yours = ["your-", "your_", "your ", "<your"].iter().any(|p| lower.starts_with(p));
+    let yours = ["your-", "your_", "your ", "<your"]
+        .iter()
+        .any(|p| lower.starts_with(p));
     let first = value.chars().next().unwrap_or('*');
-    let row = matches!(first, '*' | 'x' | 'X' | '.' | '-' | '0' | '•' | '…')
+    let row = value.len() > 2
+        && matches!(first, '*' | 'x' | 'X' | '.' | '-' | '0' | '•' | '…')
         && value.chars().all(|c| c == first);
     wrapped || yours || row || lower.contains("placeholder")
 }
 
 /// A word that documentation puts where a value goes.
 pub(crate) fn is_stand_in(value: &str) -> bool {
-    STAND_INS.iter().any(|w| w.eq_ignore_ascii_case(value.trim()))
+    STAND_INS
+        .iter()
+        .any(|w| w.eq_ignore_ascii_case(value.trim()))
 }
 
 /// A GUID is a name more often than a key.
@@ -128,7 +149,9 @@ pub(crate) fn decoded(text: &str) -> Option<String> {
 /// A signed JSON web token.
 pub(crate) fn is_jwt(text: &str) -> bool {
     let parts: Vec<&str> = text.split('.').collect();
-    let [header, body, signature] = parts.as_slice() else { return false };
+    let [header, body, signature] = parts.as_slice() else {
+        return false;
+    };
     let is_json = |part: &str| decoded(part).is_some_and(|json| json.starts_with('{'));
     is_json(header) && is_json(body) && signature.len() >= 16
 }
@@ -163,8 +186,21 @@ mod tests {
     #[test]
     fn placeholders_and_references_are_not_literal() {
         for value in [
-            "", " ", "{{x}}", "Bearer {{x}}", "@(x)", "<your key>", "{api-key}", "$(pw)", "${pw}",
-            "#{pw}#", "YOUR_KEY", "****", "xxxxxxxx", "__PW__", "pass\u{fffc}",
+            "",
+            " ",
+            "{{x}}",
+            "Bearer {{x}}",
+            "@(x)",
+            "<your key>",
+            "{api-key}",
+            "$(pw)",
+            "${pw}",
+            "#{pw}#",
+            "YOUR_KEY",
+            "****",
+            "xxxxxxxx",
+            "__PW__",
+            "pass\u{fffc}",
         ] {
             assert!(!is_literal(value), "{value}");
         }

@@ -65,7 +65,11 @@ fn readable(known: &Known, value: &str, secret: bool, key: &FingerprintKey) -> O
             severity,
             replacement: USE_ACCESS.into(),
             fingerprint: print(password),
-            ..Finding::new(rule, known.address, format!("this {kind} named value holds {what}"))
+            ..Finding::new(
+                rule,
+                known.address,
+                format!("this {kind} named value holds {what}"),
+            )
         }
     };
     if let Some(parsed) = ConnectionString::parse(value)
@@ -82,16 +86,30 @@ fn readable(known: &Known, value: &str, secret: bool, key: &FingerprintKey) -> O
     }
     let hits = contents(value);
     if let Some(hit) = hits.iter().find(|h| matches!(h.sort, Sort::Sql(_))) {
-        let Sort::Sql(opens) = hit.sort.clone() else { return None };
-        let found = sql(opens, hit.value.expose(), "a connection string with a password");
-        return Some(Finding { confidence: hit.confidence, ..found });
+        let Sort::Sql(opens) = hit.sort.clone() else {
+            return None;
+        };
+        let found = sql(
+            opens,
+            hit.value.expose(),
+            "a connection string with a password",
+        );
+        return Some(Finding {
+            confidence: hit.confidence,
+            ..found
+        });
     }
     if secret {
         return None;
     }
-    let name = known.entity.text("/properties/displayName").unwrap_or_default();
+    let name = known
+        .entity
+        .text("/properties/displayName")
+        .unwrap_or_default();
     let hit = hits.into_iter().next();
-    let hit = hit.or_else(|| by_place(known, value)).or_else(|| by_name(name, value))?;
+    let hit = hit
+        .or_else(|| by_place(known, value))
+        .or_else(|| by_name(name, value))?;
     Some(Finding {
         confidence: hit.confidence,
         severity: match hit.confidence {
@@ -131,7 +149,9 @@ fn by_place(known: &Known, value: &str) -> Option<Hit> {
         .max()?;
     let value = value.trim();
     let key = value.len() >= 6 && looks::is_literal(value) && !looks::is_stand_in(value);
-    let word = ["bearer", "basic", "negotiate"].iter().any(|w| value.eq_ignore_ascii_case(w));
+    let word = ["bearer", "basic", "negotiate"]
+        .iter()
+        .any(|w| value.eq_ignore_ascii_case(w));
     (key && !word).then(|| Hit::key(value, "what a policy sends as a credential", confidence))
 }
 
@@ -148,15 +168,26 @@ fn by_name(name: &str, value: &str) -> Option<Hit> {
     }
     let said = |words: &[&str]| words.iter().any(|w| name.contains(w));
     // `password-reset-url`, `token-issuer` and the like name something else.
-    let about = said(&["url", "uri", "name", "issuer", "audience", "scope", "header", "expiry"])
-        || said(&["-id", "_id", "clientid", "endpoint", "version", "length", "lifetime"]);
+    let about = said(&[
+        "url", "uri", "name", "issuer", "audience", "scope", "header", "expiry",
+    ]) || said(&[
+        "-id", "_id", "clientid", "endpoint", "version", "length", "lifetime",
+    ]);
     let random = looks::is_random(value);
     let password = said(&["password", "passwd", "pwd", "secret"]) && value.len() >= 6;
     let key = said(&["key", "token", "credential", "sas", "apikey"]) && random;
     let hidden = name.starts_with("logger-credentials");
     if !about && !hidden && (password && !looks::is_guid(value) || key) {
-        let confidence = if random { Confidence::Certain } else { Confidence::Likely };
-        return Some(Hit::key(value, "what its name calls a credential", confidence));
+        let confidence = if random {
+            Confidence::Certain
+        } else {
+            Confidence::Likely
+        };
+        return Some(Hit::key(
+            value,
+            "what its name calls a credential",
+            confidence,
+        ));
     }
     // Storage, Event Hubs, Cosmos and Functions keys: base64 of 32 or 64 bytes.
     let machine = random && value.ends_with('=') && matches!(value.len(), 44 | 56 | 88);
@@ -183,7 +214,11 @@ fn hidden(known: &Known) -> Option<Finding> {
     let what = "this secret named value stands for a connection string, and its value was not \
                 read: --inspect-secrets reads it in memory";
     Some(Finding {
-        confidence: if identity { Confidence::Possible } else { Confidence::Likely },
+        confidence: if identity {
+            Confidence::Possible
+        } else {
+            Confidence::Likely
+        },
         replacement: USE_ACCESS.into(),
         ..Finding::new("KL0404", known.address, what.into())
     })

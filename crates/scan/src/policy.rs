@@ -128,7 +128,9 @@ impl Search {
             }
             return;
         };
-        let Some(password) = parsed.password() else { return };
+        let Some(password) = parsed.password() else {
+            return;
+        };
         let (whole, _) = substitute(text, lookup);
         let opens = ConnectionString::parse(&whole).as_ref().and_then(opens);
         let inside = names(password.expose());
@@ -138,7 +140,12 @@ impl Search {
         if inside.is_empty() && looks::is_literal(password.expose()) {
             let what = "a connection string with a password";
             let sort = Sort::Sql(opens);
-            let hit = Hit { sort, value: password, what, confidence: Confidence::Certain };
+            let hit = Hit {
+                sort,
+                value: password,
+                what,
+                confidence: Confidence::Certain,
+            };
             self.hit(hit, "KL0401", place, line);
         }
     }
@@ -165,9 +172,13 @@ impl Search {
                 _ => self.text(&attribute.value, &place, line),
             }
         }
-        let Some(text) = element.text().filter(|t| !t.trim().is_empty()) else { return };
+        let Some(text) = element.text().filter(|t| !t.trim().is_empty()) else {
+            return;
+        };
         let line = element.line_column();
-        let named = parent.and_then(|p| p.attribute("name")).map(|a| a.value.to_lowercase());
+        let named = parent
+            .and_then(|p| p.attribute("name"))
+            .map(|a| a.value.to_lowercase());
         let named = named.unwrap_or_default();
         let named = named.trim();
         match (parent_name, element.name()) {
@@ -182,7 +193,14 @@ impl Search {
                 self.secret(&text, "KL0409", "a key in a header", MIN_KEY, &path, line);
             }
             ("set-query-parameter", "value") if KEY_PARAMETERS.contains(&named) => {
-                self.secret(&text, "KL0409", "a key in a query parameter", MIN_KEY, &path, line);
+                self.secret(
+                    &text,
+                    "KL0409",
+                    "a key in a query parameter",
+                    MIN_KEY,
+                    &path,
+                    line,
+                );
             }
             ("set-header" | "set-query-parameter", "value") if sounds_secret(named) => {
                 self.suspect(&text, &path, line);
@@ -209,7 +227,11 @@ impl Search {
             let spaced = least > 1 && value.contains(char::is_whitespace);
             if value.chars().count() >= least && !spaced && looks::is_literal(value) {
                 let sure = rule == "KL0408" || looks::is_random(value) || least > 8;
-                let confidence = if sure { Confidence::Certain } else { Confidence::Likely };
+                let confidence = if sure {
+                    Confidence::Certain
+                } else {
+                    Confidence::Likely
+                };
                 self.hit(Hit::key(value, what, confidence), rule, place, line);
             }
         }
@@ -227,13 +249,21 @@ impl Search {
             let hit = if scheme.eq_ignore_ascii_case("basic") {
                 basic(token).filter(|h| names(h.value.expose()).is_empty())
             } else if scheme.eq_ignore_ascii_case("sharedaccesssignature") {
-                Some(Hit::key(token, "a shared access signature", Confidence::Certain))
+                Some(Hit::key(
+                    token,
+                    "a shared access signature",
+                    Confidence::Certain,
+                ))
             } else {
                 let long = token.len() >= if scheme.is_empty() { 16 } else { MIN_KEY };
                 let one = long && !token.contains(char::is_whitespace);
                 one.then(|| {
                     let sure = looks::is_random(token) || looks::is_jwt(token);
-                    let confidence = if sure { Confidence::Certain } else { Confidence::Likely };
+                    let confidence = if sure {
+                        Confidence::Certain
+                    } else {
+                        Confidence::Likely
+                    };
                     Hit::key(token, "a literal token in a header", confidence)
                 })
             };
@@ -310,7 +340,11 @@ impl Search {
                 self.used(name, role, place, line);
             }
             if references.is_empty() {
-                let rule = if matches!(hit.sort, Sort::Sql(_)) { "KL0401" } else { "KL0409" };
+                let rule = if matches!(hit.sort, Sort::Sql(_)) {
+                    "KL0401"
+                } else {
+                    "KL0409"
+                };
                 self.hit(hit, rule, place, line);
             }
         }
@@ -321,10 +355,17 @@ impl Search {
         let text = document.text();
         let mut at = 0;
         while let Some(start) = text[at..].find("<!--").map(|n| at + n + 4) {
-            let Some(end) = text[start..].find("-->").map(|n| start + n) else { return };
-            let (line, column) = document.line_column(start - 4);
+            let Some(end) = text[start..].find("-->").map(|n| start + n) else {
+                return;
+            };
             let mut inside = Search::default();
-            inside.found(&text[start..end], "comment", (line, column));
+            for piece in pieces(&text[start..end]) {
+                inside.text(
+                    &unescaped(piece),
+                    "comment",
+                    document.line_column(start - 4),
+                );
+            }
             for spot in inside.spots {
                 let known = |s: &Spot| s.hit.value == spot.hit.value;
                 if !self.spots.iter().any(known) {
@@ -349,12 +390,25 @@ impl Search {
             _ => format!("{} stands in this policy", hit.what),
         };
         let place = place.to_owned();
-        self.spots.push(Spot { place, line, rule, severity, replacement, what, hit });
+        self.spots.push(Spot {
+            place,
+            line,
+            rule,
+            severity,
+            replacement,
+            what,
+            hit,
+        });
     }
 
     fn used(&mut self, name: &str, role: Role, place: &str, line: (usize, usize)) {
         let place = place.to_owned();
-        self.uses.push(Use { name: name.to_owned(), role, place, line });
+        self.uses.push(Use {
+            name: name.to_owned(),
+            role,
+            place,
+            line,
+        });
     }
 }
 
@@ -363,5 +417,38 @@ fn within(element: ElementRef, name: &str) -> bool {
 }
 
 fn sounds_secret(name: &str) -> bool {
-    ["key", "secret", "token", "password", "sas", "auth"].iter().any(|w| name.contains(w))
+    ["key", "secret", "token", "password", "sas", "auth"]
+        .iter()
+        .any(|w| name.contains(w))
+}
+
+/// A comment cut into the tags that it holds, and the texts between them.
+fn pieces(comment: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut rest = comment;
+    let mut from = 0;
+    while let Some(open) = rest[from..].find('<').map(|n| from + n) {
+        let is_tag = rest[open + 1..].starts_with(|c: char| c.is_alphabetic() || c == '/');
+        match rest[open..].find('>').filter(|_| is_tag) {
+            Some(length) => {
+                out.push(&rest[..open]);
+                out.push(&rest[open + 1..open + length]);
+                rest = &rest[open + length + 1..];
+                from = 0;
+            }
+            None if is_tag => break,
+            None => from = open + 1,
+        }
+    }
+    out.push(rest);
+    out
+}
+
+/// The five entities of XML as their characters.
+fn unescaped(text: &str) -> String {
+    text.replace("&quot;", "\"")
+        .replace("&apos;", "'")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
 }

@@ -25,7 +25,9 @@ pub fn scan(snapshot: &Snapshot, key: &FingerprintKey) -> Vec<Finding> {
     let mut out = Vec::new();
     let mut uses: BTreeMap<(Address, String), Vec<(Address, Use)>> = BTreeMap::new();
     for (address, text) in policies(snapshot) {
-        let Ok(document) = Document::parse(text) else { continue };
+        let Ok(document) = Document::parse(text) else {
+            continue;
+        };
         let gateway = address.root();
         let lookup = |name: &str| value(snapshot, &gateway, name);
         let Search { spots, uses: used } = search(&document, &lookup);
@@ -40,18 +42,30 @@ pub fn scan(snapshot: &Snapshot, key: &FingerprintKey) -> Vec<Finding> {
             out.extend(not_listed(snapshot, gateway, name, users));
         }
     }
-    let listed = snapshot.entities.iter().filter(|(a, _)| a.last().0 == "namedValue");
+    let listed = snapshot
+        .entities
+        .iter()
+        .filter(|(a, _)| a.last().0 == "namedValue");
     for (address, entity) in listed {
         let name = entity.text("/properties/displayName").unwrap_or_default();
         let of = (address.root(), name.to_owned());
         let users = uses.get(&of).map(Vec::as_slice).unwrap_or_default();
-        out.extend(judge(&Known { address, entity, uses: users }, key));
+        out.extend(judge(
+            &Known {
+                address,
+                entity,
+                uses: users,
+            },
+            key,
+        ));
     }
     out.extend(server::findings(snapshot));
     let mut out: Vec<Finding> = out.into_iter().map(|f| f.identified(key)).collect();
     out.sort_by(|a, b| {
         let order = |f: &Finding| (std::cmp::Reverse(f.severity), f.address.clone());
-        order(a).cmp(&order(b)).then_with(|| (&a.place, &a.id).cmp(&(&b.place, &b.id)))
+        order(a)
+            .cmp(&order(b))
+            .then_with(|| (&a.place, &a.id).cmp(&(&b.place, &b.id)))
     });
     out
 }
@@ -133,7 +147,9 @@ fn not_listed<'a>(
     users: &'a [(Address, Use)],
 ) -> impl Iterator<Item = Finding> + 'a {
     let unreadable = matches!(value(snapshot, gateway, name), Live::Unreadable(_));
-    let sql = users.iter().filter(move |(_, u)| unreadable && !matches!(u.role, Role::Key(_)));
+    let sql = users
+        .iter()
+        .filter(move |(_, u)| unreadable && !matches!(u.role, Role::Key(_)));
     sql.map(move |(address, used)| Finding {
         place: used.place.clone(),
         line: Some(used.line),

@@ -8,18 +8,25 @@ use crate::finding::{Finding, Opens};
 /// Everything about passwords on the servers of a snapshot.
 pub(crate) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let mut out = Vec::new();
-    let servers = snapshot.entities.iter().filter(|(a, _)| a.segments().count() == 1);
+    let servers = snapshot
+        .entities
+        .iter()
+        .filter(|(a, _)| a.segments().count() == 1);
     for (address, entity) in servers.filter(|(a, _)| !a.is_gateway()) {
         out.extend(mode(address, entity));
         out.extend(admin(address, entity));
     }
     for (address, live) in &snapshot.logins {
-        let Live::Present(logins) = live else { continue };
+        let Live::Present(logins) = live else {
+            continue;
+        };
         let server = Server::of(snapshot, address);
         out.extend(logins.iter().filter_map(|l| login(&server, l)));
     }
     for (address, live) in &snapshot.databases {
-        let Live::Present(catalogue) = live else { continue };
+        let Live::Present(catalogue) = live else {
+            continue;
+        };
         let server = Server::of(snapshot, &address.root());
         out.extend(users(&server, address, catalogue));
     }
@@ -59,7 +66,9 @@ fn host(entity: &Entity) -> Option<&str> {
 }
 
 fn administrator(entity: &Entity) -> Option<&str> {
-    entity.text("/properties/administratorLogin").filter(|name| !name.is_empty())
+    entity
+        .text("/properties/administratorLogin")
+        .filter(|name| !name.is_empty())
 }
 
 /// Azure SQL REST, `servers`: `administrators.azureADOnlyAuthentication`.
@@ -99,7 +108,11 @@ fn admin(address: &Address, entity: &Entity) -> Option<Finding> {
             database: None,
             login: Some(name.to_owned()),
         }),
-        severity: if only { Severity::Info } else { Severity::Warning },
+        severity: if only {
+            Severity::Info
+        } else {
+            Severity::Warning
+        },
         replacement: "it cannot be dropped: set a random password that nobody keeps, then turn \
                       Entra-only authentication on"
             .into(),
@@ -116,7 +129,10 @@ fn login(server: &Server, login: &Login) -> Option<Finding> {
     let (severity, what) = if login.disabled {
         (Severity::Info, "this login has a password and is disabled")
     } else if server.entra_only {
-        (Severity::Info, "this login has a password; Entra-only authentication refuses it")
+        (
+            Severity::Info,
+            "this login has a password; Entra-only authentication refuses it",
+        )
     } else {
         (Severity::High, "this login works with a password")
     };
@@ -126,7 +142,11 @@ fn login(server: &Server, login: &Login) -> Option<Finding> {
         replacement: "an Access for each database that it is used for; then disable it, wait, and \
                       drop it"
             .into(),
-        ..Finding::new("KL0405", &server.address.child("login", &login.name), what.into())
+        ..Finding::new(
+            "KL0405",
+            &server.address.child("login", &login.name),
+            what.into(),
+        )
     })
 }
 
@@ -140,11 +160,20 @@ fn users<'a>(
     });
     with_password.map(move |user| {
         let (severity, what) = if server.entra_only {
-            (Severity::Info, "this user has a password; Entra-only authentication refuses it")
+            (
+                Severity::Info,
+                "this user has a password; Entra-only authentication refuses it",
+            )
         } else if !catalogue.may_connect(&user.name) {
-            (Severity::Info, "this user has a password and may not connect")
+            (
+                Severity::Info,
+                "this user has a password and may not connect",
+            )
         } else {
-            (Severity::High, "this user logs in with a password of its own")
+            (
+                Severity::High,
+                "this user logs in with a password of its own",
+            )
         };
         Finding {
             opens: server.opens(Some(database.last().1), &user.name),
@@ -170,8 +199,19 @@ mod tests {
             "administratorLogin": "sqladmin",
             "administrators": { "sid": "x", "azureADOnlyAuthentication": entra_only },
         }});
-        s.entities.insert(server.clone(), Entity { id: String::new(), etag: None, body });
-        let login = |name: &str, disabled| Login { name: name.into(), sid: None, disabled };
+        s.entities.insert(
+            server.clone(),
+            Entity {
+                id: String::new(),
+                etag: None,
+                body,
+            },
+        );
+        let login = |name: &str, disabled| Login {
+            name: name.into(),
+            sid: None,
+            disabled,
+        };
         let logins = vec![
             login("SqlAdmin", false),
             login("orders_app", false),
@@ -191,7 +231,11 @@ mod tests {
                 user("dbo", PrincipalKind::SqlUser, Authentication::Instance),
                 user("report", PrincipalKind::SqlUser, Authentication::Database),
                 user("shut", PrincipalKind::SqlUser, Authentication::Database),
-                user("contoso", PrincipalKind::ExternalUser, Authentication::External),
+                user(
+                    "contoso",
+                    PrincipalKind::ExternalUser,
+                    Authentication::External,
+                ),
             ],
             ..Catalogue::default()
         };
@@ -209,7 +253,10 @@ mod tests {
 
     fn told(entra_only: bool) -> Vec<(&'static str, String, Severity)> {
         let found = findings(&snapshot(entra_only));
-        found.iter().map(|f| (f.rule, f.address.to_string(), f.severity)).collect()
+        found
+            .iter()
+            .map(|f| (f.rule, f.address.to_string(), f.severity))
+            .collect()
     }
 
     #[test]
@@ -219,10 +266,26 @@ mod tests {
             [
                 ("KL0407", "sql:orders-sql".to_owned(), Severity::High),
                 ("KL0405", "sql:orders-sql".to_owned(), Severity::Warning),
-                ("KL0405", "sql:orders-sql/login:orders_app".to_owned(), Severity::High),
-                ("KL0405", "sql:orders-sql/login:old".to_owned(), Severity::Info),
-                ("KL0406", "sql:orders-sql/db:orders/user:report".to_owned(), Severity::High),
-                ("KL0406", "sql:orders-sql/db:orders/user:shut".to_owned(), Severity::Info),
+                (
+                    "KL0405",
+                    "sql:orders-sql/login:orders_app".to_owned(),
+                    Severity::High
+                ),
+                (
+                    "KL0405",
+                    "sql:orders-sql/login:old".to_owned(),
+                    Severity::Info
+                ),
+                (
+                    "KL0406",
+                    "sql:orders-sql/db:orders/user:report".to_owned(),
+                    Severity::High
+                ),
+                (
+                    "KL0406",
+                    "sql:orders-sql/db:orders/user:shut".to_owned(),
+                    Severity::Info
+                ),
             ]
         );
     }
@@ -230,7 +293,10 @@ mod tests {
     #[test]
     fn entra_only_leaves_nothing_urgent() {
         let told = told(true);
-        assert!(told.iter().all(|(rule, _, s)| *rule != "KL0407" && *s == Severity::Info));
+        assert!(
+            told.iter()
+                .all(|(rule, _, s)| *rule != "KL0407" && *s == Severity::Info)
+        );
         assert_eq!(told.len(), 5);
     }
 
@@ -246,7 +312,8 @@ mod tests {
     #[test]
     fn what_could_not_be_read_makes_no_finding() {
         let mut s = Snapshot::default();
-        s.logins.insert(Address::server("x"), Live::Unreadable("no".into()));
+        s.logins
+            .insert(Address::server("x"), Live::Unreadable("no".into()));
         assert!(findings(&s).is_empty());
     }
 }

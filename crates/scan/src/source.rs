@@ -90,7 +90,11 @@ impl fmt::Debug for Resolved {
 /// named values do not nest (Microsoft docs, "Use named values").
 pub fn resolve(text: &str, lookup: impl Fn(&str) -> Live<String>) -> Resolved {
     let (whole, missing) = substitute(text, lookup);
-    if missing.is_empty() { Resolved::Text(whole) } else { Resolved::Unreadable(missing) }
+    if missing.is_empty() {
+        Resolved::Text(whole)
+    } else {
+        Resolved::Unreadable(missing)
+    }
 }
 
 /// The text with every readable reference replaced, and the names of the others, which stay.

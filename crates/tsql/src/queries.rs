@@ -89,3 +89,7 @@ WHERE s.is_user_process = 1";
 /// Whether the server takes Entra tokens only (azure-facts C.1).
 pub(crate) const ENTRA_ONLY: &str =
     "SELECT CAST(SERVERPROPERTY('IsExternalAuthenticationOnly') AS int) AS entra_only";
+
+/// Whether change data capture is on; its jobs run as SQL users (azure-facts C.1).
+pub(crate) const CAPTURES: &str =
+    "SELECT CAST(d.is_cdc_enabled AS int) AS captures FROM sys.databases AS d WHERE d.name = DB_NAME()";

@@ -6,7 +6,7 @@ use keyless_model::{Sid, Timestamp};
 use tiberius::Row;
 
 use crate::error::SqlError;
-use crate::queries::{ENTRA_ONLY, LOGINS, LOGINS_SETS, SESSIONS, SESSIONS_SETS};
+use crate::queries::{CAPTURES, ENTRA_ONLY, LOGINS, LOGINS_SETS, SESSIONS, SESSIONS_SETS};
 use crate::rows::{Misread, bytes, is_one, needed, number, text};
 use crate::session::Session;
 
@@ -52,9 +52,23 @@ impl Session {
     /// [`SqlError::Answer`] when the server does not say.
     pub async fn entra_only(&mut self) -> Result<bool, SqlError> {
         let doing = "asking whether the server takes tokens only";
-        let sets = self.sets(ENTRA_ONLY, doing, 1).await?;
+        self.switch(ENTRA_ONLY, "entra_only", doing).await
+    }
+
+    /// Whether change data capture is on in this database.
+    ///
+    /// # Errors
+    /// [`SqlError::Answer`] when the server does not say.
+    pub async fn captures_changes(&mut self) -> Result<bool, SqlError> {
+        let doing = "asking whether change data capture is on";
+        self.switch(CAPTURES, "captures", doing).await
+    }
+
+    /// The one number of a query, as yes or no.
+    async fn switch(&mut self, query: &str, column: &str, doing: &str) -> Result<bool, SqlError> {
+        let sets = self.sets(query, doing, 1).await?;
         let answer = match first(&sets, 0) {
-            Ok(row) => number(row, "entra_only"),
+            Ok(row) => number(row, column),
             Err(misread) => Err(misread),
         };
         match answer {

@@ -59,6 +59,16 @@ pub fn put_api(
     Ok(request.carrying(body).matching(if_match))
 }
 
+/// Deletes an API or, with `name;rev=n`, that revision alone.
+///
+/// # Errors
+/// See [`api`].
+pub fn delete_api(service: &ArmId, name: &str, if_match: &str) -> Result<Request, ArmError> {
+    from_apim(service, &[name], |g| {
+        g.client.api_client().delete(g.group, g.service, name, if_match, g.subscription).send()
+    })
+}
+
 /// The revisions of an API, current or not.
 ///
 /// # Errors

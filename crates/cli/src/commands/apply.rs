@@ -83,6 +83,8 @@ async fn check_inputs(
                        was made, share .keyless/key, or plan again";
         return Err(Failure::new("KL0303", message));
     }
+    // Soaks count by the service's clock, which only an answer tells.
+    services.hear_the_clock().await?;
     Ok(key)
 }
 

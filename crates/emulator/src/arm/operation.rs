@@ -27,8 +27,6 @@ pub struct Operation {
     /// Where the operation is polled, without the host.
     status_path: String,
     location_path: String,
-    /// The status of `Location` at the end, when it is not a deletion.
-    final_status: u16,
 }
 
 #[derive(Clone, Debug)]
@@ -38,13 +36,14 @@ enum State {
     Failed(ArmError),
 }
 
-/// Keeps a change for later and answers where to ask for it.
+/// Keeps a change for later and answers where to ask for it. `code` is what the address of an APIM
+/// entity carries along; the last poll is a 200 in any case.
 pub fn start(
     estate: &Estate,
     store: &mut Store,
     request: &Request,
     change: Change,
-    final_status: u16,
+    code: u16,
 ) -> Vec<(String, String)> {
     let id = ids::guid().replace('-', "");
     let planned = estate
@@ -52,7 +51,7 @@ pub fn start(
         .take(request, true)
         .map(|fault| ArmError::new(fault.status, &fault.code, fault.message));
     let version = request.query("api-version").unwrap_or_default();
-    let (status_path, location_path) = paths(&change, &id, version, final_status);
+    let (status_path, location_path) = paths(&change, &id, version, code);
     let url = |path: &str| format!("{}{path}", estate.arm_url());
     let mut headers = vec![("Location".to_owned(), url(&location_path))];
     if change.kind != Kind::Api {
@@ -71,14 +70,13 @@ pub fn start(
         started: estate.clock.iso(),
         status_path,
         location_path,
-        final_status,
         change,
     };
     store.operations.insert(id, operation);
     headers
 }
 
-fn paths(change: &Change, id: &str, version: &str, final_status: u16) -> (String, String) {
+fn paths(change: &Change, id: &str, version: &str, code: u16) -> (String, String) {
     let subscription = change.id.split('/').nth(2).unwrap_or_default();
     let version = format!("api-version={version}");
     if change.kind.is_apim() {
@@ -86,7 +84,7 @@ fn paths(change: &Change, id: &str, version: &str, final_status: u16) -> (String
         let entity = change.id.replace(';', "%3B");
         return (
             format!("{service}/tenant/operationResults/{id}?{version}"),
-            format!("{entity}?{version}&asyncId={id}&asyncCode={final_status}"),
+            format!("{entity}?{version}&asyncId={id}&asyncCode={code}"),
         );
     }
     let provider = if change.kind == Kind::Service {
@@ -250,7 +248,7 @@ pub fn poll(
         State::Succeeded => Ok(match store.get(&operation.change.key) {
             Some(entity) => {
                 let body: Value = hooks::view(estate, store, entity, None);
-                let response = Response::json(operation.final_status, &body);
+                let response = Response::json(200, &body);
                 if entity.kind.has_etag() {
                     response.with("ETag", entity.etag.clone())
                 } else {

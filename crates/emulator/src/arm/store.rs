@@ -21,7 +21,9 @@ pub struct Entity {
 
 impl std::fmt::Debug for Entity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entity").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Entity")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -49,7 +49,7 @@ impl Session {
         if db.catalogue.principal(name).is_some() {
             return Err(SqlError::principal_exists(name));
         }
-        let (kind, sid, authentication, password) = self.credentials(db, name, source)?;
+        let (kind, sid, authentication, password) = self.credentials(name, source)?;
         if let Some(sid) = &sid
             && db.catalogue.principal_by_sid(sid).is_some()
         {
@@ -58,7 +58,6 @@ impl Session {
         }
         let now = self.server.clock.now();
         let database = self.database.name.clone();
-        let grantor = self.subject().id();
         let catalogue = db.catalogue_mut();
         let id = catalogue.add_principal(|id| Principal {
             id,
@@ -77,18 +76,13 @@ impl Session {
             on: Securable::Database,
             name: "CONNECT",
             grantee: id,
-            grantor: if grantor == id { DBO } else { DBO.max(1) },
+            grantor: DBO,
             state: State::Grant,
         });
         Ok(())
     }
 
-    fn credentials(
-        &self,
-        db: &DbState,
-        name: &str,
-        source: &Source,
-    ) -> Result<Credentials, SqlError> {
+    fn credentials(&self, name: &str, source: &Source) -> Result<Credentials, SqlError> {
         Ok(match source {
             Source::WithoutLogin => (PrincipalType::SqlUser, None, Authentication::None, None),
             Source::Password(password) => {
@@ -119,10 +113,7 @@ impl Session {
                 (kind, sid, Authentication::External, None)
             }
             Source::Default => self.login_credentials(name)?,
-            Source::Login(login) => {
-                let _ = db;
-                self.login_credentials(login)?
-            }
+            Source::Login(login) => self.login_credentials(login)?,
         })
     }
 

@@ -1,8 +1,8 @@
 //! Tokens, rights, faults, time, and the managed identity endpoint.
 
+use super::support::{SERVICE, credentials, start};
 use keyless_emulator::{Fault, FaultEffect};
 use serde_json::{Value, json};
-use super::support::{SERVICE, credentials, start};
 
 #[tokio::test]
 async fn a_wrong_secret_is_refused_with_entras_number() {
@@ -13,10 +13,19 @@ async fn a_wrong_secret_is_refused_with_entras_number() {
          &scope=https%3A%2F%2Fmanagement.azure.com%2F.default"
     );
     let path = format!("/{tenant}/oauth2/v2.0/token");
-    let answer = world.send("POST", "login.localhost", &path, &[], &body).await.unwrap();
-    assert_eq!((answer.status, &answer.json()["error_codes"]), (401, &json!([7_000_215])));
+    let answer = world
+        .send("POST", "login.localhost", &path, &[], &body)
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.status, &answer.json()["error_codes"]),
+        (401, &json!([7_000_215]))
+    );
     let other = path.replace("1111", "9999");
-    let answer = world.send("POST", "login.localhost", &other, &[], &body).await.unwrap();
+    let answer = world
+        .send("POST", "login.localhost", &other, &[], &body)
+        .await
+        .unwrap();
     assert!(answer.text.contains("AADSTS90002"));
 }
 
@@ -30,28 +39,54 @@ async fn a_reader_reads_but_gets_no_secret_and_writes_nothing() {
     assert_eq!(read.status, 200);
     assert!(!read.text.contains("Sea-Salt"));
     let action = format!("{path}/listValue");
-    let refused = world.arm_as(&reader, "POST", &action, &[], &Value::Null).await;
-    assert_eq!((refused.status, refused.code().as_str()), (403, "AuthorizationFailed"));
-    let refused = world.arm_as(&reader, "DELETE", &path, &[("If-Match", "*")], &Value::Null).await;
+    let refused = world
+        .arm_as(&reader, "POST", &action, &[], &Value::Null)
+        .await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (403, "AuthorizationFailed")
+    );
+    let refused = world
+        .arm_as(&reader, "DELETE", &path, &[("If-Match", "*")], &Value::Null)
+        .await;
     assert_eq!(refused.status, 403);
     let revealed = world.arm("POST", &action, &[], &Value::Null).await;
-    assert!(revealed.json()["value"].as_str().unwrap().contains("Sea-Salt-77"));
+    assert!(
+        revealed.json()["value"]
+            .as_str()
+            .unwrap()
+            .contains("Sea-Salt-77")
+    );
 }
 
 #[tokio::test]
 async fn no_token_no_version_and_an_old_token_are_refused() {
     let world = start().await;
-    let bare = world.send("GET", "management.localhost", SERVICE, &[], "").await.unwrap();
-    assert_eq!((bare.status, bare.code().as_str()), (401, "AuthenticationFailed"));
+    let bare = world
+        .send("GET", "management.localhost", SERVICE, &[], "")
+        .await
+        .unwrap();
+    assert_eq!(
+        (bare.status, bare.code().as_str()),
+        (401, "AuthenticationFailed")
+    );
     let bearer = format!("Bearer {}", world.token);
     let headers = [("Authorization", bearer.as_str())];
-    let plain = world.send("GET", "management.localhost", SERVICE, &headers, "").await.unwrap();
+    let plain = world
+        .send("GET", "management.localhost", SERVICE, &headers, "")
+        .await
+        .unwrap();
     assert_eq!(plain.code(), "MissingApiVersionParameter");
     let before = world.get(SERVICE).await;
-    let answer = world.control("POST", "/_emulator/advance", &[], r#"{"seconds":7200}"#).await;
+    let answer = world
+        .control("POST", "/_emulator/advance", &[], r#"{"seconds":7200}"#)
+        .await;
     assert_eq!(answer.status, 200);
     let after = world.get(SERVICE).await;
-    assert_eq!((after.status, after.code().as_str()), (401, "ExpiredAuthenticationToken"));
+    assert_eq!(
+        (after.status, after.code().as_str()),
+        (401, "ExpiredAuthenticationToken")
+    );
     assert_ne!(before.header("Date"), after.header("Date"));
 }
 
@@ -67,22 +102,50 @@ async fn a_fault_throttles_once_and_another_cuts_the_line_after_the_effect() {
     });
     let path = format!("{SERVICE}/namedValues/alpha");
     let throttled = world.get(&path).await;
-    assert_eq!((throttled.status, throttled.header("Retry-After")), (429, Some("3")));
+    assert_eq!(
+        (throttled.status, throttled.header("Retry-After")),
+        (429, Some("3"))
+    );
     assert_eq!(world.get(&path).await.status, 200);
 
     let fault = json!({"verb": "DELETE", "effect": "dropAfter"}).to_string();
-    assert_eq!(world.control("POST", "/_emulator/faults", &[], &fault).await.status, 204);
+    assert_eq!(
+        world
+            .control("POST", "/_emulator/faults", &[], &fault)
+            .await
+            .status,
+        204
+    );
     let bearer = format!("Bearer {}", world.token);
     let headers = [("Authorization", bearer.as_str()), ("If-Match", "*")];
     let full = format!("{path}?api-version=2024-05-01");
-    assert!(world.send("DELETE", "management.localhost", &full, &headers, "").await.is_none());
+    assert!(
+        world
+            .send("DELETE", "management.localhost", &full, &headers, "")
+            .await
+            .is_none()
+    );
     assert_eq!(world.get(&path).await.status, 404);
 
     let before = FaultEffect::DropBefore;
-    world.emulator.add_fault(Fault { effect: before, ..Fault::default() });
+    world.emulator.add_fault(Fault {
+        effect: before,
+        ..Fault::default()
+    });
     let full = full.replace("alpha", "bravo");
-    assert!(world.send("DELETE", "management.localhost", &full, &headers, "").await.is_none());
-    assert_eq!(world.get(&full.replace("?api-version=2024-05-01", "")).await.status, 200);
+    assert!(
+        world
+            .send("DELETE", "management.localhost", &full, &headers, "")
+            .await
+            .is_none()
+    );
+    assert_eq!(
+        world
+            .get(&full.replace("?api-version=2024-05-01", ""))
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -91,7 +154,10 @@ async fn requests_are_counted_by_verb_and_path() {
     world.emulator.reset_requests();
     world.get(SERVICE).await;
     world.get(SERVICE).await;
-    let counted = world.control("GET", "/_emulator/requests?reset", &[], "").await.json();
+    let counted = world
+        .control("GET", "/_emulator/requests?reset", &[], "")
+        .await
+        .json();
     assert_eq!(counted["total"], 2);
     assert_eq!(counted["requests"][0]["path"], SERVICE);
     assert!(world.emulator.requests().is_empty());
@@ -107,6 +173,9 @@ async fn the_managed_identity_endpoint_wants_its_header() {
     let header = [("X-IDENTITY-HEADER", variables[1].1.as_str())];
     let answer = world.control("GET", path, &header, "").await;
     let token = answer.json()["access_token"].as_str().unwrap().to_owned();
-    let claims = world.emulator.directory().verify(&token, &["https://management.azure.com"]);
+    let claims = world
+        .emulator
+        .directory()
+        .verify(&token, &["https://management.azure.com"]);
     assert_eq!(claims.unwrap().oid, "a0000000-0000-0000-0000-000000000003");
 }

@@ -1,14 +1,20 @@
 //! A call through the gateway succeeds exactly while its path to the database holds.
 
-use serde_json::{Value, json};
 use super::support::{SERVER, SERVICE, World, start};
+use serde_json::{Value, json};
 
 async fn call(world: &World, path: &str, key: Option<&str>, query: &str) -> Value {
     let body = json!({"query": query, "variables": {"id": 2}}).to_string();
-    let headers: Vec<(&str, &str)> =
-        key.map(|key| ("Ocp-Apim-Subscription-Key", key)).into_iter().collect();
+    let headers: Vec<(&str, &str)> = key
+        .map(|key| ("Ocp-Apim-Subscription-Key", key))
+        .into_iter()
+        .collect();
     let host = "harbour.azure-api.localhost";
-    world.send("POST", host, path, &headers, &body).await.unwrap().json()
+    world
+        .send("POST", host, path, &headers, &body)
+        .await
+        .unwrap()
+        .json()
 }
 
 const QUERY: &str = "query Q($id: Int!) { b: berth(id: $id) { id name } }";
@@ -19,7 +25,8 @@ async fn a_resolver_answers_by_password_until_its_credential_is_wrong() {
     let answer = call(&world, "/berths", Some("probe-key-1"), QUERY).await;
     assert_eq!(answer, json!({"data": {"b": {"id": 2, "name": "South"}}}));
 
-    let wrong = "Server=tcp:quay.database.localhost;Database=berths;User ID=berths_app;Password=No;";
+    let wrong =
+        "Server=tcp:quay.database.localhost;Database=berths;User ID=berths_app;Password=No;";
     let path = format!("{SERVICE}/namedValues/berths-db");
     let body = json!({"properties": {"displayName": "berths-db", "secret": true, "value": wrong}});
     let accepted = world.arm("PUT", &path, &[], &body).await;
@@ -59,9 +66,16 @@ async fn a_resolver_answers_by_identity_once_there_is_a_user_for_it() {
     let script = format!(
         "CREATE USER [harbour] WITH SID = {sid}, TYPE = E;\nGO\nGRANT SELECT ON SCHEMA::dbo TO [harbour];"
     );
-    world.emulator.sql().run_script("quay", "berths", &script).unwrap();
+    world
+        .emulator
+        .sql()
+        .run_script("quay", "berths", &script)
+        .unwrap();
     let answer = call(&world, "/berths", Some("probe-key-1"), QUERY).await;
-    assert_eq!(answer["data"]["b"], json!([{"id": 1, "name": null}, {"id": 2, "name": null}]));
+    assert_eq!(
+        answer["data"]["b"],
+        json!([{"id": 1, "name": null}, {"id": 2, "name": null}])
+    );
 }
 
 /// A GUID as SQL Server keeps it: the first three fields reversed.

@@ -23,7 +23,10 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
     }
 
     pub fn json(&self) -> Value {
@@ -31,7 +34,10 @@ impl Answer {
     }
 
     pub fn code(&self) -> String {
-        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+        self.json()["error"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -51,9 +57,18 @@ pub async fn start() -> World {
     let seed = Seed::parse(include_str!("../seeds/small.yaml")).unwrap();
     let number = rand_name();
     let folder = std::env::temp_dir().join(format!("keyless-emulator-{number}"));
-    let options = Options { seed, dir: folder.clone(), https_port: 0, sql_port: 0 };
+    let options = Options {
+        seed,
+        dir: folder.clone(),
+        https_port: 0,
+        sql_port: 0,
+    };
     let emulator = Emulator::start(options).await.unwrap();
-    let mut world = World { emulator, token: String::new(), folder };
+    let mut world = World {
+        emulator,
+        token: String::new(),
+        folder,
+    };
     let (_, client, secret) = credentials(&world, "keyless-apply");
     world.token = world.token_of(&client, &secret).await;
     world
@@ -78,12 +93,24 @@ impl World {
              &scope=https%3A%2F%2Fmanagement.azure.com%2F.default"
         );
         let path = "/11111111-2222-3333-4444-555555555555/oauth2/v2.0/token";
-        let answer = self.send("POST", "login.localhost", path, &[], &body).await.unwrap();
-        answer.json()["access_token"].as_str().unwrap_or_default().to_owned()
+        let answer = self
+            .send("POST", "login.localhost", path, &[], &body)
+            .await
+            .unwrap();
+        answer.json()["access_token"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// A call to Resource Manager as the operator.
-    pub async fn arm(&self, verb: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    pub async fn arm(
+        &self,
+        verb: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Answer {
         self.arm_as(&self.token, verb, path, headers, body).await
     }
 
@@ -104,9 +131,15 @@ impl World {
         let bearer = format!("Bearer {token}");
         let mut all = vec![("Authorization", bearer.as_str())];
         all.extend_from_slice(headers);
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
         let path = format!("{path}{version}");
-        self.send(verb, "management.localhost", &path, &all, &body).await.unwrap()
+        self.send(verb, "management.localhost", &path, &all, &body)
+            .await
+            .unwrap()
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -137,7 +170,9 @@ impl World {
         let port = self.emulator.https_port();
         let mut roots = rustls::RootCertStore::empty();
         let ca = self.emulator.cloud_file().with_file_name("ca.pem");
-        roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_file(ca).unwrap())
+            .unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -146,7 +181,10 @@ impl World {
             .with_no_client_auth();
         let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let name = ServerName::try_from(host.to_owned()).unwrap();
-        let mut tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+        let mut tls = TlsConnector::from(Arc::new(config))
+            .connect(name, tcp)
+            .await
+            .unwrap();
         tls.write_all(message(verb, &format!("{host}:{port}"), path, headers, body).as_bytes())
             .await
             .unwrap();
@@ -156,10 +194,18 @@ impl World {
     }
 
     /// One request to the plain listener.
-    pub async fn control(&self, verb: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub async fn control(
+        &self,
+        verb: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let host = self.emulator.control_url().replace("http://", "");
         let mut tcp = TcpStream::connect(&host).await.unwrap();
-        tcp.write_all(message(verb, &host, path, headers, body).as_bytes()).await.unwrap();
+        tcp.write_all(message(verb, &host, path, headers, body).as_bytes())
+            .await
+            .unwrap();
         let mut bytes = Vec::new();
         let _ = tcp.read_to_end(&mut bytes).await;
         parse(&bytes).unwrap()
@@ -184,5 +230,9 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    Some(Answer { status, headers, text: body.to_owned() })
+    Some(Answer {
+        status,
+        headers,
+        text: body.to_owned(),
+    })
 }

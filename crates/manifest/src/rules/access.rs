@@ -95,8 +95,24 @@ impl Rules<'_, '_> {
             }
             _ => {}
         }
+        let mut seen = BTreeSet::new();
         for rule in spec.get("grants").map_or(&[][..], Node::items) {
             self.grant(rule, "columns");
+            let part = |key| rule.get(key).and_then(Node::text).map(str::to_lowercase);
+            let columns = rule.get("columns").map_or(&[][..], Node::items);
+            let columns: BTreeSet<_> = columns.iter().filter_map(Node::text).collect();
+            if let (Some(permission), Some(on)) = (part("permission"), part("on"))
+                && !seen.insert((permission, on, columns))
+            {
+                let message = "`grants` speaks of one permission twice";
+                self.fail(
+                    "KL0106",
+                    message,
+                    &rule.range,
+                    "again here",
+                    "keep one of them",
+                );
+            }
         }
     }
 
@@ -162,27 +178,6 @@ impl Rules<'_, '_> {
             let message = format!("`header` is {}, which is no header's name", shown(text));
             let help = "write a name such as Ocp-Apim-Subscription-Key";
             self.fail("KL0104", message, &node.range, "not a header", help);
-        }
-    }
-
-    /// The value is not shown: it may be the secret instead of its variable's name.
-    fn environment(&mut self, env: Option<&Node>) {
-        let Some((node, text)) = env.and_then(|n| n.text().map(|t| (n, t))) else {
-            return;
-        };
-        let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-        let good = text.bytes().all(|b| letter(b) || b.is_ascii_digit())
-            && text.bytes().next().is_none_or(letter);
-        if !good {
-            let message = "`env` is not the name of an environment variable";
-            let help = "write the variable's name, such as PROBE_KEY, never its value";
-            self.fail(
-                "KL0104",
-                message,
-                &node.range,
-                "not a variable's name",
-                help,
-            );
         }
     }
 

@@ -43,11 +43,6 @@ impl Move<'_> {
         self.gateway.child("access", &self.access.name)
     }
 
-    /// Whether the switch was made before this plan and is not made anew by it.
-    pub fn was_switched(&self, input: Input) -> bool {
-        let known = input.state.accesses.get(self.name());
-        self.switched.is_empty() && known.is_some_and(|s| s.switched_at.is_some())
-    }
 }
 
 /// Looks at every Access; those that cannot go on leave a waiting row.

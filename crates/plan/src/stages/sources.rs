@@ -170,9 +170,9 @@ fn leads_to(input: Input, one: &Move, parsed: &ConnectionString) -> bool {
             None => label.eq_ignore_ascii_case(&server.id.name),
         }
     });
-    let same_database = parsed
-        .database()
-        .is_some_and(|d| keyless_model::sql::same_name(&d, &one.access.database));
+    let database = parsed.database();
+    let same_database = database
+        .is_some_and(|d: String| keyless_model::sql::same_name(&d, &one.access.database));
     same_host && same_database
 }
 

@@ -31,9 +31,14 @@ pub fn check(
         }
     }
     let properties = &mut next["properties"];
-    let source = properties["sourceApiId"].as_str().filter(|_| current.is_none());
+    let source = properties["sourceApiId"]
+        .as_str()
+        .filter(|_| current.is_none());
     if source.is_some_and(|source| source_key(store, &service, source).is_none()) {
-        return Err(ArmError::validation("sourceApiId", "The source API was not found."));
+        return Err(ArmError::validation(
+            "sourceApiId",
+            "The source API was not found.",
+        ));
     }
     if !properties["path"].is_string() || !properties["displayName"].is_string() {
         let message = "The fields 'displayName' and 'path' are required.";
