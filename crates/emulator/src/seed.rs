@@ -177,6 +177,10 @@ pub struct SqlServerSeed {
     pub server: String,
     /// The password of the server's own administrator login.
     pub admin_password: String,
+    /// The server's identity may look principals up in the directory, as after Directory Readers
+    /// was granted to it: `CREATE USER … FROM EXTERNAL PROVIDER` works.
+    #[serde(default)]
+    pub directory_reader: bool,
     /// In this order; a script of `master` makes the logins that the others' users are for.
     #[serde(default)]
     pub databases: Vec<DatabaseSeed>,

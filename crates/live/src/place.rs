@@ -1,6 +1,7 @@
 //! From an address to the ARM requests that read, write and delete what is there.
 
-use keyless_azure::{PolicyAt, Request, apim, sql};
+use keyless_azure::apim::PolicyAt;
+use keyless_azure::{Request, apim, sql};
 use keyless_model::{Address, ArmId};
 use serde_json::Value;
 

@@ -232,7 +232,7 @@ fn body(node: &Node) -> Option<Map<String, Json>> {
     }
 }
 
-fn json(node: &Node) -> Option<Json> {
+pub(crate) fn json(node: &Node) -> Option<Json> {
     Some(match &node.value {
         Value::Scalar(scalar) => match scalar.meaning() {
             Meaning::Text(text) => text.into(),

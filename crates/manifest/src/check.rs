@@ -73,6 +73,14 @@ impl Check<'_> {
                 None => self.unknown(entry, path, properties.iter().map(|p| p.name)),
             }
         }
+        let later = |p: &Property| matches!(p.shape, Shape::Later(_));
+        if properties
+            .iter()
+            .any(|p| later(p) && node.entry(p.name).is_some())
+        {
+            // Another form of the object is meant, so what this form needs is no news.
+            return;
+        }
         for property in properties
             .iter()
             .filter(|p| p.required && node.entry(p.name).is_none())
@@ -192,7 +200,7 @@ impl Check<'_> {
         match shape {
             Shape::Name => {
                 if let Err(error) = check_azure_name(text) {
-                    let message = format!("`{path}` is {}: {error}", shown(text));
+                    let message = format!("`{path}` is {}: {}", shown(text), why(&error));
                     let help =
                         "use the name as Azure or the database shows it, not a path or an id";
                     self.fail("KL0109", message, at, "bad name", help);
@@ -214,15 +222,13 @@ impl Check<'_> {
                 }
             },
             Shape::Id(kind) => self.id(at, text, kind, path),
-            Shape::Word(words) => {
-                if !words.contains(&text) {
-                    let message = format!("`{path}` cannot be {}", shown(text));
-                    let help = match nearest(text, words.iter().copied()) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("write {}", expected(shape)),
-                    };
-                    self.fail("KL0104", message, at, "not a known word", help);
-                }
+            Shape::Word(words) if !words.contains(&text) => {
+                let message = format!("`{path}` cannot be {}", shown(text));
+                let help = match nearest(text, words.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("write {}", expected(shape)),
+                };
+                self.fail("KL0104", message, at, "not a known word", help);
             }
             Shape::Guid if Sid::from_guid(text).is_err() => {
                 let message = format!("`{path}` is {}, which is not a GUID", shown(text));

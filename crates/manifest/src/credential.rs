@@ -40,9 +40,12 @@ const KEYS: &[(&str, &str)] = &[
 pub(crate) fn find(text: &str, context: Context) -> Vec<Found> {
     // Same bytes, so the ranges fit both.
     let lower = text.to_ascii_lowercase();
+    let connects = connects(text);
     let mut found = Vec::new();
     for (key, what) in KEYS {
-        found.extend(assigned(text, &lower, key, context).map(|range| Found { range, what }));
+        found.extend(
+            assigned(text, &lower, key, (context, connects)).map(|range| Found { range, what }),
+        );
     }
     found.extend(signatures(text, &lower));
     found.extend(headers(text, &lower));
@@ -81,13 +84,17 @@ fn assigned<'a>(
     text: &'a str,
     lower: &'a str,
     key: &'a str,
-    context: Context,
+    within: (Context, bool),
 ) -> impl Iterator<Item = Range<usize>> + 'a {
-    ends(lower, key).filter_map(move |end| assignment(text, end, context))
+    ends(lower, key).filter_map(move |end| assignment(text, end, within))
 }
 
 /// The literal behind `key`, where `key` ends at `end`.
-fn assignment(text: &str, end: usize, context: Context) -> Option<Range<usize>> {
+fn assignment(
+    text: &str,
+    end: usize,
+    (context, connects): (Context, bool),
+) -> Option<Range<usize>> {
     let rest = &text[end..];
     let closed = rest.trim_start_matches(['"', '\'', '\\']);
     let sign = closed.trim_start();
@@ -101,7 +108,7 @@ fn assignment(text: &str, end: usize, context: Context) -> Option<Range<usize>> 
     let trimmed = value.trim_start_matches(' ');
     // With spaces around the sign it is prose or code, unless the text is a connection string.
     let loose = !json && (spaced || trimmed.len() != value.len());
-    if loose && !(connects(text)) {
+    if loose && !connects {
         return None;
     }
     let quote = trimmed
@@ -120,7 +127,7 @@ fn assignment(text: &str, end: usize, context: Context) -> Option<Range<usize>> 
         Some(quote) => c == quote || c == '\\',
         None => matches!(c, ';' | '&' | '"' | '\'' | '<' | '\n' | '\r'),
     };
-    let literal = body.split(stop).next()?.trim_end();
+    let literal = head(body).split(stop).next()?.trim_end();
     let start = text.len() - body.len();
     is_literal(literal, context).then(|| start..start + literal.len())
 }
@@ -228,24 +235,40 @@ fn url_passwords(text: &str) -> impl Iterator<Item = Found> + '_ {
     })
 }
 
-fn private_keys(text: &str) -> impl Iterator<Item = Found> + '_ {
-    text.match_indices("-----BEGIN ")
-        .filter_map(move |(at, _)| {
-            let head = text[at..].lines().next()?;
-            let end = text[at..]
+fn private_keys(text: &str) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text[at..].find("-----BEGIN ").map(|i| at + i) {
+        at = start + 11;
+        if run(&text[at..], " ").ends_with("PRIVATE KEY") {
+            at = text[start..]
                 .find("-----END")
-                .map_or(text.len(), |end| at + end);
-            head.contains("PRIVATE KEY").then_some(Found {
-                range: at..end,
+                .map_or(text.len(), |end| start + end);
+            found.push(Found {
+                range: start..at,
                 what: "a private key",
-            })
-        })
+            });
+        }
+    }
+    found
 }
 
 /// The letters, digits and `more` that a text starts with.
 fn run<'a>(text: &'a str, more: &str) -> &'a str {
+    let text = head(text);
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !more.contains(c));
     &text[..end.unwrap_or(text.len())]
+}
+
+/// As much of a text as a credential can be long, so that a large text is not read once for each
+/// thing in it.
+fn head(text: &str) -> &str {
+    const MOST: usize = 8192;
+    let mut end = text.len().min(MOST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 #[cfg(test)]

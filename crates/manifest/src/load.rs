@@ -187,7 +187,7 @@ fn no_manifests() -> Diagnostic {
 /// In the order of file and place; a thing said twice is said once.
 fn in_order(mut found: Vec<Diagnostic>) -> Diagnostics {
     let key = |d: &Diagnostic| (d.span.clone(), d.code, d.message.clone());
-    found.sort_by_key(key);
+    found.sort_by_cached_key(key);
     found.dedup();
     found
 }

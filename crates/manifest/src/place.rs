@@ -6,24 +6,35 @@ use keyless_model::Span;
 
 const MARK: char = '\u{feff}';
 
+/// How many bytes lie between two counts of characters.
+const STRIDE: usize = 1024;
+
 /// A text, its path, and where its lines start.
 pub(crate) struct Places<'a> {
     path: &'a str,
     text: &'a str,
     lines: Vec<usize>,
+    /// Characters that start before each multiple of [`STRIDE`], so that the column of something in
+    /// a very long line is found without counting from its start.
+    characters: Vec<usize>,
 }
 
 impl<'a> Places<'a> {
     pub(crate) fn new(path: &'a str, text: &'a str) -> Self {
-        let after = text
-            .bytes()
-            .enumerate()
-            .filter(|(_, b)| *b == b'\n')
-            .map(|(i, _)| i + 1);
+        let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+        let mut characters = vec![0];
+        let mut count = 0;
+        for block in text.as_bytes().chunks(STRIDE) {
+            count += starts(block);
+            characters.push(count);
+        }
         Self {
             path,
             text,
-            lines: std::iter::once(0).chain(after).collect(),
+            lines: std::iter::once(0)
+                .chain(breaks.map(|(i, _)| i + 1))
+                .collect(),
+            characters,
         }
     }
 
@@ -36,8 +47,8 @@ impl<'a> Places<'a> {
         let start = self.boundary(range.start);
         let line = self.line_of(start);
         let end = self.boundary(range.end).min(self.line_end(line)).max(start);
-        let before = self.text.get(self.lines[line]..start).unwrap_or_default();
-        let column = before.trim_start_matches(MARK).chars().count() + 1;
+        let mark = usize::from(line == 0 && start > 0 && self.text.starts_with(MARK));
+        let column = self.count(start) - self.count(self.lines[line]) - mark + 1;
         Span {
             file: self.path.to_owned(),
             start,
@@ -69,6 +80,15 @@ impl<'a> Places<'a> {
         text.strip_suffix('\r').map_or(end, str::len)
     }
 
+    /// How many characters start before an offset.
+    fn count(&self, offset: usize) -> usize {
+        let block = offset / STRIDE;
+        let rest = self.text.as_bytes().get(block * STRIDE..offset);
+        self.characters
+            .get(block)
+            .map_or(0, |n| n + rest.map_or(0, starts))
+    }
+
     fn boundary(&self, offset: usize) -> usize {
         let mut at = offset.min(self.text.len());
         while !self.text.is_char_boundary(at) {
@@ -76,6 +96,11 @@ impl<'a> Places<'a> {
         }
         at
     }
+}
+
+/// How many characters start in some bytes of a text.
+fn starts(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|b| **b & 0xc0 != 0x80).count()
 }
 
 #[cfg(test)]
@@ -91,5 +116,16 @@ mod tests {
         assert_eq!((span.line, span.column), (2, 3));
         assert_eq!(places.span(&(15..15)).start, 14, "never inside a character");
         assert_eq!(places.span(&(99..120)).line, 3);
+    }
+
+    #[test]
+    fn columns_of_a_long_line_are_right_across_every_stride() {
+        let text = "aé€😀".repeat(1000);
+        let places = Places::new("a.yaml", &text);
+        for (number, (at, _)) in text.char_indices().enumerate() {
+            assert_eq!(places.span(&(at..at)).column, number + 1);
+        }
+        let end = text.len()..text.len();
+        assert_eq!(places.span(&end).column, 4001);
     }
 }

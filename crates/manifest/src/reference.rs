@@ -25,7 +25,7 @@ pub fn reference() -> String {
 
 const HEAD: &str = "# Manifests
 
-Generated from the descriptors by `keyless schema --format markdown`; do not edit.
+Generated from the descriptors of the kinds; do not edit.
 
 A manifest is YAML 1.2 or JSON. Every document has the same envelope:
 

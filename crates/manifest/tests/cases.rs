@@ -3,6 +3,8 @@
 //! `common.yaml` is loaded beside every case, so that a case can be one idea. With
 //! `KEYLESS_BLESS=1` in the environment the `.expected` files are written anew.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -36,7 +36,7 @@ pub const CODES: &[Code] = &[
     code(
         "KL0106",
         "duplicate name",
-        "Two documents of one kind have the same `metadata.name`, or two describe the same thing in Azure.",
+        "Two documents of one kind have the same `metadata.name`, or two describe the same thing in Azure; or a list names one thing twice.",
     ),
     code(
         "KL0107",

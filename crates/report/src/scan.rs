@@ -1,11 +1,11 @@
 //! Findings of a scan, worst first.
 
-use keyless_scan::Finding;
+use keyless_scan::{Finding, Unsearched};
 
 use crate::style::{Style, Tone, counted};
 
 /// Lays the findings out, and the scopes that could not be searched, with the reason of each.
-pub fn scan(findings: &[Finding], unread: &[(String, String)], style: &Style) -> String {
+pub fn scan(findings: &[Finding], unread: &[Unsearched], style: &Style) -> String {
     let mut out = String::new();
     for finding in findings {
         let place = match finding.line {
@@ -33,9 +33,10 @@ pub fn scan(findings: &[Finding], unread: &[(String, String)], style: &Style) ->
         out.push_str(&style.wrapped(2, &format!("instead: {}", finding.replacement)));
         out.push('\n');
     }
-    for (scope, why) in unread {
-        out.push_str(&format!("{} {scope}\n", style.paint(Tone::Changed, "not searched")));
-        out.push_str(&style.wrapped(2, why));
+    for row in unread {
+        let mark = style.paint(Tone::Changed, "not searched");
+        out.push_str(&format!("{mark} {}\n", row.address));
+        out.push_str(&style.wrapped(2, &row.why));
         out.push('\n');
     }
     let found = counted(findings.len(), "finding", "findings");

@@ -188,7 +188,7 @@ fn pairs(text: &str, lower: &str, out: &mut Vec<Hit>) {
             };
             read_to = at + name.len() + value.len();
             let literal = value.len() >= least && !looks::is_stand_in(value);
-            if !given(value) || !(literal || !names(value).is_empty()) {
+            if !given(value) || !literal && names(value).is_empty() {
                 continue;
             }
             let is_password = what == "a password";

@@ -52,18 +52,26 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
         ("%%", "%%"),
     ];
     let value = value.trim();
-    let wrapped = WRAPS.iter().any(|(a, b)| {
-        value.len() > a.len() + b.len() && value.starts_with(a) && value.ends_with(b)
+    // Words only: a real password may stand in brackets too, and to miss one is the worse mistake.
+    let words = |inner: &str| {
+        inner
+            .chars()
+            .all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '_' | '.'))
+    };
+    let wrapped = WRAPS.iter().any(|(open, close)| {
+        let inner = value.strip_prefix(open).and_then(|v| v.strip_suffix(close));
+        inner.is_some_and(|inner| !inner.is_empty() && words(inner))
     });
     let lower = value.to_ascii_lowercase();
-    let yours = ["your-", "your_", "your ", "<your"]
+    let yours = ["your-", "your_", "your "]
         .iter()
         .any(|p| lower.starts_with(p));
+    let named = words(value) && (yours || lower.contains("placeholder"));
     let first = value.chars().next().unwrap_or('*');
     let row = value.len() > 2
         && matches!(first, '*' | 'x' | 'X' | '.' | '-' | '0' | '•' | '…')
         && value.chars().all(|c| c == first);
-    wrapped || yours || row || lower.contains("placeholder")
+    wrapped || named || row
 }
 
 /// A word that documentation puts where a value goes.
@@ -204,7 +212,9 @@ mod tests {
         ] {
             assert!(!is_literal(value), "{value}");
         }
-        assert!(is_literal("hunter2") && is_literal("p@ss{w}"));
+        for value in ["hunter2", "p@ss{w}", "<x7Qp!9>", "your-Dog-7", "x"] {
+            assert!(is_literal(value), "{value}");
+        }
     }
 
     #[test]

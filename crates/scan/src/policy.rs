@@ -133,11 +133,10 @@ impl Search {
         };
         let (whole, _) = substitute(text, lookup);
         let opens = ConnectionString::parse(&whole).as_ref().and_then(opens);
-        let inside = names(password.expose());
-        for name in &inside {
-            self.used(name, Role::SqlPassword(opens.clone()), place, line);
+        for name in names(password.expose()) {
+            self.used(&name, Role::SqlPassword(opens.clone()), place, line);
         }
-        if inside.is_empty() && looks::is_literal(password.expose()) {
+        if has_literal(password.expose()) {
             let what = "a connection string with a password";
             let sort = Sort::Sql(opens);
             let hit = Hit {
@@ -331,19 +330,17 @@ impl Search {
 
     fn found(&mut self, text: &str, place: &str, line: (usize, usize)) {
         for hit in find(text) {
-            let references = names(hit.value.expose());
-            for name in &references {
+            for name in names(hit.value.expose()) {
                 let role = match &hit.sort {
                     Sort::Sql(opens) => Role::SqlPassword(opens.clone()),
                     Sort::Key => Role::Key(Confidence::Certain),
                 };
-                self.used(name, role, place, line);
+                self.used(&name, role, place, line);
             }
-            if references.is_empty() {
-                let rule = if matches!(hit.sort, Sort::Sql(_)) {
-                    "KL0401"
-                } else {
-                    "KL0409"
+            if has_literal(hit.value.expose()) {
+                let rule = match hit.sort {
+                    Sort::Sql(_) => "KL0401",
+                    Sort::Key => "KL0409",
                 };
                 self.hit(hit, rule, place, line);
             }
@@ -410,6 +407,12 @@ impl Search {
             line,
         });
     }
+}
+
+/// Whether a credential stands in the text itself, be it a part that a reference completes.
+fn has_literal(value: &str) -> bool {
+    let (rest, _) = substitute(value, |_| Live::Present(String::new()));
+    looks::is_literal(&rest)
 }
 
 fn within(element: ElementRef, name: &str) -> bool {

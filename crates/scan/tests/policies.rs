@@ -83,6 +83,23 @@ fn a_literal_password_in_a_string_of_references_tells_what_it_opens() {
 }
 
 #[test]
+fn a_password_that_a_reference_completes_is_told_here_and_there() {
+    let estate = Estate::default()
+        .resolver(
+            "q",
+            false,
+            "Server=s;Database=d;User ID=u;Password=hun{{rest}}",
+        )
+        .plain("rest", "ter22");
+    let place = "/sql-data-source/connection-info/connection-string";
+    let told = [
+        format!("KL0401 {place}"),
+        "KL0402 /properties/value".to_owned(),
+    ];
+    assert_eq!(estate.told(), told);
+}
+
+#[test]
 fn credentials_in_policies_are_found() {
     for (xml, rule) in [
         (

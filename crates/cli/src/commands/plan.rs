@@ -4,7 +4,7 @@ use std::path::Path;
 
 use keyless_engine::load as load_state;
 use keyless_live::{Reading, read};
-use keyless_model::{Live, Snapshot, State};
+use keyless_model::{Snapshot, State};
 use keyless_plan::{Options, Plan, plan};
 
 use crate::args::{Common, Format, PlanArgs};
@@ -94,21 +94,4 @@ fn write_plan(path: &Path, plan: &Plan) -> Result<(), Failure> {
         let place = path.display();
         Failure::new("KL0301", format!("the plan {place} cannot be written: {error}; check -o"))
     })
-}
-
-/// Every scope that could not be read, with the reason.
-pub fn unreadable(snapshot: &Snapshot) -> Vec<(String, String)> {
-    let mut out: Vec<(String, String)> =
-        snapshot.unreadable.iter().map(|(scope, why)| (scope.clone(), why.clone())).collect();
-    for (address, live) in &snapshot.databases {
-        if let Live::Unreadable(why) = live {
-            out.push((address.to_string(), why.clone()));
-        }
-    }
-    for (address, live) in &snapshot.logins {
-        if let Live::Unreadable(why) = live {
-            out.push((format!("{address}/logins"), why.clone()));
-        }
-    }
-    out
 }

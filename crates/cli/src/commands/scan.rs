@@ -18,12 +18,12 @@ pub async fn run(common: &Common, args: &ScanArgs) -> Result<u8, Failure> {
     let snapshot = read(&services, reading).await?;
     let key = project::store(common).key_or_new()?;
     let findings = keyless_scan::scan(&snapshot, &key);
-    let unread = super::plan::unreadable(&snapshot);
+    let unread = keyless_scan::unsearched(&snapshot);
     match common.format {
         Format::Json => output::json(&json!({
             "format": "keyless.scan/1",
             "findings": findings,
-            "unreadable": unread,
+            "unsearched": unread,
             "requests": snapshot.requests,
         })),
         Format::Text => {

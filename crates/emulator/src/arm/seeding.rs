@@ -26,6 +26,9 @@ pub fn put_all(estate: &Estate, seed: &Seed) -> Result<(), SeedError> {
     }
     for server in &seed.sql {
         let id = server_id(&store, &server.server)?;
+        estate
+            .sql
+            .set_directory_reader(&server.server, server.directory_reader);
         for database in &server.databases {
             let id = format!("{id}/databases/{}", database.name);
             if store.get(&id.to_lowercase()).is_none() {

@@ -3,7 +3,6 @@
 //! Sessions take turns statement batch by statement batch. One with an open transaction keeps its
 //! turn until it commits, rolls back or goes, so that what it has done can be undone as a whole.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -44,8 +43,6 @@ pub struct DbState {
     accesses: Arc<Mutex<Vec<Access>>>,
     /// What functions such as USER_NAME() answer from.
     pub call: Arc<Mutex<CallContext>>,
-    /// Tables of each session that go with it.
-    pub temporary: BTreeMap<i32, Vec<String>>,
 }
 
 impl fmt::Debug for Database {
@@ -80,7 +77,6 @@ impl Database {
                 dropped: false,
                 accesses,
                 call,
-                temporary: BTreeMap::new(),
             }),
             turn: Notify::new(),
         })

@@ -94,19 +94,30 @@ impl SqlError {
         )
     }
 
+    /// Reads back what `Display` wrote: an error of one of our functions comes through the storage
+    /// as text.
+    fn from_display(text: &str) -> Option<Self> {
+        let (number, rest) = text.strip_prefix("Msg ")?.split_once(", Level ")?;
+        let (class, rest) = rest.split_once(", State ")?;
+        let (state, message) = rest.split_once(": ")?;
+        Some(Self {
+            number: number.parse().ok()?,
+            class: class.parse().ok()?,
+            state: state.parse().ok()?,
+            message: message.to_owned(),
+        })
+    }
+
     /// What the storage said, as the server would have said it.
     pub fn from_sqlite(error: &rusqlite::Error) -> Self {
         let text = match error {
             rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
             rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
-            rusqlite::Error::UserFunctionError(inner) => {
-                return inner
-                    .downcast_ref::<SqlError>()
-                    .cloned()
-                    .unwrap_or_else(|| Self::new(50000, 16, inner.to_string()));
-            }
             other => other.to_string(),
         };
+        if let Some(own) = Self::from_display(&text) {
+            return own;
+        }
         let after = |prefix: &str| text.strip_prefix(prefix).map(str::trim).map(str::to_owned);
         let last = |path: String| path.rsplit('.').next().unwrap_or_default().to_owned();
         if let Some(column) = after("no such column:") {
@@ -149,5 +160,17 @@ impl SqlError {
             return Self::syntax(near);
         }
         Self::new(50000, 16, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_comes_back_from_its_own_text() {
+        let error = SqlError::denied("SELECT", "Orders", "orders", "dbo");
+        assert_eq!(SqlError::from_display(&error.to_string()), Some(error));
+        assert_eq!(SqlError::from_display("Msg x"), None);
     }
 }

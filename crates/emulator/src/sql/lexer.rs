@@ -1,5 +1,5 @@
-//! T-SQL text into tokens. Comments and white space go; every token keeps its byte range, so that
-//! the text of a procedure can be kept as it was written.
+//! T-SQL text into tokens. Comments and white space go; every token keeps where it starts, so
+//! that the text of a procedure can be kept as it was written.
 
 use super::error::SqlError;
 
@@ -25,7 +25,6 @@ pub enum Token {
 pub struct Lexed {
     pub token: Token,
     pub start: usize,
-    pub end: usize,
 }
 
 impl Lexed {
@@ -71,7 +70,7 @@ pub fn lex(source: &str) -> Result<Vec<Lexed>, SqlError> {
             continue;
         }
         let (token, length) = next(rest)?;
-        tokens.push(Lexed { token, start: at, end: at + length });
+        tokens.push(Lexed { token, start: at });
         at += length;
     }
     Ok(tokens)

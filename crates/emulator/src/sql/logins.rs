@@ -51,32 +51,28 @@ impl Session {
         }
         let now = self.server.clock.now();
         let (kind, sid, password) = match source {
-            Source::Password(password) => {
-                let count = self.server.lock().logins.len() as i64;
-                let sid = sid.unwrap_or_else(|| login_sid(&self.server.name, name, now + count));
-                (LoginType::Sql, sid, Some(Password::new(password)))
-            }
+            Source::Password(password) => (LoginType::Sql, sid, Some(Password::new(password))),
             Source::Sid { sid, group } => {
                 let kind = if *group { LoginType::ExternalGroup } else { LoginType::External };
-                (kind, sid.clone(), None)
+                (kind, Some(sid.clone()), None)
             }
             Source::External { object_id } => {
                 let found = self.external(name, object_id.as_deref())?;
                 let group = found.kind == PrincipalKind::Group;
                 let kind = if group { LoginType::ExternalGroup } else { LoginType::External };
                 let sid = found_sid(&found).ok_or_else(|| SqlError::cannot("find", "login", name))?;
-                (kind, sid, None)
+                (kind, Some(sid), None)
             }
             _ => return Err(SqlError::syntax("LOGIN")),
         };
         let mut state = self.server.lock();
-        if state.logins.values().any(|login| login.sid == sid) {
+        if sid.is_some() && state.logins.values().any(|login| Some(&login.sid) == sid.as_ref()) {
             return exists(name);
         }
         state.add_login(|id| Login {
             id,
             name: name.to_owned(),
-            sid,
+            sid: sid.unwrap_or_else(|| login_sid(&self.server.name, name, id)),
             kind,
             password,
             disabled: false,

@@ -45,11 +45,11 @@ pub use error::SqlError;
 pub use login::{Credentials, LoginRequest, RefusedLogin};
 pub use procedures::{Argument, Call};
 pub use server::EntraAdmin;
-pub use session::{Reply, Session};
+pub use session::{Reply, Session, TransactionRequest};
 pub use time::{DATETIME_DAYS, Moment, TICKS};
 pub use value::{ColumnType, guid_to_sid, sid_to_guid};
 
-pub(crate) use query::{ResultColumn, ResultSet};
+pub(crate) use query::ResultSet;
 use server::Server;
 
 /// The SQL servers of one emulator; clones share them.
@@ -132,13 +132,18 @@ impl Sql {
         let server = self.server(server).ok_or_else(|| SqlError::cannot_open(database))?;
         let mut session = login::administrator(&server, database)?;
         for batch in batches(script) {
-            for reply in session.run_now(&batch, Vec::new()) {
+            for reply in session.run_now(&batch) {
                 if let Reply::Error(error) = reply {
                     return Err(error);
                 }
             }
         }
         Ok(())
+    }
+
+    /// The tenant whose tokens are accepted.
+    pub(crate) fn tenant(&self) -> &str {
+        self.directory.tenant()
     }
 
     fn server(&self, name: &str) -> Option<Arc<Server>> {

@@ -121,7 +121,7 @@ impl Server {
         let admin = Login {
             id: ADMIN,
             name: admin_login.to_owned(),
-            sid: login_sid(name, admin_login, 0),
+            sid: login_sid(name, admin_login, ADMIN),
             kind: LoginType::Sql,
             password: Some(Password::new(admin_password)),
             disabled: false,
@@ -204,9 +204,9 @@ impl Server {
 }
 
 /// A login's SID: the service's prefix and 16 bytes that differ for every login ever made.
-pub fn login_sid(server: &str, name: &str, now: i64) -> Vec<u8> {
+pub fn login_sid(server: &str, name: &str, id: i32) -> Vec<u8> {
     let mut sid = vec![1, 6, 0, 0, 0, 0, 0, 100, 0, 0, 0, 0, 0, 0, 0, 0];
-    sid.extend_from_slice(&fingerprint(&format!("login/{server}/{name}/{now}")));
+    sid.extend_from_slice(&fingerprint(&format!("login/{server}/{name}/{id}")));
     sid
 }
 

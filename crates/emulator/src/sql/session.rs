@@ -130,9 +130,9 @@ impl Session {
     }
 
     /// Runs a batch when it is this session's turn.
-    pub async fn run(&mut self, text: &str, variables: Vec<(String, ColumnType, Value)>) -> Vec<Reply> {
+    pub async fn run(&mut self, text: &str) -> Vec<Reply> {
         match self.wait().await {
-            Ok(()) => self.run_now(text, variables),
+            Ok(()) => self.run_now(text),
             Err(error) => vec![Reply::Error(error)],
         }
     }
@@ -154,11 +154,8 @@ impl Session {
     }
 
     /// Runs a batch now, or refuses when another session's transaction is open.
-    pub fn run_now(&mut self, text: &str, variables: Vec<(String, ColumnType, Value)>) -> Vec<Reply> {
-        self.variables = variables
-            .into_iter()
-            .map(|(name, ty, value)| (name.to_lowercase(), (ty, value)))
-            .collect();
+    pub fn run_now(&mut self, text: &str) -> Vec<Reply> {
+        self.variables.clear();
         self.exclusively(|session, db| {
             let statements = parse(text)?;
             session.batch(db, &statements)
@@ -228,7 +225,7 @@ impl Session {
             TransactionRequest::Commit => "COMMIT TRANSACTION",
             TransactionRequest::Rollback => "ROLLBACK TRANSACTION",
         };
-        self.run(text, Vec::new()).await
+        self.run(text).await
     }
 
     pub(super) fn subject(&self) -> Subject {

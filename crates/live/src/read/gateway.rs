@@ -40,9 +40,10 @@ pub(crate) async fn read(
     named_values(services, gateway, id, reading, snapshot).await?;
     let apis = list(services, gateway, "api", apim::apis(id)?, snapshot).await?;
     let mut policies = BTreeSet::new();
-    for api in apis.iter().filter(|a| is_graphql(snapshot, a)) {
+    let graphql: Vec<Address> = apis.into_iter().filter(|a| is_graphql(snapshot, a)).collect();
+    for api in graphql {
         let request = apim::resolvers(id, api.last().1)?;
-        let found = list(services, api, "resolver", request, snapshot).await?;
+        let found = list(services, &api, "resolver", request, snapshot).await?;
         policies.extend(found.iter().map(|r| r.part("policy")));
     }
     index(services, gateway, id, snapshot, &mut policies).await?;

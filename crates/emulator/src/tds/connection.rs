@@ -1,0 +1,210 @@
+//! One connection: prelogin, TLS, login, then requests until the client goes.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::handshake::Wrapped;
+use super::login7::{Login, Offer, late_token};
+use super::packet::{self, ATTENTION, FEDAUTH_TOKEN, LOGIN7, PRELOGIN, RESPONSE};
+use super::prelogin::Prelogin;
+use super::request::Request;
+use super::tokens::{Answer, COLLATION};
+use super::{Tls, broken};
+use crate::sql::{Credentials, LoginRequest, RefusedLogin, Reply, Session, Sql, SqlError};
+
+/// How long a client has for its handshake and login.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// The packet size before the login has agreed on one.
+const FIRST_SIZE: usize = 4096;
+/// The first byte of a TLS record with a handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Runs a connection to its end.
+pub async fn run(mut stream: TcpStream, tls: &Tls, sql: &Sql) -> io::Result<()> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 0 {
+        return Ok(());
+    }
+    if first[0] == TLS_HANDSHAKE {
+        let accept = TlsAcceptor::from(Arc::clone(&tls.strict)).accept(stream);
+        let mut stream = timed(accept).await?;
+        let sni = stream.get_ref().1.server_name().map(str::to_owned);
+        timed(prelogin(&mut stream)).await?;
+        return serve(stream, sni, sql).await;
+    }
+    if !timed(prelogin(&mut stream)).await? {
+        return Ok(());
+    }
+    let accept = TlsAcceptor::from(Arc::clone(&tls.wrapped)).accept(Wrapped::new(stream));
+    let mut stream = timed(accept).await?;
+    stream.get_mut().0.finish();
+    let sni = stream.get_ref().1.server_name().map(str::to_owned);
+    serve(stream, sni, sql).await
+}
+
+async fn timed<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(LOGIN_TIMEOUT, work).await.map_err(|_| io::ErrorKind::TimedOut)?
+}
+
+/// Answers the prelogin; whether the client can go on from there.
+async fn prelogin<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<bool> {
+    let Some(message) = packet::read(stream).await? else { return Ok(false) };
+    let asked = Some(message).filter(|message| message.kind == PRELOGIN);
+    let asked = asked.and_then(|message| Prelogin::parse(&message.body));
+    let asked = asked.ok_or_else(|| broken("the first message is no PRELOGIN"))?;
+    let mut nonce = [0; 32];
+    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| broken("no random bytes"))?;
+    packet::write(stream, RESPONSE, &asked.answer(nonce), FIRST_SIZE, 0).await?;
+    Ok(asked.can_encrypt())
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    sni: Option<String>,
+    sql: &Sql,
+) -> io::Result<()> {
+    let opened = timed(login(&mut stream, sni, sql)).await?;
+    let Some((mut session, size, server)) = opened else { return stream.shutdown().await };
+    while let Some(message) = packet::read(&mut stream).await? {
+        let mut answer = Answer::default();
+        if message.kind == ATTENTION {
+            // Whatever it was meant for is already answered in full.
+            answer.interrupted();
+            packet::write(&mut stream, RESPONSE, &answer.bytes, size, session.id()).await?;
+            continue;
+        }
+        let request = Request::parse(&message).ok_or_else(|| broken("a malformed request"))?;
+        if message.reset {
+            session.reset();
+            answer.was_reset();
+        }
+        let fatal = respond(&mut session, &server, request, &mut answer).await;
+        packet::write(&mut stream, RESPONSE, &answer.bytes, size, session.id()).await?;
+        if fatal {
+            break;
+        }
+    }
+    stream.shutdown().await
+}
+
+/// Carries a request out; whether an error was so grave that the connection ends.
+async fn respond(
+    session: &mut Session,
+    server: &str,
+    request: Request,
+    answer: &mut Answer,
+) -> bool {
+    let is_fatal = |replies: &[Reply]| {
+        replies.iter().any(|reply| matches!(reply, Reply::Error(error) if error.class >= 20))
+    };
+    match request {
+        Request::Batch(text) => {
+            let replies = session.run(&text).await;
+            answer.batch(server, &replies);
+            is_fatal(&replies)
+        }
+        Request::Transaction(request) => {
+            let replies = session.transaction(request).await;
+            answer.batch(server, &replies);
+            is_fatal(&replies)
+        }
+        Request::Calls(calls) => {
+            let count = calls.len();
+            let mut fatal = false;
+            for (at, call) in calls.into_iter().enumerate() {
+                let replies = session.call(call).await;
+                answer.call(server, &replies, at + 1 < count);
+                fatal |= is_fatal(&replies);
+            }
+            fatal
+        }
+        Request::Unsupported(what) => {
+            answer.batch(server, &[Reply::Error(SqlError::unsupported(what))]);
+            false
+        }
+    }
+}
+
+/// Reads the login and answers it: the session, the packet size and the server's name.
+async fn login<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    sni: Option<String>,
+    sql: &Sql,
+) -> io::Result<Option<(Session, usize, String)>> {
+    let Some(message) = packet::read(stream).await? else { return Ok(None) };
+    let login = Some(message).filter(|message| message.kind == LOGIN7);
+    let login = login.and_then(|message| Login::parse(&message.body));
+    let mut login = login.ok_or_else(|| broken("a malformed login"))?;
+    let server = match (login.server.is_empty(), sni) {
+        (true, Some(sni)) => sni,
+        _ => login.server.clone(),
+    };
+    let offer = std::mem::replace(&mut login.offer, Offer::Integrated);
+    let credentials = match offer {
+        Offer::Ready(credentials) => Ok(credentials),
+        Offer::TokenWanted => late_credentials(stream, sql).await?,
+        Offer::Integrated => Err(RefusedLogin(vec![SqlError::login_failed("")])),
+    };
+    let opened = credentials.and_then(|credentials| {
+        sql.open(LoginRequest {
+            server: server.clone(),
+            database: login.database.clone(),
+            credentials,
+            host: login.host.clone(),
+            program: login.program.clone(),
+        })
+    });
+    let mut answer = Answer::default();
+    match opened {
+        Ok(session) => {
+            welcome(&mut answer, &server, session.database(), &login);
+            let id = session.id();
+            packet::write(stream, RESPONSE, &answer.bytes, FIRST_SIZE, id).await?;
+            Ok(Some((session, login.packet_size, server)))
+        }
+        Err(RefusedLogin(errors)) => {
+            for error in &errors {
+                answer.message(&server, error, false);
+            }
+            answer.finished(true);
+            packet::write(stream, RESPONSE, &answer.bytes, FIRST_SIZE, 0).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// Tells the client where to get a token, and reads the one that it comes back with.
+async fn late_credentials<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    sql: &Sql,
+) -> io::Result<Result<Credentials, RefusedLogin>> {
+    let mut answer = Answer::default();
+    let authority = format!("https://login.windows.net/{}", sql.tenant());
+    answer.token_wanted(&authority, "https://database.windows.net/");
+    packet::write(stream, RESPONSE, &answer.bytes, FIRST_SIZE, 0).await?;
+    let message = packet::read(stream).await?;
+    let token = message.filter(|message| message.kind == FEDAUTH_TOKEN);
+    let token = token.and_then(|message| late_token(&message.body));
+    token.map(Ok).ok_or_else(|| broken("a malformed token message"))
+}
+
+/// The answer to a login that succeeded, in the order that clients expect.
+fn welcome(answer: &mut Answer, server: &str, database: &str, login: &Login) {
+    let info = |number, message: String| SqlError { state: 2, ..SqlError::new(number, 0, message) };
+    answer.changed(1, database, "master");
+    let message = format!("Changed database context to '{database}'.");
+    answer.message(server, &info(5701, message), true);
+    answer.changed_bytes(7, &COLLATION, &[]);
+    answer.changed(2, "us_english", "");
+    let message = "Changed language setting to us_english.".to_owned();
+    answer.message(server, &info(5703, message), true);
+    answer.login_acknowledged(login.version);
+    answer.changed(4, &login.packet_size.to_string(), &FIRST_SIZE.to_string());
+    answer.features_acknowledged(&login.acknowledged);
+    answer.finished(false);
+}

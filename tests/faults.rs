@@ -1,0 +1,106 @@
+//! The services at their most awkward, and a process that dies: nothing is lost, nothing is done
+//! twice, and every message says what happened.
+
+use std::time::Duration;
+
+use keyless_emulator::{Fault, FaultEffect};
+
+use crate::estate::Estate;
+
+fn fault(verb: &str, path: &str) -> Fault {
+    Fault { verb: Some(verb.into()), path: path.into(), ..Default::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_429_is_waited_out_as_long_as_it_says() {
+    let estate = Estate::contoso().await;
+    estate.emulator.add_fault(Fault {
+        status: 429,
+        code: "TooManyRequests".into(),
+        retry_after: Some(0),
+        times: 2,
+        ..fault("GET", "/apis")
+    });
+    estate.keyless(&["plan"]).await.exits(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_fails_late_is_told_with_its_code_and_goes_on_when_run_again() {
+    let estate = Estate::contoso().await;
+    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+    estate.emulator.add_fault(Fault {
+        effect: FaultEffect::Late,
+        code: "ValidationError".into(),
+        message: "The value is refused in the end.".into(),
+        ..fault("PUT", "/namedValues/keyless-orders-read")
+    });
+    let failed = estate.keyless(&["apply", "plan.json"]).await.exits(1);
+    failed.says("ValidationError").says("The value is refused in the end").says("next:");
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    estate.keeps_secrets();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_changed_since_the_plan_is_left_alone() {
+    let estate = Estate::contoso().await;
+    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+    estate.emulator.add_fault(Fault {
+        status: 412,
+        code: "PreconditionFailed".into(),
+        times: 0,
+        ..fault("PUT", "/apis/customers/resolvers/query-customer/policies")
+    });
+    estate.keyless(&["apply", "plan.json"]).await.exits(1).says("customers");
+    estate.emulator.clear_faults();
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_never_came_is_looked_up_and_not_sent_twice() {
+    let estate = Estate::contoso().await;
+    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+    estate.emulator.add_fault(Fault {
+        effect: FaultEffect::DropAfter,
+        ..fault("PUT", "/apis/customers/resolvers/mutation-rename/policies")
+    });
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+}
+
+/// Kills apply after `lines` lines of its journal.
+async fn killed_after(estate: &Estate, lines: usize) -> bool {
+    let journal = estate.path().join(".keyless").join("journal.jsonl");
+    let count = || std::fs::read_to_string(&journal).map_or(0, |t| t.lines().count());
+    let mut child = estate.spawn(&["apply", "plan.json"]);
+    loop {
+        if count() >= lines {
+            child.kill().await.unwrap();
+            return true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_anywhere_goes_on_where_it_stopped() {
+    let estate = Estate::contoso().await;
+    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+    let mut lines = 1;
+    while killed_after(&estate, lines).await {
+        lines += 1;
+    }
+    assert!(lines > 20, "only {lines} kills");
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    // Each thing that can be made only once was made once.
+    let mut made: Vec<_> = estate
+        .requests()
+        .into_iter()
+        .filter(|(verb, path, _)| verb == "PATCH" && path.ends_with("/contoso-apim"))
+        .collect();
+    let count = made.pop().map_or(0, |(_, _, count)| count);
+    assert!(count <= 2, "the identity was enabled {count} times");
+    estate.keyless(&["plan"]).await.exits(2);
+    estate.keeps_secrets();
+}

@@ -1,0 +1,10 @@
+//! Scenarios: the built program against the emulator, over real sockets, as a user would run it.
+
+mod bad_input;
+mod canaries;
+mod caller;
+mod drift;
+mod estate;
+mod faults;
+mod second_estate;
+mod whole_job;
