@@ -68,10 +68,34 @@ pub fn try_load(common: &Common, paths: &[PathBuf]) -> Result<Result<Project, Wr
     }
 }
 
-/// Shows what is wrong with the manifests.
+/// Shows what is wrong with the manifests. Lines are shown with whatever looks like a credential
+/// masked; the line that a credential was found in is not shown at all.
 pub fn show(common: &Common, diagnostics: &[Diagnostic], sources: &[Source]) {
-    let text = |path: &str| sources.iter().find(|s| s.path == path).map(|s| s.text.as_str());
-    output::note(keyless_report::diagnostics(diagnostics, &text, &output::style(common)).trim_end());
+    let masked: Vec<Source> = sources
+        .iter()
+        .map(|s| Source { path: s.path.clone(), text: keyless_manifest::masked(&s.text) })
+        .collect();
+    let shown: Vec<Diagnostic> = diagnostics
+        .iter()
+        .map(|one| {
+            let mut one = one.clone();
+            if let Some(span) = &mut one.span
+                && let Some(at) = sources.iter().position(|s| s.path == span.file)
+            {
+                let (from, to) = (&sources[at].text, &masked[at].text);
+                (span.start, span.end) = (moved(from, to, span.start), moved(from, to, span.end));
+            }
+            one
+        })
+        .collect();
+    let text = |path: &str| masked.iter().find(|s| s.path == path).map(|s| s.text.as_str());
+    output::note(keyless_report::diagnostics(&shown, &text, &output::style(common)).trim_end());
+}
+
+/// The byte offset in `to` of the character at `offset` in `from`; both have as many characters.
+fn moved(from: &str, to: &str, offset: usize) -> usize {
+    let before = from.char_indices().take_while(|(i, _)| *i < offset).count();
+    to.char_indices().nth(before).map_or(to.len(), |(i, _)| i)
 }
 
 /// The state folder of the project.

@@ -1,6 +1,6 @@
 //! Diagnostics as a compiler shows them: file, line, the text itself, a caret, and what to do.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use keyless_model::Diagnostic;
 
 use crate::style::Style;
@@ -16,7 +16,9 @@ pub fn diagnostics<'a>(
     let mut out = String::new();
     for one in list {
         let title = Level::ERROR.primary_title(one.message.as_str()).id(one.code);
-        let text = one.span.as_ref().and_then(|s| source(&s.file).map(|t| (s, t)));
+        // The line of a found credential is never shown.
+        let text = one.span.as_ref().filter(|_| one.code != "KL0110");
+        let text = text.and_then(|s| source(&s.file).map(|t| (s, t)));
         let mut group = match text {
             Some((span, text)) => {
                 let range = within(text, span.start, span.end);
@@ -25,7 +27,13 @@ pub fn diagnostics<'a>(
                     Snippet::source(text).path(span.file.as_str()).annotation(annotation);
                 title.element(snippet)
             }
-            None => Group::with_title(title),
+            None => match &one.span {
+                Some(span) => {
+                    let place = Origin::path(span.file.as_str());
+                    title.element(place.line(span.line).char_column(span.column))
+                }
+                None => Group::with_title(title),
+            },
         };
         if let Some(help) = &one.help {
             group = group.element(Level::HELP.message(help.as_str()));

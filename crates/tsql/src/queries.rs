@@ -91,5 +91,6 @@ pub(crate) const ENTRA_ONLY: &str =
     "SELECT CAST(SERVERPROPERTY('IsExternalAuthenticationOnly') AS int) AS entra_only";
 
 /// Whether change data capture is on; its jobs run as SQL users (azure-facts C.1).
-pub(crate) const CAPTURES: &str =
-    "SELECT CAST(d.is_cdc_enabled AS int) AS captures FROM sys.databases AS d WHERE d.name = DB_NAME()";
+pub(crate) const CAPTURES: &str = "\
+SELECT CAST(d.is_cdc_enabled AS int) AS captures
+FROM sys.databases AS d WHERE d.name = DB_NAME()";

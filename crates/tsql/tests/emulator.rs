@@ -54,7 +54,7 @@ async fn one_read_brings_the_whole_security_of_a_database() {
          ALTER ROLE clerks ADD MEMBER orders_app;
          ALTER ROLE db_datareader ADD MEMBER clerks;
          GRANT SELECT ON SCHEMA::sales TO clerks;
-         GRANT UPDATE ON OBJECT::sales.Orders (Region) TO clerks;
+         GRANT UPDATE (Region) ON OBJECT::sales.Orders TO clerks;
          GRANT EXECUTE TO clerks WITH GRANT OPTION;
          DENY DELETE ON OBJECT::sales.Orders TO clerks",
     );

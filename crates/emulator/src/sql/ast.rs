@@ -37,10 +37,20 @@ pub enum Statement {
     SetOption(Tokens),
     SetVariable(String, Tokens),
     Declare(Vec<(String, ColumnType, Option<Tokens>)>),
-    If { condition: Tokens, then: Box<Statement>, otherwise: Option<Box<Statement>> },
-    While { condition: Tokens, body: Box<Statement> },
+    If {
+        condition: Tokens,
+        then: Box<Statement>,
+        otherwise: Option<Box<Statement>>,
+    },
+    While {
+        condition: Tokens,
+        body: Box<Statement>,
+    },
     Block(Vec<Statement>),
-    Try { body: Vec<Statement>, handler: Vec<Statement> },
+    Try {
+        body: Vec<Statement>,
+        handler: Vec<Statement>,
+    },
     Begin,
     Commit,
     Rollback,
@@ -82,8 +92,13 @@ pub enum Source {
     Login(String),
     Password(String),
     WithoutLogin,
-    External { object_id: Option<String> },
-    Sid { sid: Vec<u8>, group: bool },
+    External {
+        object_id: Option<String>,
+    },
+    Sid {
+        sid: Vec<u8>,
+        group: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -143,18 +158,52 @@ pub enum LoginChange {
 /// Principals, permissions, schemas' owners, logins.
 #[derive(Clone, Debug)]
 pub enum Security {
-    CreateUser { name: String, source: Source, default_schema: Option<String> },
-    AlterUser { name: String, options: UserOptions },
-    DropUser { name: String, if_exists: bool },
-    CreateRole { name: String, owner: Option<String> },
-    AlterRole { name: String, change: RoleChange },
-    DropRole { name: String, if_exists: bool },
+    CreateUser {
+        name: String,
+        source: Source,
+        default_schema: Option<String>,
+    },
+    AlterUser {
+        name: String,
+        options: UserOptions,
+    },
+    DropUser {
+        name: String,
+        if_exists: bool,
+    },
+    CreateRole {
+        name: String,
+        owner: Option<String>,
+    },
+    AlterRole {
+        name: String,
+        change: RoleChange,
+    },
+    DropRole {
+        name: String,
+        if_exists: bool,
+    },
     Permission(PermissionStatement),
-    CreateLogin { name: String, source: Source, sid: Option<Vec<u8>> },
-    AlterLogin { name: String, change: LoginChange },
-    DropLogin { name: String },
-    AlterServerRole { name: String, change: RoleChange },
-    AlterAuthorization { on: On, to: String },
+    CreateLogin {
+        name: String,
+        source: Source,
+        sid: Option<Vec<u8>>,
+    },
+    AlterLogin {
+        name: String,
+        change: LoginChange,
+    },
+    DropLogin {
+        name: String,
+    },
+    AlterServerRole {
+        name: String,
+        change: RoleChange,
+    },
+    AlterAuthorization {
+        on: On,
+        to: String,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -178,18 +227,57 @@ pub struct PredicateDefinition {
 /// Schemas and objects.
 #[derive(Clone, Debug)]
 pub enum Ddl {
-    CreateSchema { name: String, owner: Option<String> },
-    DropSchema { name: String, if_exists: bool },
-    CreateTable { name: Name, columns: Vec<ColumnDefinition>, constraints: Vec<Tokens> },
-    AddColumn { table: Name, column: ColumnDefinition },
-    DropTable { names: Vec<Name>, if_exists: bool },
-    CreateIndex { unique: bool, name: String, table: Name, columns: Tokens },
-    CreateView { name: Name, query: Tokens, text: String, replace: bool },
+    CreateSchema {
+        name: String,
+        owner: Option<String>,
+    },
+    DropSchema {
+        name: String,
+        if_exists: bool,
+    },
+    CreateTable {
+        name: Name,
+        columns: Vec<ColumnDefinition>,
+        constraints: Vec<Tokens>,
+    },
+    AddColumn {
+        table: Name,
+        column: ColumnDefinition,
+    },
+    DropTable {
+        names: Vec<Name>,
+        if_exists: bool,
+    },
+    CreateIndex {
+        unique: bool,
+        name: String,
+        table: Name,
+        columns: Tokens,
+    },
+    CreateView {
+        name: Name,
+        query: Tokens,
+        text: String,
+        replace: bool,
+    },
     CreateProcedure(Procedure),
-    CreateFunction { name: Name, text: String, inline: bool, replace: bool },
+    CreateFunction {
+        name: Name,
+        text: String,
+        inline: bool,
+        replace: bool,
+    },
     /// View, procedure, function or security policy.
-    DropModule { kind: &'static str, names: Vec<Name>, if_exists: bool },
-    CreatePolicy { name: Name, predicates: Vec<PredicateDefinition>, enabled: bool },
+    DropModule {
+        kind: &'static str,
+        names: Vec<Name>,
+        if_exists: bool,
+    },
+    CreatePolicy {
+        name: Name,
+        predicates: Vec<PredicateDefinition>,
+        enabled: bool,
+    },
     AlterPolicy {
         name: Name,
         add: Vec<PredicateDefinition>,

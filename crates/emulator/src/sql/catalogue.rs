@@ -284,11 +284,30 @@ impl Catalogue {
             next_object: 901_578_250,
         };
         new.seed_principals(now, admin_sid, is_master);
-        for (id, name) in [(1, "dbo"), (2, "guest"), (3, "INFORMATION_SCHEMA"), (4, "sys")] {
-            new.schemas.insert(id, Schema { id, name: name.into(), owner: id });
+        for (id, name) in [
+            (1, "dbo"),
+            (2, "guest"),
+            (3, "INFORMATION_SCHEMA"),
+            (4, "sys"),
+        ] {
+            new.schemas.insert(
+                id,
+                Schema {
+                    id,
+                    name: name.into(),
+                    owner: id,
+                },
+            );
         }
         for (id, name) in FIXED_ROLES {
-            new.schemas.insert(*id, Schema { id: *id, name: (*name).into(), owner: *id });
+            new.schemas.insert(
+                *id,
+                Schema {
+                    id: *id,
+                    name: (*name).into(),
+                    owner: *id,
+                },
+            );
         }
         for (grantee, name) in [
             (DBO, "CONNECT"),
@@ -354,7 +373,9 @@ impl Catalogue {
     }
 
     pub fn principal(&self, name: &str) -> Option<&Principal> {
-        self.principals.values().find(|principal| same(&principal.name, name))
+        self.principals
+            .values()
+            .find(|principal| same(&principal.name, name))
     }
 
     pub fn principal_by_sid(&self, sid: &[u8]) -> Option<&Principal> {
@@ -364,15 +385,21 @@ impl Catalogue {
     }
 
     pub fn schema(&self, name: &str) -> Option<&Schema> {
-        self.schemas.values().find(|schema| same(&schema.name, name))
+        self.schemas
+            .values()
+            .find(|schema| same(&schema.name, name))
     }
 
     pub fn object(&self, schema: i32, name: &str) -> Option<&Object> {
-        self.objects.values().find(|object| object.schema == schema && same(&object.name, name))
+        self.objects
+            .values()
+            .find(|object| object.schema == schema && same(&object.name, name))
     }
 
     pub fn schema_name(&self, id: i32) -> &str {
-        self.schemas.get(&id).map_or("", |schema| schema.name.as_str())
+        self.schemas
+            .get(&id)
+            .map_or("", |schema| schema.name.as_str())
     }
 
     /// `schema.object`, the name of its table or view in the storage.
@@ -382,7 +409,9 @@ impl Catalogue {
 
     /// The object that the storage keeps under this name.
     pub fn object_by_storage_name(&self, name: &str) -> Option<&Object> {
-        self.objects.values().find(|object| same(&self.storage_name(object), name))
+        self.objects
+            .values()
+            .find(|object| same(&self.storage_name(object), name))
     }
 
     pub fn owner_of(&self, object: &Object) -> i32 {
@@ -402,7 +431,14 @@ impl Catalogue {
     pub fn add_schema(&mut self, name: &str, owner: i32) -> i32 {
         let id = self.next_schema;
         self.next_schema += 1;
-        self.schemas.insert(id, Schema { id, name: name.to_owned(), owner });
+        self.schemas.insert(
+            id,
+            Schema {
+                id,
+                name: name.to_owned(),
+                owner,
+            },
+        );
         id
     }
 
@@ -417,16 +453,17 @@ impl Catalogue {
     /// Takes an object away, with the permissions on it.
     pub fn drop_object(&mut self, id: i32) {
         self.objects.remove(&id);
-        self.permissions.retain(
-            |p| !matches!(p.on, Securable::Object(o) | Securable::Column(o, _) if o == id),
-        );
+        self.permissions
+            .retain(|p| !matches!(p.on, Securable::Object(o) | Securable::Column(o, _) if o == id));
     }
 
     /// Takes a principal away, with its memberships and the permissions that it has.
     pub fn drop_principal(&mut self, id: i32) {
         self.principals.remove(&id);
-        self.members.retain(|(role, member)| *role != id && *member != id);
-        self.permissions.retain(|p| p.grantee != id && p.on != Securable::Principal(id));
+        self.members
+            .retain(|(role, member)| *role != id && *member != id);
+        self.permissions
+            .retain(|p| p.grantee != id && p.on != Securable::Principal(id));
     }
 }
 

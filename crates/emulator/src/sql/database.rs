@@ -47,7 +47,9 @@ pub struct DbState {
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -94,18 +96,26 @@ impl Database {
 /// Keeps what the storage is about to touch.
 fn note(seen: &Mutex<Vec<Access>>, context: AuthContext<'_>) {
     let (permission, table, column) = match context.action {
-        AuthAction::Read { table_name, column_name } => ("SELECT", table_name, column_name),
+        AuthAction::Read {
+            table_name,
+            column_name,
+        } => ("SELECT", table_name, column_name),
         AuthAction::Insert { table_name } => ("INSERT", table_name, ""),
         AuthAction::Delete { table_name } => ("DELETE", table_name, ""),
-        AuthAction::Update { table_name, column_name } => ("UPDATE", table_name, column_name),
+        AuthAction::Update {
+            table_name,
+            column_name,
+        } => ("UPDATE", table_name, column_name),
         _ => return,
     };
-    seen.lock().unwrap_or_else(PoisonError::into_inner).push(Access {
-        permission,
-        table: table.to_owned(),
-        column: column.to_owned(),
-        within: context.accessor.map(str::to_owned),
-    });
+    seen.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(Access {
+            permission,
+            table: table.to_owned(),
+            column: column.to_owned(),
+            within: context.accessor.map(str::to_owned),
+        });
 }
 
 impl DbState {

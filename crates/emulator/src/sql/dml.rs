@@ -2,13 +2,14 @@
 
 use super::ast::{Name, Tokens};
 use super::catalogue::Securable;
+use super::clauses::chain;
 use super::database::DbState;
 use super::error::SqlError;
 use super::expression::group_length;
 use super::lexer::Lexed;
-use super::parse::split;
+use super::parser::split;
 use super::query::Named;
-use super::rewrite::{Item, Rewriter, chain, quote};
+use super::rewrite::{Item, Rewriter, quote};
 use super::session::{Reply, Session};
 
 /// A statement for the storage; with items it gives rows back.
@@ -44,7 +45,10 @@ impl Session {
 
     pub(super) fn truncate(&mut self, db: &mut DbState, name: &Name) -> Result<(), SqlError> {
         let (table, named) = self.rewritten(db, |rewriter| rewriter.table(&name.0))?;
-        let object = named.tables.first().and_then(|t| db.catalogue.object_by_storage_name(t));
+        let object = named
+            .tables
+            .first()
+            .and_then(|t| db.catalogue.object_by_storage_name(t));
         if let Some(object) = object
             && !self.can(db, "ALTER", Securable::Object(object.id))
         {
@@ -123,7 +127,9 @@ fn returning(
 fn target_at(tokens: &[Lexed], word: &str) -> Result<usize, SqlError> {
     let mut at = 1;
     if tokens.get(at).is_some_and(|t| t.is_word("TOP")) {
-        return Err(SqlError::unsupported("TOP in a statement that changes rows"));
+        return Err(SqlError::unsupported(
+            "TOP in a statement that changes rows",
+        ));
     }
     at += usize::from(tokens.get(at).is_some_and(|t| t.is_word(word)));
     Ok(at)
@@ -136,8 +142,11 @@ fn insert(rewriter: &mut Rewriter<'_>, tokens: &[Lexed]) -> Result<Change, SqlEr
     let mut sql = format!("INSERT INTO {}", rewriter.table(&parts)?);
     if tokens.get(at).is_some_and(|t| t.is("(")) {
         let group = group_length(&tokens[at..])?;
-        let names: Vec<String> =
-            tokens[at + 1..at + group - 1].iter().filter_map(Lexed::name).map(quote).collect();
+        let names: Vec<String> = tokens[at + 1..at + group - 1]
+            .iter()
+            .filter_map(Lexed::name)
+            .map(quote)
+            .collect();
         sql.push_str(&format!(" ({})", names.join(", ")));
         at += group;
     }
@@ -181,7 +190,10 @@ fn update(rewriter: &mut Rewriter<'_>, tokens: &[Lexed]) -> Result<Change, SqlEr
     let table = rewriter.table(&parts)?;
     let mut sql = format!("UPDATE {table} AS {alias} SET {}", assignments.join(", "));
     if tail < tokens.len() {
-        sql.push_str(&format!(" WHERE {}", rewriter.expression(&tokens[tail + 1..])?.text));
+        sql.push_str(&format!(
+            " WHERE {}",
+            rewriter.expression(&tokens[tail + 1..])?.text
+        ));
     }
     let outputs = output.map_or(&tokens[..0], |at| &tokens[at + 1..tail]);
     let (returned, returning) = returning(rewriter, outputs, true)?;
@@ -197,14 +209,25 @@ fn set_column(rewriter: &mut Rewriter<'_>, tokens: &[Lexed]) -> Result<String, S
         .position(|token| operators.iter().any(|symbol| token.is(symbol)))
         .filter(|at| *at > 0)
         .ok_or_else(|| SqlError::syntax("SET"))?;
-    let column = tokens[at - 1].name().map(quote).ok_or_else(|| SqlError::syntax("SET"))?;
+    let column = tokens[at - 1]
+        .name()
+        .map(quote)
+        .ok_or_else(|| SqlError::syntax("SET"))?;
     let value = rewriter.expression(&tokens[at + 1..])?;
-    let operator = operators.iter().find(|symbol| tokens[at].is(symbol)).copied().unwrap_or("=");
+    let operator = operators
+        .iter()
+        .find(|symbol| tokens[at].is(symbol))
+        .copied()
+        .unwrap_or("=");
     Ok(match operator {
         "=" => format!("{column} = {}", value.text),
         operator => {
             let textual = value.ty.is_some_and(super::value::ColumnType::is_text);
-            let sign = if operator == "+=" && textual { "||" } else { &operator[..1] };
+            let sign = if operator == "+=" && textual {
+                "||"
+            } else {
+                &operator[..1]
+            };
             format!("{column} = {column} {sign} ({})", value.text)
         }
     })
@@ -227,7 +250,10 @@ fn delete(rewriter: &mut Rewriter<'_>, tokens: &[Lexed]) -> Result<Change, SqlEr
     let alias = quote(parts.last().map_or("", String::as_str));
     let mut sql = format!("DELETE FROM {} AS {alias}", rewriter.table(&parts)?);
     if tail < tokens.len() {
-        sql.push_str(&format!(" WHERE {}", rewriter.expression(&tokens[tail + 1..])?.text));
+        sql.push_str(&format!(
+            " WHERE {}",
+            rewriter.expression(&tokens[tail + 1..])?.text
+        ));
     }
     let output = find(tokens, "OUTPUT").filter(|at| *at < tail);
     let outputs = output.map_or(&tokens[..0], |at| &tokens[at + 1..tail]);

@@ -15,14 +15,21 @@ pub struct SqlError {
 
 impl SqlError {
     pub fn new(number: i32, class: u8, message: impl Into<String>) -> Self {
-        Self { number, class, state: 1, message: message.into() }
+        Self {
+            number,
+            class,
+            state: 1,
+            message: message.into(),
+        }
     }
 
     /// Whether the rest of the batch is skipped even with XACT_ABORT off. Other errors end their
     /// statement only, and the batch goes on: the reason why scripts need XACT_ABORT or TRY.
     pub fn ends_batch(&self) -> bool {
-        matches!(self.number, 102 | 105 | 137 | 156 | 207 | 208 | 245 | 1222 | 2812 | 40508..=40530)
-            || self.number >= 50_000
+        matches!(
+            self.number,
+            102 | 105 | 137 | 156 | 207 | 208 | 245 | 1222 | 2812 | 40508..=40530
+        ) || self.number >= 50_000
             || self.class >= 17
     }
 
@@ -31,11 +38,19 @@ impl SqlError {
     }
 
     pub fn unsupported(what: &str) -> Self {
-        Self::new(40514, 16, format!("'{what}' is not supported in this version of SQL Server."))
+        Self::new(
+            40514,
+            16,
+            format!("'{what}' is not supported in this version of SQL Server."),
+        )
     }
 
     pub fn no_permission() -> Self {
-        Self::new(15247, 16, "User does not have permission to perform this action.")
+        Self::new(
+            15247,
+            16,
+            "User does not have permission to perform this action.",
+        )
     }
 
     /// 15151, the service's one answer to both "is not there" and "is not yours".
@@ -63,11 +78,19 @@ impl SqlError {
     }
 
     pub fn object_exists(name: &str) -> Self {
-        Self::new(2714, 16, format!("There is already an object named '{name}' in the database."))
+        Self::new(
+            2714,
+            16,
+            format!("There is already an object named '{name}' in the database."),
+        )
     }
 
     pub fn create_denied(what: &str, database: &str) -> Self {
-        Self::new(262, 14, format!("{what} permission denied in database '{database}'."))
+        Self::new(
+            262,
+            14,
+            format!("{what} permission denied in database '{database}'."),
+        )
     }
 
     pub fn denied(permission: &str, object: &str, database: &str, schema: &str) -> Self {
@@ -90,7 +113,9 @@ impl SqlError {
         Self::new(
             4060,
             11,
-            format!("Cannot open database \"{database}\" requested by the login. The login failed."),
+            format!(
+                "Cannot open database \"{database}\" requested by the login. The login failed."
+            ),
         )
     }
 
@@ -124,7 +149,11 @@ impl SqlError {
             return Self::new(207, 16, format!("Invalid column name '{}'.", last(column)));
         }
         if let Some(column) = after("ambiguous column name:") {
-            return Self::new(209, 16, format!("Ambiguous column name '{}'.", last(column)));
+            return Self::new(
+                209,
+                16,
+                format!("Ambiguous column name '{}'.", last(column)),
+            );
         }
         if let Some(table) = after("no such table:") {
             return Self::invalid_object(&table);

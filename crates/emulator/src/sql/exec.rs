@@ -76,7 +76,11 @@ impl Session {
                     self.variables.insert(name.clone(), (*ty, value));
                 }
             }
-            Statement::If { condition, then, otherwise } => {
+            Statement::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 if self.holds(db, condition)? {
                     return self.statement(db, then);
                 }
@@ -197,13 +201,17 @@ impl Session {
         thrown: Option<&(Tokens, Tokens, Tokens)>,
     ) -> Result<SqlError, SqlError> {
         let Some((number, message, state)) = thrown else {
-            let outside = SqlError::new(10704, 15, "THROW without parameters outside a CATCH block.");
+            let outside =
+                SqlError::new(10704, 15, "THROW without parameters outside a CATCH block.");
             return self.caught.last().cloned().ok_or(outside);
         };
         let number = self.integer(db, number)?;
         let message = value::to_text(&self.evaluate(db, message)?, 0);
         let state = self.integer(db, state)?;
-        Ok(SqlError { state: state as u8, ..SqlError::new(number as i32, 16, message) })
+        Ok(SqlError {
+            state: state as u8,
+            ..SqlError::new(number as i32, 16, message)
+        })
     }
 
     fn raise(&mut self, db: &mut DbState, arguments: &[Tokens]) -> Result<(), SqlError> {
@@ -214,7 +222,10 @@ impl Session {
         let severity = self.integer(db, severity)?;
         for argument in arguments.iter().skip(3) {
             let text = value::to_text(&self.evaluate(db, argument)?, 0);
-            let at = [message.find("%s"), message.find("%d")].into_iter().flatten().min();
+            let at = [message.find("%s"), message.find("%d")]
+                .into_iter()
+                .flatten()
+                .min();
             if let Some(at) = at {
                 message.replace_range(at..at + 2, &text);
             }
@@ -266,7 +277,8 @@ impl Session {
 
     fn begin(&mut self, db: &mut DbState) -> Result<(), SqlError> {
         if self.transactions == 0 {
-            db.begin(self.id).map_err(|error| SqlError::from_sqlite(&error))?;
+            db.begin(self.id)
+                .map_err(|error| SqlError::from_sqlite(&error))?;
             self.replies.push(Reply::Began);
         }
         self.transactions += 1;
@@ -314,7 +326,8 @@ impl Session {
     pub(super) fn roll_back(&mut self, db: &mut DbState) -> Result<(), SqlError> {
         self.transactions = 0;
         self.doomed = false;
-        db.rollback().map_err(|error| SqlError::from_sqlite(&error))?;
+        db.rollback()
+            .map_err(|error| SqlError::from_sqlite(&error))?;
         self.replies.push(Reply::RolledBack);
         Ok(())
     }

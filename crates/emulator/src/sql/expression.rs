@@ -5,7 +5,7 @@
 
 use super::error::SqlError;
 use super::lexer::{Lexed, Token};
-use super::parse::{Parser, split};
+use super::parser::{Parser, split};
 use super::rewrite::{Rewriter, quote};
 use super::value::{ColumnType, hex};
 
@@ -24,11 +24,17 @@ struct Piece {
 
 impl Piece {
     fn other(text: impl Into<String>) -> Self {
-        Self { text: text.into(), operand: None }
+        Self {
+            text: text.into(),
+            operand: None,
+        }
     }
 
     fn operand(text: String, ty: Option<ColumnType>) -> Self {
-        Self { text, operand: Some((ty, ty.is_some_and(ColumnType::is_text))) }
+        Self {
+            text,
+            operand: Some((ty, ty.is_some_and(ColumnType::is_text))),
+        }
     }
 }
 
@@ -40,22 +46,76 @@ const KEYWORDS: &[&str] = &[
 ];
 
 /// Words that are keywords only inside `OVER (…)`.
-const WINDOW: &[&str] =
-    &["CURRENT", "FOLLOWING", "PARTITION", "PRECEDING", "RANGE", "ROW", "ROWS", "UNBOUNDED"];
+const WINDOW: &[&str] = &[
+    "CURRENT",
+    "FOLLOWING",
+    "PARTITION",
+    "PRECEDING",
+    "RANGE",
+    "ROW",
+    "ROWS",
+    "UNBOUNDED",
+];
 
 const TEXT_FUNCTIONS: &[&str] = &[
-    "app_name", "char", "col_name", "concat", "concat_ws", "db_name", "error_message", "host_name",
-    "json_value", "lower", "ltrim", "nchar", "object_name", "object_schema_name", "original_login",
-    "quotename", "replace", "replicate", "reverse", "rtrim", "schema_name", "string_agg",
-    "substring", "suser_name", "suser_sname", "trim", "tsql_left", "tsql_right", "type_name",
-    "upper", "user_name",
+    "app_name",
+    "char",
+    "col_name",
+    "concat",
+    "concat_ws",
+    "db_name",
+    "error_message",
+    "host_name",
+    "json_value",
+    "lower",
+    "ltrim",
+    "nchar",
+    "object_name",
+    "object_schema_name",
+    "original_login",
+    "quotename",
+    "replace",
+    "replicate",
+    "reverse",
+    "rtrim",
+    "schema_name",
+    "string_agg",
+    "substring",
+    "suser_name",
+    "suser_sname",
+    "trim",
+    "tsql_left",
+    "tsql_right",
+    "type_name",
+    "upper",
+    "user_name",
 ];
 
 const INT_FUNCTIONS: &[&str] = &[
-    "charindex", "count", "database_principal_id", "datalength", "datediff", "day", "db_id",
-    "error_line", "error_number", "error_severity", "error_state", "has_dbaccess",
-    "has_perms_by_name", "is_member", "is_rolemember", "is_srvrolemember", "len", "month",
-    "object_id", "schema_id", "unicode", "user_id", "xact_state", "year",
+    "charindex",
+    "count",
+    "database_principal_id",
+    "datalength",
+    "datediff",
+    "day",
+    "db_id",
+    "error_line",
+    "error_number",
+    "error_severity",
+    "error_state",
+    "has_dbaccess",
+    "has_perms_by_name",
+    "is_member",
+    "is_rolemember",
+    "is_srvrolemember",
+    "len",
+    "month",
+    "object_id",
+    "schema_id",
+    "unicode",
+    "user_id",
+    "xact_state",
+    "year",
 ];
 
 fn function_type(name: &str) -> Option<ColumnType> {
@@ -67,7 +127,10 @@ fn function_type(name: &str) -> Option<ColumnType> {
         "sysutcdatetime" | "sysdatetime" | "sysdatetimeoffset" => Some(ColumnType::DateTime2),
         "newid" => Some(ColumnType::Guid),
         "suser_sid" => Some(ColumnType::Binary(Some(85))),
-        "scope_identity" => Some(ColumnType::Decimal { precision: 38, scale: 0 }),
+        "scope_identity" => Some(ColumnType::Decimal {
+            precision: 38,
+            scale: 0,
+        }),
         _ => None,
     }
 }
@@ -76,8 +139,10 @@ impl Rewriter<'_> {
     /// A list of expressions separated by commas.
     pub fn expressions(&mut self, tokens: &[Lexed]) -> Result<String, SqlError> {
         let parts = split(tokens, ",");
-        let parts: Result<Vec<String>, SqlError> =
-            parts.iter().map(|part| self.expression(part).map(|e| e.text)).collect();
+        let parts: Result<Vec<String>, SqlError> = parts
+            .iter()
+            .map(|part| self.expression(part).map(|e| e.text))
+            .collect();
         Ok(parts?.join(", "))
     }
 
@@ -97,7 +162,10 @@ impl Rewriter<'_> {
             _ => None,
         };
         let texts: Vec<String> = pieces.into_iter().map(|piece| piece.text).collect();
-        Ok(Expression { text: texts.join(" "), ty })
+        Ok(Expression {
+            text: texts.join(" "),
+            ty,
+        })
     }
 
     /// Turns what comes next into a piece and answers how many tokens that took.
@@ -197,7 +265,10 @@ impl Rewriter<'_> {
             }
             "SYSTEM_USER" => return Ok(niladic(pieces, "suser_sname() COLLATE TSQL")),
             "CURRENT_TIMESTAMP" => {
-                pieces.push(Piece::operand("getdate()".into(), Some(ColumnType::DateTime)));
+                pieces.push(Piece::operand(
+                    "getdate()".into(),
+                    Some(ColumnType::DateTime),
+                ));
                 return Ok(1);
             }
             "NULL" => {
@@ -238,7 +309,10 @@ impl Rewriter<'_> {
         while let Some(at) = inside[from..].iter().position(|t| t.is_word("THEN")) {
             let start = from + at + 1;
             let stop = |t: &Lexed| ["WHEN", "ELSE"].iter().any(|word| t.is_word(word));
-            let end = inside[start..].iter().position(stop).map_or(inside.len(), |n| start + n);
+            let end = inside[start..]
+                .iter()
+                .position(stop)
+                .map_or(inside.len(), |n| start + n);
             ty = ty.or(self.expression(&inside[start..end])?.ty);
             from = end;
         }
@@ -250,11 +324,7 @@ impl Rewriter<'_> {
     }
 
     /// `column`, `table.column`, `schema.table.column`, `table.*`, or `schema.function(…)`.
-    fn name_chain(
-        &mut self,
-        tokens: &[Lexed],
-        pieces: &mut Vec<Piece>,
-    ) -> Result<usize, SqlError> {
+    fn name_chain(&mut self, tokens: &[Lexed], pieces: &mut Vec<Piece>) -> Result<usize, SqlError> {
         let mut parts = vec![tokens[0].name().unwrap_or_default().to_owned()];
         let mut length = 1;
         while tokens.get(length).is_some_and(|token| token.is(".")) {
@@ -275,9 +345,14 @@ impl Rewriter<'_> {
         }
         let textual = parts.last().is_some_and(|name| self.is_text_column(name));
         let kept = &parts[parts.len().saturating_sub(2)..];
-        let text: Vec<String> =
-            kept.iter().map(|p| if p == "*" { p.clone() } else { quote(p) }).collect();
-        pieces.push(Piece { text: text.join("."), operand: Some((None, textual)) });
+        let text: Vec<String> = kept
+            .iter()
+            .map(|p| if p == "*" { p.clone() } else { quote(p) })
+            .collect();
+        pieces.push(Piece {
+            text: text.join("."),
+            operand: Some((None, textual)),
+        });
         Ok(length)
     }
 
@@ -375,7 +450,9 @@ impl Rewriter<'_> {
         let words = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is_word(word));
         if words(length, "WITHIN") && words(length + 1, "GROUP") {
             let group = group_length(&tokens[length + 2..])?;
-            order = self.expression(&tokens[length + 3..length + 1 + group])?.text;
+            order = self
+                .expression(&tokens[length + 3..length + 1 + group])?
+                .text;
             length += 2 + group;
         }
         let text = format!("group_concat({args} {order}) COLLATE TSQL");
@@ -385,7 +462,10 @@ impl Rewriter<'_> {
 }
 
 fn niladic(pieces: &mut Vec<Piece>, call: &str) -> usize {
-    pieces.push(Piece::operand(call.to_owned(), Some(ColumnType::Text(Some(128)))));
+    pieces.push(Piece::operand(
+        call.to_owned(),
+        Some(ColumnType::Text(Some(128))),
+    ));
     1
 }
 
@@ -416,7 +496,9 @@ fn join_strings(pieces: &mut [Piece]) {
         {
             end += 2;
         }
-        let textual = pieces[at..=end].iter().any(|p| p.operand.is_some_and(|(_, text)| text));
+        let textual = pieces[at..=end]
+            .iter()
+            .any(|p| p.operand.is_some_and(|(_, text)| text));
         if textual {
             for piece in pieces[at..=end].iter_mut().filter(|p| p.operand.is_none()) {
                 piece.text = "||".to_owned();

@@ -15,7 +15,7 @@ use super::catalogue::{Catalogue, PUBLIC, Securable, same};
 use super::error::SqlError;
 use super::permissions::{self, Subject};
 use super::time;
-use super::value::{self, ColumnType};
+use super::value::{ColumnType, cast, to_text};
 
 /// What the functions know.
 #[derive(Debug)]
@@ -66,14 +66,19 @@ impl CallContext {
     }
 
     fn user_name(&self, id: i32) -> Option<String> {
-        self.catalogue.principals.get(&id).map(|principal| principal.name.clone())
+        self.catalogue
+            .principals
+            .get(&id)
+            .map(|principal| principal.name.clone())
     }
 
     /// The id of `schema.object`, when this subject may know of it.
     fn object(&self, name: &str) -> Option<i32> {
         let parts = name_parts(name);
         let own = self.catalogue.principals.get(&self.subject.id());
-        let default = own.and_then(|p| p.default_schema.clone()).unwrap_or_else(|| "dbo".into());
+        let default = own
+            .and_then(|p| p.default_schema.clone())
+            .unwrap_or_else(|| "dbo".into());
         let (schemas, last) = match parts.as_slice() {
             [name] => (vec![default, "dbo".to_owned()], name),
             [.., schema, name] => (vec![schema.clone()], name),
@@ -91,7 +96,12 @@ impl CallContext {
         permissions::any_on_object(&self.catalogue, &self.subject, object)
     }
 
-    fn has_permission(&self, securable: Option<&str>, class: Option<&str>, name: &str) -> Option<bool> {
+    fn has_permission(
+        &self,
+        securable: Option<&str>,
+        class: Option<&str>,
+        name: &str,
+    ) -> Option<bool> {
         let class = class.map(str::to_ascii_uppercase);
         if class.is_none() && securable.is_none() {
             return Some(self.is_server_admin || self.server_permission(name));
@@ -116,7 +126,12 @@ impl CallContext {
         if !kind.exists_on(on) {
             return None;
         }
-        Some(permissions::allowed(&self.catalogue, &self.subject, kind.name, on))
+        Some(permissions::allowed(
+            &self.catalogue,
+            &self.subject,
+            kind.name,
+            on,
+        ))
     }
 
     fn server_permission(&self, name: &str) -> bool {
@@ -124,8 +139,10 @@ impl CallContext {
         self.server_roles.iter().any(|role| {
             matches!(
                 (*role, name.as_str()),
-                ("##MS_SecurityDefinitionReader##", "VIEW ANY SECURITY DEFINITION")
-                    | ("##MS_DefinitionReader##", "VIEW ANY DEFINITION")
+                (
+                    "##MS_SecurityDefinitionReader##",
+                    "VIEW ANY SECURITY DEFINITION"
+                ) | ("##MS_DefinitionReader##", "VIEW ANY DEFINITION")
                     | ("##MS_DatabaseConnector##", "CONNECT ANY DATABASE")
                     | ("##MS_ServerStateReader##", "VIEW SERVER STATE")
             )
@@ -142,14 +159,21 @@ impl CallContext {
 /// The parts of a name in text, brackets taken off.
 pub fn name_parts(text: &str) -> Vec<String> {
     super::lexer::lex(text)
-        .map(|tokens| tokens.iter().filter_map(|t| t.name().map(str::to_owned)).collect())
+        .map(|tokens| {
+            tokens
+                .iter()
+                .filter_map(|t| t.name().map(str::to_owned))
+                .collect()
+        })
         .unwrap_or_default()
 }
 
 /// Case-insensitive, trailing blanks ignored: SQL_Latin1_General_CP1_CI_AS as far as names go.
 pub fn collate(a: &str, b: &str) -> Ordering {
     let (a, b) = (a.trim_end_matches(' '), b.trim_end_matches(' '));
-    a.chars().flat_map(char::to_lowercase).cmp(b.chars().flat_map(char::to_lowercase))
+    a.chars()
+        .flat_map(char::to_lowercase)
+        .cmp(b.chars().flat_map(char::to_lowercase))
 }
 
 type Shared = Arc<Mutex<CallContext>>;
@@ -158,38 +182,41 @@ fn lock(shared: &Shared) -> MutexGuard<'_, CallContext> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn failed(error: SqlError) -> Error {
+pub fn failed(error: SqlError) -> Error {
     Error::UserFunctionError(Box::new(error))
 }
 
-fn text(context: &Context<'_>, at: usize) -> Option<String> {
-    if at >= context.len() {
-        return None;
-    }
-    match context.get::<Value>(at).ok()? {
-        Value::Null => None,
-        other => Some(value::to_text(&other, 0)),
+/// An argument; NULL when it is not there.
+pub fn value(context: &Context<'_>, at: usize) -> Value {
+    if at < context.len() {
+        context.get(at).unwrap_or(Value::Null)
+    } else {
+        Value::Null
     }
 }
 
-fn integer(context: &Context<'_>, at: usize) -> Option<i64> {
-    if at >= context.len() {
-        return None;
-    }
-    match context.get::<Value>(at).ok()? {
+pub fn text(context: &Context<'_>, at: usize) -> Option<String> {
+    match value(context, at) {
         Value::Null => None,
-        other => match value::cast(other, ColumnType::BigInt, 0) {
+        other => Some(to_text(&other, 0)),
+    }
+}
+
+pub fn integer(context: &Context<'_>, at: usize) -> Option<i64> {
+    match value(context, at) {
+        Value::Null => None,
+        other => match cast(other, ColumnType::BigInt, 0) {
             Ok(Value::Integer(n)) => Some(n),
             _ => None,
         },
     }
 }
 
-fn maybe_text(text: Option<String>) -> Value {
+pub fn maybe_text(text: Option<String>) -> Value {
     text.map_or(Value::Null, Value::Text)
 }
 
-fn maybe_int(number: Option<i64>) -> Value {
+pub fn maybe_int(number: Option<i64>) -> Value {
     number.map_or(Value::Null, Value::Integer)
 }
 
@@ -202,7 +229,7 @@ pub fn register(storage: &Connection, call: &Shared) -> Result<()> {
     storage.create_collation("TSQL", collate)?;
     session_functions(storage, call)?;
     catalogue_functions(storage, call)?;
-    text_functions(storage)?;
+    super::functions_text::register(storage)?;
     date_functions(storage, call)
 }
 
@@ -228,8 +255,8 @@ fn session_functions(storage: &Connection, call: &Shared) -> Result<()> {
         let known = text(f, 0).is_none_or(|name| same(&name, &c.database));
         maybe_int(known.then_some(c.database_id))
     })?;
-    add("suser_sname", |c, f| match (f.len(), f.get::<Value>(0)) {
-        (1, Ok(Value::Blob(sid))) if sid != c.login_sid => Value::Null,
+    add("suser_sname", |c, f| match value(f, 0) {
+        Value::Blob(sid) if sid != c.login_sid => Value::Null,
         _ => Value::Text(c.login.clone()),
     })?;
     add("original_login", |c, _| Value::Text(c.login.clone()))?;
@@ -240,27 +267,39 @@ fn session_functions(storage: &Connection, call: &Shared) -> Result<()> {
         let key = text(f, 0).unwrap_or_default();
         c.session_context.get(&key).cloned().unwrap_or(Value::Null)
     })?;
-    add("serverproperty", |c, f| match text(f, 0).unwrap_or_default().to_lowercase().as_str() {
-        "isexternalauthenticationonly" => Value::Integer(c.entra_only.into()),
-        "servername" => Value::Text(c.server.clone()),
-        "edition" => Value::Text("SQL Azure".into()),
-        "engineedition" => Value::Integer(5),
-        "productversion" => Value::Text("12.0.2000.8".into()),
-        "collation" => Value::Text("SQL_Latin1_General_CP1_CI_AS".into()),
-        _ => Value::Null,
+    add("serverproperty", |c, f| {
+        match text(f, 0).unwrap_or_default().to_lowercase().as_str() {
+            "isexternalauthenticationonly" => Value::Integer(c.entra_only.into()),
+            "servername" => Value::Text(c.server.clone()),
+            "edition" => Value::Text("SQL Azure".into()),
+            "engineedition" => Value::Integer(5),
+            "productversion" => Value::Text("12.0.2000.8".into()),
+            "collation" => Value::Text("SQL_Latin1_General_CP1_CI_AS".into()),
+            _ => Value::Null,
+        }
     })?;
-    add("databasepropertyex", |_, f| match text(f, 1).unwrap_or_default().to_lowercase().as_str() {
-        "collation" => Value::Text("SQL_Latin1_General_CP1_CI_AS".into()),
-        "status" => Value::Text("ONLINE".into()),
-        "updateability" => Value::Text("READ_WRITE".into()),
-        _ => Value::Null,
+    add("databasepropertyex", |_, f| {
+        match text(f, 1).unwrap_or_default().to_lowercase().as_str() {
+            "collation" => Value::Text("SQL_Latin1_General_CP1_CI_AS".into()),
+            "status" => Value::Text("ONLINE".into()),
+            "updateability" => Value::Text("READ_WRITE".into()),
+            _ => Value::Null,
+        }
     })?;
-    add("error_number", |c, _| maybe_int(c.caught.as_ref().map(|e| e.number.into())))?;
-    add("error_severity", |c, _| maybe_int(c.caught.as_ref().map(|e| e.class.into())))?;
-    add("error_state", |c, _| maybe_int(c.caught.as_ref().map(|e| e.state.into())))?;
+    add("error_number", |c, _| {
+        maybe_int(c.caught.as_ref().map(|e| e.number.into()))
+    })?;
+    add("error_severity", |c, _| {
+        maybe_int(c.caught.as_ref().map(|e| e.class.into()))
+    })?;
+    add("error_state", |c, _| {
+        maybe_int(c.caught.as_ref().map(|e| e.state.into()))
+    })?;
     add("error_line", |c, _| maybe_int(c.caught.as_ref().map(|_| 1)))?;
     add("error_procedure", |_, _| Value::Null)?;
-    add("error_message", |c, _| maybe_text(c.caught.as_ref().map(|e| e.message.clone())))?;
+    add("error_message", |c, _| {
+        maybe_text(c.caught.as_ref().map(|e| e.message.clone()))
+    })?;
     add("scope_identity", |c, _| maybe_int(c.identity))?;
     add("xact_state", |c, _| Value::Integer(c.transaction_state))
 }
@@ -270,7 +309,11 @@ fn catalogue_functions(storage: &Connection, call: &Shared) -> Result<()> {
         with_context(storage, call, name, answer)
     };
     add("user_name", |c, f| {
-        let id = if f.is_empty() { Some(c.subject.id().into()) } else { integer(f, 0) };
+        let id = if f.is_empty() {
+            Some(c.subject.id().into())
+        } else {
+            integer(f, 0)
+        };
         maybe_text(id.and_then(|id| c.user_name(id as i32)))
     })?;
     let principal_id: fn(&CallContext, &Context<'_>) -> Value = |c, f| match text(f, 0) {
@@ -282,34 +325,55 @@ fn catalogue_functions(storage: &Connection, call: &Shared) -> Result<()> {
     add("user_id", principal_id)?;
     add("schema_name", |c, f| {
         let id = if f.is_empty() { Some(1) } else { integer(f, 0) };
-        maybe_text(id.and_then(|id| c.catalogue.schemas.get(&(id as i32))).map(|s| s.name.clone()))
+        maybe_text(
+            id.and_then(|id| c.catalogue.schemas.get(&(id as i32)))
+                .map(|s| s.name.clone()),
+        )
     })?;
     add("schema_id", |c, f| {
         let name = text(f, 0).unwrap_or_else(|| "dbo".into());
         maybe_int(c.catalogue.schema(&name).map(|schema| schema.id.into()))
     })?;
-    add("object_id", |c, f| maybe_int(text(f, 0).and_then(|n| c.object(&n)).map(i64::from)))?;
+    add("object_id", |c, f| {
+        maybe_int(text(f, 0).and_then(|n| c.object(&n)).map(i64::from))
+    })?;
     add("object_name", |c, f| {
         let id = integer(f, 0).map(|id| id as i32);
         let system = id.and_then(super::views::system_object);
-        let object = id.filter(|id| c.sees(*id)).and_then(|id| c.catalogue.objects.get(&id));
-        maybe_text(object.map(|o| o.name.clone()).or_else(|| system.map(str::to_owned)))
+        let object = id
+            .filter(|id| c.sees(*id))
+            .and_then(|id| c.catalogue.objects.get(&id));
+        maybe_text(
+            object
+                .map(|o| o.name.clone())
+                .or_else(|| system.map(str::to_owned)),
+        )
     })?;
     add("object_schema_name", |c, f| {
         let id = integer(f, 0).map(|id| id as i32);
-        let system = id.and_then(super::views::system_object).map(|_| "sys".to_owned());
-        let object = id.filter(|id| c.sees(*id)).and_then(|id| c.catalogue.objects.get(&id));
-        maybe_text(object.map(|o| c.catalogue.schema_name(o.schema).to_owned()).or(system))
+        let system = id
+            .and_then(super::views::system_object)
+            .map(|_| "sys".to_owned());
+        let object = id
+            .filter(|id| c.sees(*id))
+            .and_then(|id| c.catalogue.objects.get(&id));
+        maybe_text(
+            object
+                .map(|o| c.catalogue.schema_name(o.schema).to_owned())
+                .or(system),
+        )
     })?;
     add("col_name", |c, f| {
         let object = integer(f, 0).and_then(|id| c.catalogue.objects.get(&(id as i32)));
         let column = object.and_then(|o| {
-            o.columns.iter().find(|column| Some(i64::from(column.id)) == integer(f, 1))
+            o.columns
+                .iter()
+                .find(|column| Some(i64::from(column.id)) == integer(f, 1))
         });
         maybe_text(column.map(|column| column.name.clone()))
     })?;
     add("type_name", |_, f| {
-        let ty = integer(f, 0).and_then(|id| super::views::type_name(id as i32));
+        let ty = integer(f, 0).and_then(|id| super::views_objects::type_name(id as i32));
         maybe_text(ty.map(str::to_owned))
     })?;
     add("has_perms_by_name", |c, f| {
@@ -329,87 +393,17 @@ fn catalogue_functions(storage: &Connection, call: &Shared) -> Result<()> {
     })?;
     add("is_srvrolemember", |c, f| {
         let role = text(f, 0).unwrap_or_default();
-        let known = super::server::SERVER_ROLES.iter().any(|(_, name)| same(name, &role));
+        let known = super::server::SERVER_ROLES
+            .iter()
+            .any(|(_, name)| same(name, &role));
         maybe_bool(known.then(|| c.server_roles.iter().any(|name| same(name, &role))))
     })?;
     add("has_dbaccess", |c, f| {
-        Value::Integer(text(f, 0).is_some_and(|name| same(&name, &c.database)).into())
-    })
-}
-
-fn text_functions(storage: &Connection) -> Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    let add = |name: &str, answer: fn(&Context<'_>) -> Result<Value>| {
-        storage.create_scalar_function(name, -1, flags, move |context| answer(context))
-    };
-    storage.create_scalar_function("like", 2, flags, |f| {
-        let (pattern, subject) = (text(f, 0), text(f, 1));
-        Ok(pattern.zip(subject).map(|(p, s)| like(&p, &s, None)))
-    })?;
-    storage.create_scalar_function("like", 3, flags, |f| {
-        let escape = text(f, 2).and_then(|e| e.chars().next());
-        Ok(text(f, 0).zip(text(f, 1)).map(|(p, s)| like(&p, &s, escape)))
-    })?;
-    add("tsql_cast", |f| {
-        let declared = text(f, 1).unwrap_or_default();
-        let Some(ty) = ColumnType::from_declaration(&declared) else {
-            return Err(failed(SqlError::syntax(&declared)));
-        };
-        value::cast(f.get(0)?, ty, integer(f, 2).unwrap_or(0)).map_err(failed)
-    })?;
-    add("tsql_try_cast", |f| {
-        let ty = text(f, 1).and_then(|declared| ColumnType::from_declaration(&declared));
-        let cast = ty.map(|ty| value::cast(f.get(0)?, ty, 0).map_err(failed));
-        Ok(cast.and_then(Result::ok).unwrap_or(Value::Null))
-    })?;
-    add("quotename", |f| {
-        let (open, close) = match text(f, 1).as_deref() {
-            Some("'") => ('\'', '\''),
-            Some("\"") => ('"', '"'),
-            _ => ('[', ']'),
-        };
-        let doubled: String = [close, close].iter().collect();
-        let quoted = |name: String| format!("{open}{}{close}", name.replace(close, &doubled));
-        Ok(maybe_text(text(f, 0).map(quoted)))
-    })?;
-    add("len", |f| {
-        Ok(maybe_int(text(f, 0).map(|t| t.trim_end_matches(' ').encode_utf16().count() as i64)))
-    })?;
-    add("datalength", |f| {
-        Ok(match f.get::<Value>(0)? {
-            Value::Null => Value::Null,
-            Value::Text(t) => Value::Integer(2 * t.encode_utf16().count() as i64),
-            Value::Blob(b) => Value::Integer(b.len() as i64),
-            _ => Value::Integer(4),
-        })
-    })?;
-    add("tsql_left", |f| {
-        let count = usize::try_from(integer(f, 1).unwrap_or(0)).unwrap_or(0);
-        Ok(maybe_text(text(f, 0).map(|t| t.chars().take(count).collect())))
-    })?;
-    add("tsql_right", |f| {
-        let count = usize::try_from(integer(f, 1).unwrap_or(0)).unwrap_or(0);
-        Ok(maybe_text(text(f, 0).map(|t| {
-            let skip = t.chars().count().saturating_sub(count);
-            t.chars().skip(skip).collect()
-        })))
-    })?;
-    add("charindex", |f| {
-        let found = text(f, 0).zip(text(f, 1)).map(|(needle, hay)| {
-            let (needle, hay) = (needle.to_lowercase(), hay.to_lowercase());
-            hay.find(&needle).map_or(0, |at| hay[..at].chars().count() as i64 + 1)
-        });
-        Ok(maybe_int(found))
-    })?;
-    add("reverse", |f| Ok(maybe_text(text(f, 0).map(|t| t.chars().rev().collect()))))?;
-    add("replicate", |f| {
-        let count = usize::try_from(integer(f, 1).unwrap_or(0)).unwrap_or(0).min(8000);
-        Ok(maybe_text(text(f, 0).map(|t| t.repeat(count))))
-    })?;
-    add("newid", |_| {
-        let mut bytes = [0; 16];
-        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::InvalidQuery)?;
-        Ok(Value::Text(value::sid_to_guid(bytes)))
+        Value::Integer(
+            text(f, 0)
+                .is_some_and(|name| same(&name, &c.database))
+                .into(),
+        )
     })
 }
 
@@ -417,29 +411,41 @@ fn date_functions(storage: &Connection, call: &Shared) -> Result<()> {
     let add = |name: &str, answer: fn(&CallContext, &Context<'_>) -> Value| {
         with_context(storage, call, name, answer)
     };
-    for name in ["getdate", "getutcdate", "sysutcdatetime", "sysdatetime", "sysdatetimeoffset"] {
+    for name in [
+        "getdate",
+        "getutcdate",
+        "sysutcdatetime",
+        "sysdatetime",
+        "sysdatetimeoffset",
+    ] {
         add(name, |c, _| Value::Text(time::text(c.now)))?;
     }
     add("dateadd", |_, f| {
         let moment = text(f, 2).and_then(|t| time::Moment::parse(&t));
         let unit = unit_seconds(&text(f, 0).unwrap_or_default());
-        let shifted = moment.zip(unit).zip(integer(f, 1)).map(|((m, unit), n)| {
-            m.plus_seconds(unit * n).to_text(0)
-        });
+        let shifted = moment
+            .zip(unit)
+            .zip(integer(f, 1))
+            .map(|((m, unit), n)| m.plus_seconds(unit * n).to_text(0));
         maybe_text(shifted)
     })?;
     add("datediff", |_, f| {
         let moment = |at| text(f, at).and_then(|t| time::Moment::parse(&t));
         let unit = unit_seconds(&text(f, 0).unwrap_or_default());
         // Boundaries crossed are counted, not time elapsed.
-        let count = moment(1).zip(moment(2)).zip(unit).map(|((from, to), unit)| {
-            to.seconds().div_euclid(unit) - from.seconds().div_euclid(unit)
-        });
+        let count = moment(1)
+            .zip(moment(2))
+            .zip(unit)
+            .map(|((from, to), unit)| {
+                to.seconds().div_euclid(unit) - from.seconds().div_euclid(unit)
+            });
         maybe_int(count)
     })?;
     for (name, part) in [("year", 0), ("month", 1), ("day", 2)] {
         with_context(storage, call, name, move |_, f| {
-            let civil = text(f, 0).and_then(|t| time::Moment::parse(&t)).map(time::Moment::civil);
+            let civil = text(f, 0)
+                .and_then(|t| time::Moment::parse(&t))
+                .map(time::Moment::civil);
             maybe_int(civil.map(|(y, m, d)| [y, m, d][part]))
         })?;
     }
@@ -457,62 +463,9 @@ fn unit_seconds(unit: &str) -> Option<i64> {
     })
 }
 
-/// T-SQL's LIKE: `%`, `_`, `[abc]`, `[^a-z]`, without case.
-fn like(pattern: &str, subject: &str, escape: Option<char>) -> bool {
-    let lower = |t: &str| t.chars().flat_map(char::to_lowercase).collect::<Vec<char>>();
-    matches(&lower(pattern), &lower(subject), escape)
-}
-
-fn matches(pattern: &[char], subject: &[char], escape: Option<char>) -> bool {
-    let Some(first) = pattern.first() else { return subject.is_empty() };
-    if Some(*first) == escape && pattern.len() > 1 {
-        return subject.first() == Some(&pattern[1])
-            && matches(&pattern[2..], &subject[1..], escape);
-    }
-    match first {
-        '%' => (0..=subject.len()).any(|at| matches(&pattern[1..], &subject[at..], escape)),
-        '_' => !subject.is_empty() && matches(&pattern[1..], &subject[1..], escape),
-        '[' => match pattern.iter().position(|c| *c == ']').filter(|at| *at > 1) {
-            Some(close) => subject.first().is_some_and(|c| {
-                in_class(&pattern[1..close], *c)
-                    && matches(&pattern[close + 1..], &subject[1..], escape)
-            }),
-            None => false,
-        },
-        c => subject.first() == Some(c) && matches(&pattern[1..], &subject[1..], escape),
-    }
-}
-
-fn in_class(class: &[char], c: char) -> bool {
-    let (negated, class) = match class {
-        ['^', rest @ ..] => (true, rest),
-        class => (false, class),
-    };
-    let mut at = 0;
-    let mut found = false;
-    while at < class.len() {
-        if at + 2 < class.len() && class[at + 1] == '-' {
-            found |= (class[at]..=class[at + 2]).contains(&c);
-            at += 3;
-        } else {
-            found |= class[at] == c;
-            at += 1;
-        }
-    }
-    found != negated
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn like_knows_classes_and_escapes() {
-        assert!(like("##MS[_]%", "##ms_x", None));
-        assert!(!like("##MS[_]%", "##msax", None));
-        assert!(like("[^a-c]x", "dx", None));
-        assert!(like("10!%", "10%", Some('!')));
-    }
 
     #[test]
     fn names_compare_without_case_and_trailing_blanks() {

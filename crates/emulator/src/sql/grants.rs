@@ -55,9 +55,10 @@ impl Session {
         }
         match on {
             Securable::Schema(id) => catalogue.schemas.get(&id).map_or(1, |schema| schema.owner),
-            Securable::Object(id) | Securable::Column(id, _) => {
-                catalogue.objects.get(&id).map_or(1, |object| catalogue.owner_of(object))
-            }
+            Securable::Object(id) | Securable::Column(id, _) => catalogue
+                .objects
+                .get(&id)
+                .map_or(1, |object| catalogue.owner_of(object)),
             Securable::Database | Securable::Principal(_) => 1,
         }
     }
@@ -82,7 +83,11 @@ impl Session {
                 .filter(|p| p.is_role() == matches!(on, On::Role(_)))
                 .map(|p| Securable::Principal(p.id))
                 .ok_or_else(|| {
-                    let kind = if matches!(on, On::Role(_)) { "role" } else { "user" };
+                    let kind = if matches!(on, On::Role(_)) {
+                        "role"
+                    } else {
+                        "user"
+                    };
                     SqlError::cannot("find", kind, name)
                 }),
         }
@@ -114,10 +119,18 @@ impl Session {
         }
         let kind = permissions::kind(name).ok_or_else(|| SqlError::syntax(name))?;
         if columns.is_empty() {
-            return if kind.exists_on(on) { Ok(vec![(kind, on)]) } else { Err(incompatible()) };
+            return if kind.exists_on(on) {
+                Ok(vec![(kind, on)])
+            } else {
+                Err(incompatible())
+            };
         }
-        let Securable::Object(id) = on else { return Err(incompatible()) };
-        let Some(object) = db.catalogue.objects.get(&id) else { return Err(incompatible()) };
+        let Securable::Object(id) = on else {
+            return Err(incompatible());
+        };
+        let Some(object) = db.catalogue.objects.get(&id) else {
+            return Err(incompatible());
+        };
         let mut found = Vec::new();
         for column in columns {
             let known = object.columns.iter().find(|c| same(&c.name, column));
@@ -143,7 +156,11 @@ fn refused(db: &DbState, named: &On, on: Securable) -> SqlError {
             _ => SqlError::no_permission(),
         },
         Securable::Principal(id) => {
-            let name = db.catalogue.principals.get(&id).map_or("", |p| p.name.as_str());
+            let name = db
+                .catalogue
+                .principals
+                .get(&id)
+                .map_or("", |p| p.name.as_str());
             SqlError::cannot("find", "user", name)
         }
         Securable::Database => SqlError::new(4613, 16, "Grantor does not have GRANT permission."),
@@ -163,9 +180,8 @@ fn change(
         .permissions
         .iter()
         .position(|p| p.on == on && p.name == kind.name && p.grantee == grantee);
-    let with_option = at.is_some_and(|at| {
-        catalogue.permissions[at].state == State::GrantWithOption
-    });
+    let with_option =
+        at.is_some_and(|at| catalogue.permissions[at].state == State::GrantWithOption);
     if statement.verb != Verb::Grant && with_option && !statement.cascade {
         let message = "To revoke or deny grantable privileges, specify the CASCADE option.";
         return Err(SqlError::new(4611, 16, message));

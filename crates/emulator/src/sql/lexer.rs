@@ -167,11 +167,17 @@ fn quoted(rest: &str, close: char) -> Result<(String, usize), SqlError> {
             return Ok((text, at + close.len_utf8()));
         }
     }
-    Err(SqlError::new(105, 15, "Unclosed quotation mark after a character string."))
+    Err(SqlError::new(
+        105,
+        15,
+        "Unclosed quotation mark after a character string.",
+    ))
 }
 
 fn binary(rest: &str) -> Result<(Token, usize), SqlError> {
-    let digits = rest[2..].find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len() - 2);
+    let digits = rest[2..]
+        .find(|c: char| !c.is_ascii_hexdigit())
+        .unwrap_or(rest.len() - 2);
     let mut hex = rest[2..2 + digits].to_owned();
     if hex.len() % 2 == 1 {
         hex.insert(0, '0');
@@ -179,7 +185,11 @@ fn binary(rest: &str) -> Result<(Token, usize), SqlError> {
     let bytes = hex
         .as_bytes()
         .chunks(2)
-        .map(|pair| std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok()))
+        .map(|pair| {
+            std::str::from_utf8(pair)
+                .ok()
+                .and_then(|p| u8::from_str_radix(p, 16).ok())
+        })
         .collect::<Option<Vec<u8>>>()
         .ok_or_else(|| SqlError::syntax("0x"))?;
     Ok((Token::Binary(bytes), 2 + digits))
@@ -208,7 +218,11 @@ mod tests {
     use super::*;
 
     fn tokens(source: &str) -> Vec<Token> {
-        lex(source).unwrap().into_iter().map(|lexed| lexed.token).collect()
+        lex(source)
+            .unwrap()
+            .into_iter()
+            .map(|lexed| lexed.token)
+            .collect()
     }
 
     #[test]

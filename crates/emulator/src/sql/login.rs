@@ -6,9 +6,7 @@
 use std::sync::Arc;
 
 use super::Sql;
-use super::catalogue::{
-    Authentication, Catalogue, DBO, GUEST, PrincipalType, Securable, State,
-};
+use super::catalogue::{Authentication, Catalogue, DBO, GUEST, PrincipalType, Securable, State};
 use super::database::Database;
 use super::error::SqlError;
 use super::permissions::{Subject, allowed};
@@ -58,15 +56,22 @@ impl Sql {
     pub fn open(&self, request: LoginRequest) -> Result<Session, RefusedLogin> {
         let name = server_label(&request.server);
         let Some(server) = self.server(&name) else {
-            let message = format!("Cannot open server '{name}' requested by the login. The login failed.");
+            let message =
+                format!("Cannot open server '{name}' requested by the login. The login failed.");
             return Err(RefusedLogin(vec![SqlError::new(40532, 20, message)]));
         };
-        let asked = if request.database.is_empty() { "master" } else { &request.database };
+        let asked = if request.database.is_empty() {
+            "master"
+        } else {
+            &request.database
+        };
         if let Credentials::Password { login, .. } = &request.credentials
             && server.lock().entra_only
         {
             let mut error = SqlError::login_failed(login);
-            error.message.push_str(" Reason: Azure Active Directory only authentication is enabled.");
+            error
+                .message
+                .push_str(" Reason: Azure Active Directory only authentication is enabled.");
             return Err(RefusedLogin(vec![error]));
         }
         let Some(database) = server.database(asked) else {
@@ -85,23 +90,42 @@ impl Sql {
             Credentials::Token(token) => by_token(&server, &catalogue, token)?,
         };
         let subject = enter(&server, &database, &catalogue, &known)?;
-        Ok(start(&server, database, known, subject, request.host, request.program))
+        Ok(start(
+            &server,
+            database,
+            known,
+            subject,
+            request.host,
+            request.program,
+        ))
     }
 }
 
 /// A session of the server's administrator, for scripts of a seed.
 pub(super) fn administrator(server: &Arc<Server>, database: &str) -> Result<Session, SqlError> {
-    let opened = server.database(database).ok_or_else(|| SqlError::cannot_open(database))?;
+    let opened = server
+        .database(database)
+        .ok_or_else(|| SqlError::cannot_open(database))?;
     let admin = server.lock().logins.get(&ADMIN).cloned();
     let known = Known {
-        name: admin.as_ref().map(|login| login.name.clone()).unwrap_or_default(),
+        name: admin
+            .as_ref()
+            .map(|login| login.name.clone())
+            .unwrap_or_default(),
         sid: admin.map(|login| login.sid).unwrap_or_default(),
         external: None,
         is_server_admin: true,
         login: Some(ADMIN),
         principals: vec![DBO],
     };
-    Ok(start(server, opened, known, Subject::user(DBO), String::new(), "seed".into()))
+    Ok(start(
+        server,
+        opened,
+        known,
+        Subject::user(DBO),
+        String::new(),
+        "seed".into(),
+    ))
 }
 
 fn start(
@@ -175,7 +199,10 @@ fn by_password(
         .principal(name)
         .filter(|p| p.authentication == Authentication::Database && !database.is_master());
     if let Some(user) = contained {
-        let right = user.password.as_ref().is_some_and(|known| known.is(password));
+        let right = user
+            .password
+            .as_ref()
+            .is_some_and(|known| known.is(password));
         return match right {
             true => Ok(Known {
                 name: user.name.clone(),
@@ -190,9 +217,15 @@ fn by_password(
     }
     let state = server.lock();
     let found = state.login(name).filter(|found| {
-        !found.disabled && found.password.as_ref().is_some_and(|known| known.is(password))
+        !found.disabled
+            && found
+                .password
+                .as_ref()
+                .is_some_and(|known| known.is(password))
     });
-    let Some(found) = found else { return Err(refused(name)) };
+    let Some(found) = found else {
+        return Err(refused(name));
+    };
     let is_server_admin = found.id == ADMIN;
     let user = catalogue.principal_by_sid(&found.sid).map(|user| user.id);
     Ok(Known {
@@ -201,32 +234,52 @@ fn by_password(
         external: None,
         is_server_admin,
         login: Some(found.id),
-        principals: if is_server_admin { vec![DBO] } else { user.into_iter().collect() },
+        principals: if is_server_admin {
+            vec![DBO]
+        } else {
+            user.into_iter().collect()
+        },
     })
 }
 
 /// The Entra administrator becomes dbo; others need a user with their SID, or one for a group that
 /// the token names.
 fn by_token(server: &Server, catalogue: &Catalogue, token: &str) -> Result<Known, RefusedLogin> {
-    let claims = server.directory.verify(token, &[AUDIENCE]).map_err(|_| refused(TOKEN))?;
+    let claims = server
+        .directory
+        .verify(token, &[AUDIENCE])
+        .map_err(|_| refused(TOKEN))?;
     let state = server.lock();
     let Some(admin) = &state.entra_admin else {
         let mut error = SqlError::login_failed(TOKEN);
-        error.message.push_str(" The server is not currently configured to accept this token.");
+        error
+            .message
+            .push_str(" The server is not currently configured to accept this token.");
         return Err(RefusedLogin(vec![error]));
     };
-    let in_group = |id: &str| claims.groups.iter().any(|group| group.eq_ignore_ascii_case(id));
-    let is_server_admin = admin.sid.eq_ignore_ascii_case(&claims.oid)
-        || (admin.is_group && in_group(&admin.sid));
-    let own = guid_to_sid(claims.appid.as_deref().unwrap_or(&claims.oid)).ok_or_else(|| refused(TOKEN))?;
-    let groups: Vec<[u8; 16]> = claims.groups.iter().filter_map(|id| guid_to_sid(id)).collect();
+    let in_group = |id: &str| {
+        claims
+            .groups
+            .iter()
+            .any(|group| group.eq_ignore_ascii_case(id))
+    };
+    let is_server_admin =
+        admin.sid.eq_ignore_ascii_case(&claims.oid) || (admin.is_group && in_group(&admin.sid));
+    let own = guid_to_sid(claims.appid.as_deref().unwrap_or(&claims.oid))
+        .ok_or_else(|| refused(TOKEN))?;
+    let groups: Vec<[u8; 16]> = claims
+        .groups
+        .iter()
+        .filter_map(|id| guid_to_sid(id))
+        .collect();
     let mut principals = Vec::new();
     if is_server_admin {
         principals.push(DBO);
     } else {
-        let users = catalogue.principals.values().filter(|p| {
-            p.kind == PrincipalType::ExternalUser && has_sid(p.sid.as_deref(), &own)
-        });
+        let users = catalogue
+            .principals
+            .values()
+            .filter(|p| p.kind == PrincipalType::ExternalUser && has_sid(p.sid.as_deref(), &own));
         principals.extend(users.map(|user| user.id));
         let by_group = catalogue.principals.values().filter(|p| {
             p.kind == PrincipalType::ExternalGroup
@@ -234,7 +287,10 @@ fn by_token(server: &Server, catalogue: &Catalogue, token: &str) -> Result<Known
         });
         principals.extend(by_group.map(|user| user.id));
     }
-    let login = state.logins.values().find(|login| login_matches(login, &own, &groups));
+    let login = state
+        .logins
+        .values()
+        .find(|login| login_matches(login, &own, &groups));
     if login.is_some_and(|login| login.disabled) {
         return Err(refused(TOKEN));
     }
@@ -297,9 +353,10 @@ fn enter(
         state_reader: has("##MS_ServerStateReader##"),
     };
     let may_connect = guest || allowed(catalogue, &subject, "CONNECT", Securable::Database);
-    let denied = catalogue.permissions.iter().any(|p| {
-        p.state == State::Deny && p.name == "CONNECT" && subject.ids.contains(&p.grantee)
-    });
+    let denied = catalogue
+        .permissions
+        .iter()
+        .any(|p| p.state == State::Deny && p.name == "CONNECT" && subject.ids.contains(&p.grantee));
     if !subject.ids.is_empty() && may_connect && !denied {
         return Ok(subject);
     }
@@ -320,7 +377,10 @@ mod tests {
 
     #[test]
     fn servers_are_named_by_the_first_label() {
-        assert_eq!(server_label("tcp:Orders-sql.database.localhost,1433"), "orders-sql");
+        assert_eq!(
+            server_label("tcp:Orders-sql.database.localhost,1433"),
+            "orders-sql"
+        );
         assert_eq!(server_label("orders-sql"), "orders-sql");
     }
 }

@@ -15,10 +15,15 @@ use crate::directory::PrincipalKind;
 impl Session {
     fn in_master(&self, statement: &str) -> Result<(), SqlError> {
         if !self.database.is_master() {
-            return Err(SqlError::new(5001, 16, "User must be in the master database."));
+            return Err(SqlError::new(
+                5001,
+                16,
+                "User must be in the master database.",
+            ));
         }
         if !self.alone {
-            let message = format!("The {statement} statement must be the only statement in the batch.");
+            let message =
+                format!("The {statement} statement must be the only statement in the batch.");
             return Err(SqlError::new(40530, 16, message));
         }
         Ok(())
@@ -53,20 +58,34 @@ impl Session {
         let (kind, sid, password) = match source {
             Source::Password(password) => (LoginType::Sql, sid, Some(Password::new(password))),
             Source::Sid { sid, group } => {
-                let kind = if *group { LoginType::ExternalGroup } else { LoginType::External };
+                let kind = if *group {
+                    LoginType::ExternalGroup
+                } else {
+                    LoginType::External
+                };
                 (kind, Some(sid.clone()), None)
             }
             Source::External { object_id } => {
                 let found = self.external(name, object_id.as_deref())?;
                 let group = found.kind == PrincipalKind::Group;
-                let kind = if group { LoginType::ExternalGroup } else { LoginType::External };
-                let sid = found_sid(&found).ok_or_else(|| SqlError::cannot("find", "login", name))?;
+                let kind = if group {
+                    LoginType::ExternalGroup
+                } else {
+                    LoginType::External
+                };
+                let sid =
+                    found_sid(&found).ok_or_else(|| SqlError::cannot("find", "login", name))?;
                 (kind, Some(sid), None)
             }
             _ => return Err(SqlError::syntax("LOGIN")),
         };
         let mut state = self.server.lock();
-        if sid.is_some() && state.logins.values().any(|login| Some(&login.sid) == sid.as_ref()) {
+        if sid.is_some()
+            && state
+                .logins
+                .values()
+                .any(|login| Some(&login.sid) == sid.as_ref())
+        {
             return exists(name);
         }
         state.add_login(|id| Login {
@@ -106,7 +125,9 @@ impl Session {
             let message = format!("The server principal '{new}' already exists.");
             return Err(SqlError::new(15025, 16, message));
         }
-        let Some(login) = state.logins.get_mut(&id) else { return Err(cannot()) };
+        let Some(login) = state.logins.get_mut(&id) else {
+            return Err(cannot());
+        };
         match change {
             LoginChange::Enable(on) => login.disabled = !on,
             LoginChange::Password(password) => login.password = Some(Password::new(password)),
@@ -123,9 +144,12 @@ impl Session {
         let mut state = self.server.lock();
         let cannot = || SqlError::cannot("drop", "login", name);
         let login = state.login(name).map(|login| (login.id, login.sid.clone()));
-        let (id, sid) = login.filter(|(id, _)| manages && *id != ADMIN).ok_or_else(cannot)?;
+        let (id, sid) = login
+            .filter(|(id, _)| manages && *id != ADMIN)
+            .ok_or_else(cannot)?;
         if state.sessions.values().any(|session| session.sid == sid) {
-            let message = format!("Could not drop login '{name}' as the user is currently logged in.");
+            let message =
+                format!("Could not drop login '{name}' as the user is currently logged in.");
             return Err(SqlError::new(15434, 16, message));
         }
         state.logins.remove(&id);
@@ -142,7 +166,10 @@ impl Session {
         self.in_master("ALTER SERVER ROLE")?;
         let cannot = || SqlError::cannot("alter", "server role", name);
         let role = SERVER_ROLES.iter().find(|(_, known)| same(known, name));
-        let role = role.filter(|_| self.subject().is_dbo()).ok_or_else(cannot)?.0;
+        let role = role
+            .filter(|_| self.subject().is_dbo())
+            .ok_or_else(cannot)?
+            .0;
         let mut state = self.server.lock();
         let member = |verb: &str, member: &str, state: &super::server::ServerState| {
             let found = state.login(member).map(|login| login.id);

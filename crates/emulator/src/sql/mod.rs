@@ -8,6 +8,7 @@
 
 mod ast;
 mod catalogue;
+mod clauses;
 mod database;
 mod ddl;
 mod dml;
@@ -15,6 +16,7 @@ mod error;
 mod exec;
 mod expression;
 mod functions;
+mod functions_text;
 mod grants;
 mod lexer;
 mod login;
@@ -22,6 +24,7 @@ mod logins;
 mod parse;
 mod parse_ddl;
 mod parse_security;
+mod parser;
 mod permissions;
 mod policies;
 mod principals;
@@ -30,9 +33,11 @@ mod query;
 mod rewrite;
 mod server;
 mod session;
+mod tables;
 mod time;
 mod value;
 mod views;
+mod views_objects;
 mod views_server;
 
 use std::collections::BTreeMap;
@@ -62,7 +67,11 @@ pub struct Sql {
 
 impl Sql {
     pub fn new(directory: Directory, clock: Clock) -> Self {
-        Self { directory, clock, servers: Arc::default() }
+        Self {
+            directory,
+            clock,
+            servers: Arc::default(),
+        }
     }
 
     /// Adds a logical server with its `master` database and its administrator's login. A server
@@ -101,7 +110,9 @@ impl Sql {
 
     /// The databases of a server, `master` first.
     pub fn databases(&self, server: &str) -> Vec<String> {
-        self.server(server).map(|server| server.database_names()).unwrap_or_default()
+        self.server(server)
+            .map(|server| server.database_names())
+            .unwrap_or_default()
     }
 
     /// Sets or removes the Entra administrator. Without one no token is accepted.
@@ -129,7 +140,9 @@ impl Sql {
     /// Runs a script as the server's administrator: batches between lines that say `GO`. The first
     /// error ends it.
     pub fn run_script(&self, server: &str, database: &str, script: &str) -> Result<(), SqlError> {
-        let server = self.server(server).ok_or_else(|| SqlError::cannot_open(database))?;
+        let server = self
+            .server(server)
+            .ok_or_else(|| SqlError::cannot_open(database))?;
         let mut session = login::administrator(&server, database)?;
         for batch in batches(script) {
             for reply in session.run_now(&batch) {

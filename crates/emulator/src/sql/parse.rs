@@ -1,19 +1,11 @@
 //! A batch into statements: control flow, queries, transactions, calls.
 //!
-//! T-SQL needs no semicolons, so a query ends where a word stands that can only start another
-//! statement. The whole batch is parsed before any of it runs, as on the server.
+//! The whole batch is parsed before any of it runs, as on the server.
 
 use super::ast::{Argument, Exec, Name, Parameter, Statement, Tokens};
 use super::error::SqlError;
 use super::lexer::{Lexed, Token, lex};
-use super::value::ColumnType;
-
-/// Words that start a statement and never continue one.
-const STARTERS: &[&str] = &[
-    "ALTER", "BEGIN", "COMMIT", "CREATE", "DECLARE", "DELETE", "DENY", "DROP", "ELSE", "END",
-    "EXEC", "EXECUTE", "GRANT", "IF", "INSERT", "MERGE", "PRINT", "RAISERROR", "RETURN", "REVERT",
-    "REVOKE", "ROLLBACK", "SAVE", "THROW", "TRUNCATE", "UPDATE", "USE", "WHILE",
-];
+use super::parser::{Parser, STARTERS, split};
 
 /// Parses a whole batch.
 pub fn parse(source: &str) -> Result<Vec<Statement>, SqlError> {
@@ -53,250 +45,7 @@ pub fn parse_procedure(source: &str) -> Result<(Vec<Parameter>, Vec<Statement>),
     Ok((parameters, body))
 }
 
-pub(super) struct Parser<'a> {
-    pub source: &'a str,
-    tokens: &'a [Lexed],
-    at: usize,
-}
-
-impl<'a> Parser<'a> {
-    pub fn new(source: &'a str, tokens: &'a [Lexed]) -> Self {
-        Self { source, tokens, at: 0 }
-    }
-
-    pub fn peek(&self) -> Option<&'a Lexed> {
-        self.tokens.get(self.at)
-    }
-
-    pub fn ahead(&self, ahead: usize) -> Option<&'a Lexed> {
-        self.tokens.get(self.at + ahead)
-    }
-
-    pub fn advance(&mut self) -> Option<&'a Lexed> {
-        let token = self.tokens.get(self.at);
-        self.at += usize::from(token.is_some());
-        token
-    }
-
-    pub fn at_word(&self, word: &str) -> bool {
-        self.peek().is_some_and(|token| token.is_word(word))
-    }
-
-    pub fn at_symbol(&self, symbol: &str) -> bool {
-        self.peek().is_some_and(|token| token.is(symbol))
-    }
-
-    /// Takes these words, when all of them come next.
-    pub fn words(&mut self, words: &str) -> bool {
-        let all = words.split(' ').enumerate();
-        let mut count = 0;
-        for (ahead, word) in all {
-            if !self.ahead(ahead).is_some_and(|token| token.is_word(word)) {
-                return false;
-            }
-            count += 1;
-        }
-        self.at += count;
-        true
-    }
-
-    pub fn symbol(&mut self, symbol: &str) -> bool {
-        let found = self.at_symbol(symbol);
-        self.at += usize::from(found);
-        found
-    }
-
-    pub fn expect(&mut self, words: &str) -> Result<(), SqlError> {
-        if self.words(words) { Ok(()) } else { Err(self.unexpected()) }
-    }
-
-    pub fn expect_symbol(&mut self, symbol: &str) -> Result<(), SqlError> {
-        if self.symbol(symbol) { Ok(()) } else { Err(self.unexpected()) }
-    }
-
-    /// 102 at the token that comes next.
-    pub fn unexpected(&self) -> SqlError {
-        match self.peek().or(self.tokens.last()) {
-            Some(token) => SqlError::syntax(&super::parse_ddl::to_text(std::slice::from_ref(token))),
-            None => SqlError::syntax(""),
-        }
-    }
-
-    pub fn identifier(&mut self) -> Result<String, SqlError> {
-        match self.peek().and_then(Lexed::name) {
-            Some(name) => {
-                self.at += 1;
-                Ok(name.to_owned())
-            }
-            None => Err(self.unexpected()),
-        }
-    }
-
-    /// `a`, `a.b`, `a..b`, `a.b.c`.
-    pub fn name(&mut self) -> Result<Name, SqlError> {
-        let mut parts = vec![self.identifier()?];
-        while self.symbol(".") {
-            parts.push(if self.at_symbol(".") { "dbo".to_owned() } else { self.identifier()? });
-        }
-        Ok(Name(parts))
-    }
-
-    pub fn names(&mut self) -> Result<Vec<Name>, SqlError> {
-        let mut names = vec![self.name()?];
-        while self.symbol(",") {
-            names.push(self.name()?);
-        }
-        Ok(names)
-    }
-
-    pub fn text(&mut self) -> Result<String, SqlError> {
-        match self.peek().map(|token| &token.token) {
-            Some(Token::Text(text)) => {
-                self.at += 1;
-                Ok(text.clone())
-            }
-            _ => Err(self.unexpected()),
-        }
-    }
-
-    pub fn binary(&mut self) -> Result<Vec<u8>, SqlError> {
-        match self.peek().map(|token| &token.token) {
-            Some(Token::Binary(bytes)) => {
-                self.at += 1;
-                Ok(bytes.clone())
-            }
-            _ => Err(self.unexpected()),
-        }
-    }
-
-    fn variable(&mut self) -> Result<String, SqlError> {
-        match self.peek().map(|token| &token.token) {
-            Some(Token::Variable(name)) => {
-                self.at += 1;
-                Ok(name.clone())
-            }
-            _ => Err(self.unexpected()),
-        }
-    }
-
-    /// A type, such as `nvarchar(max)` or `[dbo].[x]`, which is refused.
-    pub fn column_type(&mut self) -> Result<ColumnType, SqlError> {
-        let name = self.name()?;
-        let mut args = Vec::new();
-        if self.symbol("(") {
-            loop {
-                match self.advance().map(|token| &token.token) {
-                    Some(Token::Number(n)) => args.push(n.parse().unwrap_or(1)),
-                    Some(Token::Word(w)) if w.eq_ignore_ascii_case("max") => args.push(-1),
-                    _ => return Err(self.unexpected()),
-                }
-                if !self.symbol(",") {
-                    break;
-                }
-            }
-            self.expect_symbol(")")?;
-        }
-        ColumnType::parse(name.last(), &args).ok_or_else(|| {
-            let message = format!("Cannot find data type {}.", name.dotted());
-            SqlError::new(2715, 16, message)
-        })
-    }
-
-    /// The tokens inside the parenthesis that comes next.
-    pub fn parenthesised(&mut self) -> Result<Tokens, SqlError> {
-        self.expect_symbol("(")?;
-        let start = self.at;
-        let mut depth = 1;
-        while let Some(token) = self.advance() {
-            if token.is("(") {
-                depth += 1;
-            } else if token.is(")") {
-                depth -= 1;
-                if depth == 0 {
-                    return Ok(self.tokens[start..self.at - 1].to_vec());
-                }
-            }
-        }
-        Err(self.unexpected())
-    }
-
-    /// The tokens up to the end of the statement, or up to a token at this depth that `stop` takes.
-    pub fn until(&mut self, stop: impl Fn(&Lexed) -> bool) -> Tokens {
-        self.scan(self.at, stop)
-    }
-
-    /// The tokens of the statement that began at `start`, up to where it ends or `stop` says so.
-    fn scan(&mut self, start: usize, stop: impl Fn(&Lexed) -> bool) -> Tokens {
-        let (mut depth, mut cases) = (0_i32, 0_i32);
-        while let Some(token) = self.peek() {
-            if depth == 0 {
-                if token.is(";") || (cases == 0 && stop(token)) {
-                    break;
-                }
-                if token.is_word("CASE") {
-                    cases += 1;
-                } else if token.is_word("END") && cases > 0 {
-                    cases -= 1;
-                } else if cases == 0 && self.starts_statement(start) {
-                    break;
-                }
-            }
-            match token.token {
-                Token::Symbol("(") => depth += 1,
-                Token::Symbol(")") if depth == 0 => break,
-                Token::Symbol(")") => depth -= 1,
-                _ => {}
-            }
-            self.at += 1;
-        }
-        self.tokens[start..self.at].to_vec()
-    }
-
-    /// Whether the next word starts another statement than the one that began at `start`.
-    fn starts_statement(&self, start: usize) -> bool {
-        let Some(word) = self.peek().and_then(Lexed::upper) else { return false };
-        let previous = self.at.checked_sub(1).filter(|at| *at >= start).map(|at| &self.tokens[at]);
-        let after = |words: &[&str]| {
-            previous.and_then(Lexed::upper).is_some_and(|p| words.contains(&p.as_str()))
-        };
-        if previous.is_some_and(|token| token.is(".")) || after(&["AS"]) {
-            return false;
-        }
-        match word.as_str() {
-            "UPDATE" | "DELETE" => !after(&["FOR", "ON", "AFTER", "BEFORE"]),
-            "SELECT" => {
-                previous.is_some()
-                    && !after(&["UNION", "ALL", "EXCEPT", "INTERSECT"])
-                    && !self.select_belongs(start)
-            }
-            "SET" => !self.set_belongs(start),
-            word => STARTERS.contains(&word),
-        }
-    }
-
-    /// The SELECT that feeds an INSERT, or that follows CTEs, belongs to the statement.
-    fn select_belongs(&self, start: usize) -> bool {
-        let so_far = &self.tokens[start..self.at];
-        let mut depth = 0;
-        let selects = so_far.iter().filter(|token| {
-            match token.token {
-                Token::Symbol("(") => depth += 1,
-                Token::Symbol(")") => depth -= 1,
-                _ => {}
-            }
-            depth == 0 && token.is_word("SELECT")
-        });
-        let opens = |word| so_far.first().is_some_and(|token| token.is_word(word));
-        let values = so_far.iter().any(|token| token.is_word("VALUES"));
-        selects.count() == 0 && ((opens("INSERT") && !values) || opens("WITH"))
-    }
-
-    fn set_belongs(&self, start: usize) -> bool {
-        let so_far = &self.tokens[start..self.at];
-        let updates = so_far.iter().any(|token| token.is_word("UPDATE"));
-        updates && !so_far.iter().any(|token| token.is_word("SET"))
-    }
-
+impl Parser<'_> {
     fn rest(&mut self) -> Tokens {
         self.until(|_| false)
     }
@@ -305,7 +54,11 @@ impl<'a> Parser<'a> {
     fn condition(&mut self) -> Result<Tokens, SqlError> {
         let start = self.at;
         let tokens = self.until(|token| token.is_word("SELECT") || token.is_word("SET"));
-        if self.at == start { Err(self.unexpected()) } else { Ok(tokens) }
+        if self.at == start {
+            Err(self.unexpected())
+        } else {
+            Ok(tokens)
+        }
     }
 
     pub fn skip_semicolons(&mut self) -> bool {
@@ -315,9 +68,15 @@ impl<'a> Parser<'a> {
 
     pub fn statement(&mut self) -> Result<Statement, SqlError> {
         while self.symbol(";") {}
-        let Some(token) = self.peek() else { return Err(self.unexpected()) };
+        let Some(token) = self.peek() else {
+            return Err(self.unexpected());
+        };
         let Some(word) = token.upper() else {
-            return if token.is("(") { Ok(Statement::Query(self.rest())) } else { self.call() };
+            return if token.is("(") {
+                Ok(Statement::Query(self.rest()))
+            } else {
+                self.call()
+            };
         };
         match word.as_str() {
             "SELECT" | "WITH" => Ok(Statement::Query(self.whole())),
@@ -334,7 +93,10 @@ impl<'a> Parser<'a> {
             "WHILE" => {
                 self.at += 1;
                 let condition = self.condition()?;
-                Ok(Statement::While { condition, body: Box::new(self.statement()?) })
+                Ok(Statement::While {
+                    condition,
+                    body: Box::new(self.statement()?),
+                })
             }
             "BEGIN" => self.begin(),
             "COMMIT" | "ROLLBACK" => {
@@ -342,7 +104,11 @@ impl<'a> Parser<'a> {
                 let _ = self.words("TRANSACTION") || self.words("TRAN") || self.words("WORK");
                 self.transaction_name();
                 let commit = word == "COMMIT";
-                Ok(if commit { Statement::Commit } else { Statement::Rollback })
+                Ok(if commit {
+                    Statement::Commit
+                } else {
+                    Statement::Rollback
+                })
             }
             "PRINT" => {
                 self.at += 1;
@@ -357,7 +123,9 @@ impl<'a> Parser<'a> {
             "RETURN" => {
                 self.at += 1;
                 let value = self.until(|token| token.is_word("SELECT"));
-                Ok(Statement::Return(Some(value).filter(|tokens| !tokens.is_empty())))
+                Ok(Statement::Return(
+                    Some(value).filter(|tokens| !tokens.is_empty()),
+                ))
             }
             "EXEC" | "EXECUTE" => self.exec(),
             "REVERT" => {
@@ -386,7 +154,10 @@ impl<'a> Parser<'a> {
         if let Some(Token::Variable(name)) = self.peek().map(|token| &token.token) {
             self.at += 1;
             self.expect_symbol("=")?;
-            return Ok(Statement::SetVariable(name.clone(), self.rest_of_expression()));
+            return Ok(Statement::SetVariable(
+                name.clone(),
+                self.rest_of_expression(),
+            ));
         }
         Ok(Statement::SetOption(self.rest_of_expression()))
     }
@@ -403,9 +174,9 @@ impl<'a> Parser<'a> {
             let name = self.variable()?;
             let _ = self.words("AS");
             let ty = self.column_type()?;
-            let value = self.symbol("=").then(|| {
-                self.until(|t| t.is(",") || t.is_word("SELECT") || t.is_word("SET"))
-            });
+            let value = self
+                .symbol("=")
+                .then(|| self.until(|t| t.is(",") || t.is_word("SELECT") || t.is_word("SET")));
             variables.push((name, ty, value));
             if !self.symbol(",") {
                 return Ok(Statement::Declare(variables));
@@ -420,9 +191,16 @@ impl<'a> Parser<'a> {
         while self.at_symbol(";") && self.ahead(1).is_some_and(|t| t.is_word("ELSE")) {
             self.at += 1;
         }
-        let otherwise =
-            if self.words("ELSE") { Some(Box::new(self.statement()?)) } else { None };
-        Ok(Statement::If { condition, then, otherwise })
+        let otherwise = if self.words("ELSE") {
+            Some(Box::new(self.statement()?))
+        } else {
+            None
+        };
+        Ok(Statement::If {
+            condition,
+            then,
+            otherwise,
+        })
     }
 
     fn begin(&mut self) -> Result<Statement, SqlError> {
@@ -435,7 +213,10 @@ impl<'a> Parser<'a> {
             let body = self.block("TRY")?;
             let _ = self.symbol(";");
             self.expect("BEGIN CATCH")?;
-            return Ok(Statement::Try { body, handler: self.block("CATCH")? });
+            return Ok(Statement::Try {
+                body,
+                handler: self.block("CATCH")?,
+            });
         }
         self.block("").map(Statement::Block)
     }
@@ -463,7 +244,8 @@ impl<'a> Parser<'a> {
             Token::Quoted(_) | Token::Variable(_) => true,
             Token::Word(word) => {
                 let word = word.to_ascii_uppercase();
-                !STARTERS.contains(&word.as_str()) && !matches!(word.as_str(), "SELECT" | "SET" | "WITH")
+                !STARTERS.contains(&word.as_str())
+                    && !matches!(word.as_str(), "SELECT" | "SET" | "WITH")
             }
             _ => false,
         });
@@ -514,7 +296,9 @@ impl<'a> Parser<'a> {
                 _ => None,
             };
             let mut value = self.until(|t| t.is(",") || t.is_word("SELECT") || t.is_word("SET"));
-            let marked = value.last().is_some_and(|t| t.is_word("OUTPUT") || t.is_word("OUT"));
+            let marked = value
+                .last()
+                .is_some_and(|t| t.is_word("OUTPUT") || t.is_word("OUT"));
             let output = match value.first().map(|t| t.token.clone()) {
                 Some(Token::Variable(variable)) if marked => Some(variable),
                 _ => None,
@@ -525,12 +309,19 @@ impl<'a> Parser<'a> {
             if value.is_empty() {
                 return Err(self.unexpected());
             }
-            arguments.push(Argument { name, value, output });
+            arguments.push(Argument {
+                name,
+                value,
+                output,
+            });
             if !self.symbol(",") {
                 break;
             }
         }
-        Ok(Statement::Exec(Exec { procedure, arguments }))
+        Ok(Statement::Exec(Exec {
+            procedure,
+            arguments,
+        }))
     }
 
     fn starts_other(&self) -> bool {
@@ -548,12 +339,20 @@ impl<'a> Parser<'a> {
             let ty = self.column_type()?;
             let default = self.symbol("=").then(|| {
                 self.until(|t| {
-                    t.is(",") || ["AS", "OUTPUT", "OUT", "READONLY"].iter().any(|w| t.is_word(w))
+                    t.is(",")
+                        || ["AS", "OUTPUT", "OUT", "READONLY"]
+                            .iter()
+                            .any(|w| t.is_word(w))
                 })
             });
             let output = self.words("OUTPUT") || self.words("OUT");
             let _ = self.words("READONLY");
-            parameters.push(Parameter { name, ty, default, output });
+            parameters.push(Parameter {
+                name,
+                ty,
+                default,
+                output,
+            });
             if !self.symbol(",") {
                 return Ok(parameters);
             }
@@ -595,25 +394,6 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Splits at a symbol outside parentheses.
-pub fn split(tokens: &[Lexed], symbol: &str) -> Vec<Tokens> {
-    let mut parts = vec![Vec::new()];
-    let mut depth = 0;
-    for token in tokens {
-        match token.token {
-            Token::Symbol("(") => depth += 1,
-            Token::Symbol(")") => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 && token.is(symbol) {
-            parts.push(Vec::new());
-        } else if let Some(part) = parts.last_mut() {
-            part.push(token.clone());
-        }
-    }
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -625,10 +405,22 @@ mod tests {
     #[test]
     fn statements_need_no_semicolons() {
         assert_eq!(count("select 1 select 2 insert t values (1) select 3"), 4);
-        assert_eq!(count("insert into t (a) select a from u update t set a = 1 where b = 2"), 2);
-        assert_eq!(count("with c as (select 1 as x) select x from c union all select 2"), 1);
-        assert_eq!(count("set nocount on\nset xact_abort on\nselect case when 1=1 then 2 end"), 3);
-        assert_eq!(count("select 1 from t with (nolock) where a in (select b from c)"), 1);
+        assert_eq!(
+            count("insert into t (a) select a from u update t set a = 1 where b = 2"),
+            2
+        );
+        assert_eq!(
+            count("with c as (select 1 as x) select x from c union all select 2"),
+            1
+        );
+        assert_eq!(
+            count("set nocount on\nset xact_abort on\nselect case when 1=1 then 2 end"),
+            3
+        );
+        assert_eq!(
+            count("select 1 from t with (nolock) where a in (select b from c)"),
+            1
+        );
     }
 
     #[test]
@@ -640,7 +432,13 @@ mod tests {
         )
         .unwrap();
         assert_eq!(statements.len(), 2);
-        assert!(matches!(statements[0], Statement::If { otherwise: Some(_), .. }));
+        assert!(matches!(
+            statements[0],
+            Statement::If {
+                otherwise: Some(_),
+                ..
+            }
+        ));
         assert!(matches!(&statements[1], Statement::Try { body, handler }
             if body.len() == 2 && handler.len() == 2));
     }

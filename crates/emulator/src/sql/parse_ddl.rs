@@ -3,7 +3,7 @@
 use super::ast::{ColumnDefinition, Ddl, PredicateDefinition, Procedure, Tokens};
 use super::error::SqlError;
 use super::lexer::{Lexed, Token};
-use super::parse::{Parser, split};
+use super::parser::{Parser, split};
 
 impl Parser<'_> {
     /// Everything that CREATE, ALTER and DROP can begin besides security.
@@ -14,7 +14,10 @@ impl Parser<'_> {
         }
         if self.words("DROP SCHEMA") {
             let if_exists = self.words("IF EXISTS");
-            return Ok(Ddl::DropSchema { name: self.identifier()?, if_exists });
+            return Ok(Ddl::DropSchema {
+                name: self.identifier()?,
+                if_exists,
+            });
         }
         if self.words("CREATE TABLE") {
             return self.create_table();
@@ -24,7 +27,10 @@ impl Parser<'_> {
         }
         if self.words("DROP TABLE") {
             let if_exists = self.words("IF EXISTS");
-            return Ok(Ddl::DropTable { names: self.names()?, if_exists });
+            return Ok(Ddl::DropTable {
+                names: self.names()?,
+                if_exists,
+            });
         }
         if self.words("CREATE SECURITY POLICY") {
             return self.create_policy();
@@ -52,15 +58,25 @@ impl Parser<'_> {
 
     fn create_schema(&mut self) -> Result<Ddl, SqlError> {
         if let Some(owner) = self.authorization()? {
-            return Ok(Ddl::CreateSchema { name: owner.clone(), owner: Some(owner) });
+            return Ok(Ddl::CreateSchema {
+                name: owner.clone(),
+                owner: Some(owner),
+            });
         }
         let name = self.identifier()?;
-        Ok(Ddl::CreateSchema { name, owner: self.authorization()? })
+        Ok(Ddl::CreateSchema {
+            name,
+            owner: self.authorization()?,
+        })
     }
 
     fn drop_module(&mut self, kind: &'static str) -> Result<Ddl, SqlError> {
         let if_exists = self.words("IF EXISTS");
-        Ok(Ddl::DropModule { kind, names: self.names()?, if_exists })
+        Ok(Ddl::DropModule {
+            kind,
+            names: self.names()?,
+            if_exists,
+        })
     }
 
     fn create_table(&mut self) -> Result<Ddl, SqlError> {
@@ -77,7 +93,11 @@ impl Parser<'_> {
                 _ => columns.push(self.column(&item)?),
             }
         }
-        Ok(Ddl::CreateTable { name, columns, constraints })
+        Ok(Ddl::CreateTable {
+            name,
+            columns,
+            constraints,
+        })
     }
 
     fn column(&self, tokens: &[Lexed]) -> Result<ColumnDefinition, SqlError> {
@@ -95,14 +115,24 @@ impl Parser<'_> {
                 continue;
             }
             if parser.words("COLLATE") || parser.words("MASKED WITH") {
-                if parser.at_symbol("(") { drop(parser.parenthesised()?) } else { parser.advance(); }
+                if parser.at_symbol("(") {
+                    drop(parser.parenthesised()?)
+                } else {
+                    parser.advance();
+                }
                 continue;
             }
             not_null |= parser.at_word("NOT") || parser.at_word("PRIMARY");
             constraints.push(token.clone());
             parser.advance();
         }
-        Ok(ColumnDefinition { name, ty, identity, not_null, constraints })
+        Ok(ColumnDefinition {
+            name,
+            ty,
+            identity,
+            not_null,
+            constraints,
+        })
     }
 
     fn alter_table(&mut self) -> Result<Ddl, SqlError> {
@@ -114,13 +144,22 @@ impl Parser<'_> {
             return Err(SqlError::unsupported("ALTER TABLE ADD CONSTRAINT"));
         }
         let tokens = self.until(|_| false);
-        Ok(Ddl::AddColumn { table, column: self.column(&tokens)? })
+        Ok(Ddl::AddColumn {
+            table,
+            column: self.column(&tokens)?,
+        })
     }
 
     fn create_index(&mut self) -> Result<Option<Ddl>, SqlError> {
         let mut unique = false;
-        let forms = ["", "UNIQUE ", "CLUSTERED ", "NONCLUSTERED ", "UNIQUE CLUSTERED ",
-            "UNIQUE NONCLUSTERED "];
+        let forms = [
+            "",
+            "UNIQUE ",
+            "CLUSTERED ",
+            "NONCLUSTERED ",
+            "UNIQUE CLUSTERED ",
+            "UNIQUE NONCLUSTERED ",
+        ];
         let found = forms.iter().any(|form| {
             unique = form.starts_with("UNIQUE");
             self.words(&format!("CREATE {form}INDEX"))
@@ -133,7 +172,12 @@ impl Parser<'_> {
         let table = self.name()?;
         let columns = self.parenthesised()?;
         self.until(|_| false);
-        Ok(Some(Ddl::CreateIndex { unique, name, table, columns }))
+        Ok(Some(Ddl::CreateIndex {
+            unique,
+            name,
+            table,
+            columns,
+        }))
     }
 
     /// `CREATE [OR ALTER] VIEW | PROCEDURE | FUNCTION`; the rest of the batch is its body.
@@ -144,7 +188,11 @@ impl Parser<'_> {
             // Parsed now so that a mistake shows when the procedure is created.
             let text = self.module_text(start);
             super::parse::parse_procedure(&text)?;
-            return Ok(Ddl::CreateProcedure(Procedure { name, text, replace }));
+            return Ok(Ddl::CreateProcedure(Procedure {
+                name,
+                text,
+                replace,
+            }));
         }
         if is(self, "VIEW") {
             let replace = self.create_or_alter()?;
@@ -162,7 +210,12 @@ impl Parser<'_> {
                 query.pop();
             }
             let text = self.module_text(start);
-            return Ok(Ddl::CreateView { name, query, text, replace });
+            return Ok(Ddl::CreateView {
+                name,
+                query,
+                text,
+                replace,
+            });
         }
         if is(self, "FUNCTION") {
             let replace = self.create_or_alter()?;
@@ -171,7 +224,12 @@ impl Parser<'_> {
             self.parenthesised()?;
             self.expect("RETURNS")?;
             let inline = self.at_word("TABLE");
-            return Ok(Ddl::CreateFunction { name, text: self.module_text(start), inline, replace });
+            return Ok(Ddl::CreateFunction {
+                name,
+                text: self.module_text(start),
+                inline,
+                replace,
+            });
         }
         Err(self.unexpected())
     }
@@ -196,7 +254,11 @@ impl Parser<'_> {
         }
         let enabled = self.policy_state()?.unwrap_or(true);
         if self.words("NOT FOR REPLICATION") || !predicates.is_empty() {
-            return Ok(Ddl::CreatePolicy { name, predicates, enabled });
+            return Ok(Ddl::CreatePolicy {
+                name,
+                predicates,
+                enabled,
+            });
         }
         Err(self.unexpected())
     }
@@ -221,7 +283,12 @@ impl Parser<'_> {
             let _ = self.symbol(",");
         }
         let enabled = self.policy_state()?;
-        Ok(Ddl::AlterPolicy { name, add, drop, enabled })
+        Ok(Ddl::AlterPolicy {
+            name,
+            add,
+            drop,
+            enabled,
+        })
     }
 
     fn predicate(&mut self) -> Result<PredicateDefinition, SqlError> {
@@ -233,11 +300,21 @@ impl Parser<'_> {
         let function = self.until(|token| token.is_word("ON"));
         self.expect("ON")?;
         let target = self.name()?;
-        let operation = ["AFTER INSERT", "AFTER UPDATE", "BEFORE UPDATE", "BEFORE DELETE"]
-            .iter()
-            .find(|words| self.words(words))
-            .map(|words| (*words).to_owned());
-        Ok(PredicateDefinition { block, function, target, operation })
+        let operation = [
+            "AFTER INSERT",
+            "AFTER UPDATE",
+            "BEFORE UPDATE",
+            "BEFORE DELETE",
+        ]
+        .iter()
+        .find(|words| self.words(words))
+        .map(|words| (*words).to_owned());
+        Ok(PredicateDefinition {
+            block,
+            function,
+            target,
+            operation,
+        })
     }
 
     /// `WITH (STATE = ON | OFF, SCHEMABINDING = …)`.
@@ -263,7 +340,11 @@ impl Parser<'_> {
     /// The word that names the kind of module in `CREATE [OR ALTER] kind`.
     fn module_kind(&self) -> Option<String> {
         let second = self.ahead(1)?;
-        let kind = if second.is_word("OR") { self.ahead(3)? } else { second };
+        let kind = if second.is_word("OR") {
+            self.ahead(3)?
+        } else {
+            second
+        };
         kind.upper()
     }
 }
@@ -281,8 +362,7 @@ pub fn to_text(tokens: &[Lexed]) -> String {
             Token::Global(name) => format!("@@{name}"),
             Token::Symbol(symbol) => (*symbol).to_owned(),
         };
-        let tight = matches!(written.as_str(), "." | "(" | ")" | ",")
-            || text.ends_with(['.', '(']);
+        let tight = matches!(written.as_str(), "." | "(" | ")" | ",") || text.ends_with(['.', '(']);
         if !text.is_empty() && !tight {
             text.push(' ');
         }

@@ -5,7 +5,7 @@ use super::ast::{
     Verb,
 };
 use super::error::SqlError;
-use super::parse::Parser;
+use super::parser::Parser;
 
 impl Parser<'_> {
     /// A statement that begins with CREATE, ALTER, DROP, GRANT, DENY or REVOKE.
@@ -20,31 +20,54 @@ impl Parser<'_> {
         Ok(Some(if self.words("CREATE USER") {
             self.create_user()?
         } else if self.words("ALTER USER") {
-            Security::AlterUser { name: self.identifier()?, options: self.user_options()? }
+            Security::AlterUser {
+                name: self.identifier()?,
+                options: self.user_options()?,
+            }
         } else if self.words("DROP USER") {
             let if_exists = self.words("IF EXISTS");
-            Security::DropUser { name: self.identifier()?, if_exists }
+            Security::DropUser {
+                name: self.identifier()?,
+                if_exists,
+            }
         } else if self.words("CREATE ROLE") {
             let name = self.identifier()?;
-            Security::CreateRole { name, owner: self.authorization()? }
+            Security::CreateRole {
+                name,
+                owner: self.authorization()?,
+            }
         } else if self.words("ALTER ROLE") {
-            Security::AlterRole { name: self.identifier()?, change: self.role_change()? }
+            Security::AlterRole {
+                name: self.identifier()?,
+                change: self.role_change()?,
+            }
         } else if self.words("DROP ROLE") {
             let if_exists = self.words("IF EXISTS");
-            Security::DropRole { name: self.identifier()?, if_exists }
+            Security::DropRole {
+                name: self.identifier()?,
+                if_exists,
+            }
         } else if self.words("ALTER SERVER ROLE") {
-            Security::AlterServerRole { name: self.identifier()?, change: self.role_change()? }
+            Security::AlterServerRole {
+                name: self.identifier()?,
+                change: self.role_change()?,
+            }
         } else if self.words("CREATE LOGIN") {
             self.create_login()?
         } else if self.words("ALTER LOGIN") {
             self.alter_login()?
         } else if self.words("DROP LOGIN") {
-            Security::DropLogin { name: self.identifier()? }
+            Security::DropLogin {
+                name: self.identifier()?,
+            }
         } else if self.words("ALTER AUTHORIZATION") {
             self.expect("ON")?;
             let on = self.on()?;
             self.expect("TO")?;
-            Security::AlterAuthorization { on, to: self.identifier()? }
+            Security::AlterAuthorization {
+                on,
+                to: self.identifier()?,
+            }
         } else if self.words("GRANT") {
             self.permission(Verb::Grant)?
         } else if self.words("DENY") {
@@ -58,7 +81,11 @@ impl Parser<'_> {
 
     /// `AUTHORIZATION x`, when it is there.
     pub fn authorization(&mut self) -> Result<Option<String>, SqlError> {
-        if self.words("AUTHORIZATION") { self.identifier().map(Some) } else { Ok(None) }
+        if self.words("AUTHORIZATION") {
+            self.identifier().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     fn create_user(&mut self) -> Result<Security, SqlError> {
@@ -84,7 +111,9 @@ impl Parser<'_> {
                 } else if self.option("TYPE")? {
                     group = Some(self.external_type()?);
                 } else if self.option("OBJECT_ID")? {
-                    source = Source::External { object_id: Some(self.text()?) };
+                    source = Source::External {
+                        object_id: Some(self.text()?),
+                    };
                 } else if self.option("DEFAULT_LANGUAGE")?
                     || self.option("ALLOW_ENCRYPTED_VALUE_MODIFICATIONS")?
                 {
@@ -104,7 +133,11 @@ impl Parser<'_> {
                 _ => return Err(self.unexpected()),
             }
         }
-        Ok(Security::CreateUser { name, source, default_schema })
+        Ok(Security::CreateUser {
+            name,
+            source,
+            default_schema,
+        })
     }
 
     /// `E` or `X`.
@@ -179,7 +212,9 @@ impl Parser<'_> {
                 } else if self.option("TYPE")? {
                     group = self.external_type()?;
                 } else if self.option("OBJECT_ID")? {
-                    source = Source::External { object_id: Some(self.text()?) };
+                    source = Source::External {
+                        object_id: Some(self.text()?),
+                    };
                 } else if self.option("DEFAULT_DATABASE")? || self.option("DEFAULT_LANGUAGE")? {
                     self.advance();
                 } else {
@@ -190,7 +225,10 @@ impl Parser<'_> {
                 }
             }
             if let (true, Some(sid)) = (external, &sid) {
-                source = Source::Sid { sid: sid.clone(), group };
+                source = Source::Sid {
+                    sid: sid.clone(),
+                    group,
+                };
             }
         }
         if matches!(source, Source::Default) {
@@ -234,7 +272,11 @@ impl Parser<'_> {
                 break;
             }
         }
-        let on = if self.words("ON") { self.on()? } else { On::Database(None) };
+        let on = if self.words("ON") {
+            self.on()?
+        } else {
+            On::Database(None)
+        };
         if !(self.words("TO") || (verb == Verb::Revoke && self.words("FROM"))) {
             return Err(self.unexpected());
         }

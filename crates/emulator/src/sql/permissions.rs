@@ -18,15 +18,33 @@ pub struct Kind {
 }
 
 const fn database(name: &'static str, code: &'static str) -> Kind {
-    Kind { name, code, schema: false, object: false, principal: false }
+    Kind {
+        name,
+        code,
+        schema: false,
+        object: false,
+        principal: false,
+    }
 }
 
 const fn anywhere(name: &'static str, code: &'static str) -> Kind {
-    Kind { name, code, schema: true, object: true, principal: false }
+    Kind {
+        name,
+        code,
+        schema: true,
+        object: true,
+        principal: false,
+    }
 }
 
 const fn everywhere(name: &'static str, code: &'static str) -> Kind {
-    Kind { name, code, schema: true, object: true, principal: true }
+    Kind {
+        name,
+        code,
+        schema: true,
+        object: true,
+        principal: true,
+    }
 }
 
 /// Every permission that a database knows here; all but IMPERSONATE exist on the database itself
@@ -51,7 +69,13 @@ pub const KINDS: &[Kind] = &[
     database("CREATE VIEW", "CRVW"),
     anywhere("DELETE", "DL"),
     anywhere("EXECUTE", "EX"),
-    Kind { name: "IMPERSONATE", code: "IM", schema: false, object: false, principal: true },
+    Kind {
+        name: "IMPERSONATE",
+        code: "IM",
+        schema: false,
+        object: false,
+        principal: true,
+    },
     anywhere("INSERT", "IN"),
     anywhere("REFERENCES", "RF"),
     anywhere("SELECT", "SL"),
@@ -72,7 +96,9 @@ pub const KINDS: &[Kind] = &[
 
 /// The permission of this name, whatever its case.
 pub fn kind(name: &str) -> Option<&'static Kind> {
-    KINDS.iter().find(|kind| kind.name.eq_ignore_ascii_case(name))
+    KINDS
+        .iter()
+        .find(|kind| kind.name.eq_ignore_ascii_case(name))
 }
 
 impl Kind {
@@ -103,7 +129,11 @@ pub struct Subject {
 
 impl Subject {
     pub fn user(id: i32) -> Self {
-        Self { ids: vec![id], security_reader: false, state_reader: false }
+        Self {
+            ids: vec![id],
+            security_reader: false,
+            state_reader: false,
+        }
     }
 
     /// The user that USER_NAME() names.
@@ -121,7 +151,10 @@ impl Subject {
         found.insert(PUBLIC);
         loop {
             let before = found.len();
-            let roles = catalogue.members.iter().filter(|(_, member)| found.contains(member));
+            let roles = catalogue
+                .members
+                .iter()
+                .filter(|(_, member)| found.contains(member));
             let roles: Vec<i32> = roles.map(|(role, _)| *role).collect();
             found.extend(roles);
             if found.len() == before {
@@ -206,7 +239,9 @@ fn covers(
             levels.extend(covers(catalogue, name, Securable::Object(object)));
         }
         Securable::Object(id) => {
-            let Some(object) = catalogue.objects.get(&id) else { return levels };
+            let Some(object) = catalogue.objects.get(&id) else {
+                return levels;
+            };
             levels.extend(covers(catalogue, name, Securable::Schema(object.schema)));
         }
         Securable::Schema(_) => {
@@ -222,12 +257,20 @@ fn covers(
             match name {
                 "ALTER" => above.extend([
                     "ALTER",
-                    if role { "ALTER ANY ROLE" } else { "ALTER ANY USER" },
+                    if role {
+                        "ALTER ANY ROLE"
+                    } else {
+                        "ALTER ANY USER"
+                    },
                 ]),
                 "VIEW DEFINITION" => above.extend([
                     "VIEW DEFINITION",
                     "VIEW SECURITY DEFINITION",
-                    if role { "ALTER ANY ROLE" } else { "ALTER ANY USER" },
+                    if role {
+                        "ALTER ANY ROLE"
+                    } else {
+                        "ALTER ANY USER"
+                    },
                 ]),
                 _ => {}
             }
@@ -238,7 +281,12 @@ fn covers(
 }
 
 /// Whether `subject` effectively holds the permission `name` on `on`.
-pub fn allowed(catalogue: &Catalogue, subject: &Subject, name: &'static str, on: Securable) -> bool {
+pub fn allowed(
+    catalogue: &Catalogue,
+    subject: &Subject,
+    name: &'static str,
+    on: Securable,
+) -> bool {
     if subject.is_dbo() {
         return true;
     }
@@ -250,7 +298,10 @@ pub fn allowed(catalogue: &Catalogue, subject: &Subject, name: &'static str, on:
     }
     let who = subject.closure(catalogue);
     let levels = covers(catalogue, name, on);
-    if levels.iter().any(|(securable, _)| owns(catalogue, &who, *securable)) {
+    if levels
+        .iter()
+        .any(|(securable, _)| owns(catalogue, &who, *securable))
+    {
         return true;
     }
     let mut granted = false;
@@ -268,10 +319,15 @@ pub fn allowed(catalogue: &Catalogue, subject: &Subject, name: &'static str, on:
             }
         }
         if *securable == Securable::Database {
-            if who.iter().any(|id| fixed_denies(*id).iter().any(|n| names.contains(n))) {
+            if who
+                .iter()
+                .any(|id| fixed_denies(*id).iter().any(|n| names.contains(n)))
+            {
                 return false;
             }
-            granted |= who.iter().any(|id| fixed_grants(*id).iter().any(|n| names.contains(n)));
+            granted |= who
+                .iter()
+                .any(|id| fixed_grants(*id).iter().any(|n| names.contains(n)));
         }
     }
     granted
@@ -281,12 +337,15 @@ fn owns(catalogue: &Catalogue, who: &BTreeSet<i32>, on: Securable) -> bool {
     let owner = match on {
         Securable::Database => None,
         Securable::Schema(id) => catalogue.schemas.get(&id).map(|schema| schema.owner),
-        Securable::Object(id) | Securable::Column(id, _) => {
-            catalogue.objects.get(&id).map(|object| catalogue.owner_of(object))
-        }
-        Securable::Principal(id) => {
-            catalogue.principals.get(&id).filter(|p| !p.fixed).and_then(|p| p.owner)
-        }
+        Securable::Object(id) | Securable::Column(id, _) => catalogue
+            .objects
+            .get(&id)
+            .map(|object| catalogue.owner_of(object)),
+        Securable::Principal(id) => catalogue
+            .principals
+            .get(&id)
+            .filter(|p| !p.fixed)
+            .and_then(|p| p.owner),
     };
     owner.is_some_and(|owner| who.contains(&owner))
 }
@@ -300,14 +359,16 @@ pub fn may_grant(
 ) -> bool {
     let who = subject.closure(catalogue);
     let with_option = || {
-        covers(catalogue, name, on).iter().any(|(securable, names)| {
-            catalogue.permissions.iter().any(|p| {
-                p.on == *securable
-                    && p.state == State::GrantWithOption
-                    && names.contains(&p.name)
-                    && who.contains(&p.grantee)
+        covers(catalogue, name, on)
+            .iter()
+            .any(|(securable, names)| {
+                catalogue.permissions.iter().any(|p| {
+                    p.on == *securable
+                        && p.state == State::GrantWithOption
+                        && names.contains(&p.name)
+                        && who.contains(&p.grantee)
+                })
             })
-        })
     };
     allowed(catalogue, subject, "CONTROL", on) || who.contains(&16386) || with_option()
 }
@@ -352,7 +413,13 @@ mod tests {
     }
 
     fn add(catalogue: &mut Catalogue, grantee: i32, on: Securable, state: State) {
-        let permission = Permission { on, name: "SELECT", grantee, grantor: DBO, state };
+        let permission = Permission {
+            on,
+            name: "SELECT",
+            grantee,
+            grantor: DBO,
+            state,
+        };
         catalogue.permissions.push(permission);
     }
 
@@ -371,8 +438,18 @@ mod tests {
         let mut catalogue = nested();
         add(&mut catalogue, 5, Securable::Database, State::Grant);
         add(&mut catalogue, PUBLIC, Securable::Schema(1), State::Deny);
-        assert!(!allowed(&catalogue, &Subject::user(5), "SELECT", Securable::Schema(1)));
-        assert!(allowed(&catalogue, &Subject::user(DBO), "SELECT", Securable::Schema(1)));
+        assert!(!allowed(
+            &catalogue,
+            &Subject::user(5),
+            "SELECT",
+            Securable::Schema(1)
+        ));
+        assert!(allowed(
+            &catalogue,
+            &Subject::user(DBO),
+            "SELECT",
+            Securable::Schema(1)
+        ));
     }
 
     #[test]

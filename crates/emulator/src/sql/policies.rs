@@ -37,11 +37,17 @@ impl Session {
         for (block, target) in drop {
             dropped.push((*block, self.target(db, target)?));
         }
-        let next = db.catalogue.objects.get(&id).map_or(1, |o| o.predicates.len() as i32 + 1);
+        let next = db
+            .catalogue
+            .objects
+            .get(&id)
+            .map_or(1, |o| o.predicates.len() as i32 + 1);
         let added = self.predicates(db, add, next)?;
         let now = self.server.clock.now();
         if let Some(policy) = db.catalogue_mut().objects.get_mut(&id) {
-            policy.predicates.retain(|p| !dropped.contains(&(p.block, p.target)));
+            policy
+                .predicates
+                .retain(|p| !dropped.contains(&(p.block, p.target)));
             policy.predicates.extend(added);
             policy.enabled = enabled.unwrap_or(policy.enabled);
             policy.modified = now;

@@ -12,14 +12,21 @@ use super::value::guid_to_sid;
 use crate::directory::{self, PrincipalKind};
 
 /// Who a new user is: type, SID, how it logs in, password.
-type Credentials = (PrincipalType, Option<Vec<u8>>, Authentication, Option<Password>);
+type Credentials = (
+    PrincipalType,
+    Option<Vec<u8>>,
+    Authentication,
+    Option<Password>,
+);
 
 impl Session {
     pub(super) fn security(&mut self, db: &mut DbState, what: &Security) -> Result<(), SqlError> {
         match what {
-            Security::CreateUser { name, source, default_schema } => {
-                self.create_user(db, name, source, default_schema.clone())
-            }
+            Security::CreateUser {
+                name,
+                source,
+                default_schema,
+            } => self.create_user(db, name, source, default_schema.clone()),
             Security::AlterUser { name, options } => self.alter_user(db, name, options),
             Security::DropUser { name, if_exists } => self.drop_user(db, name, *if_exists),
             Security::CreateRole { name, owner } => self.create_role(db, name, owner.as_deref()),
@@ -87,7 +94,12 @@ impl Session {
             Source::WithoutLogin => (PrincipalType::SqlUser, None, Authentication::None, None),
             Source::Password(password) => {
                 let password = Some(Password::new(password));
-                (PrincipalType::SqlUser, None, Authentication::Database, password)
+                (
+                    PrincipalType::SqlUser,
+                    None,
+                    Authentication::Database,
+                    password,
+                )
             }
             Source::Sid { sid, group } => {
                 let kind = if *group {
@@ -191,7 +203,11 @@ impl Session {
         options: &UserOptions,
     ) -> Result<(), SqlError> {
         let cannot = || SqlError::cannot("alter", "user", name);
-        let id = db.catalogue.principal(name).filter(|p| !p.is_role()).map(|p| p.id);
+        let id = db
+            .catalogue
+            .principal(name)
+            .filter(|p| !p.is_role())
+            .map(|p| p.id);
         let id = id.filter(|id| *id > 4).ok_or_else(cannot)?;
         let own_password = options.password.is_some() && self.subject().id() == id;
         if !own_password && !self.can(db, "ALTER", Securable::Principal(id)) {
@@ -207,7 +223,9 @@ impl Session {
             None => None,
         };
         let now = self.server.clock.now();
-        let Some(user) = db.catalogue_mut().principals.get_mut(&id) else { return Err(cannot()) };
+        let Some(user) = db.catalogue_mut().principals.get_mut(&id) else {
+            return Err(cannot());
+        };
         if let Some(password) = &options.password {
             if user.authentication != Authentication::Database {
                 let message = "The user was not created with a password.";
@@ -231,12 +249,24 @@ impl Session {
     }
 
     fn drop_user(&mut self, db: &mut DbState, name: &str, if_exists: bool) -> Result<(), SqlError> {
-        let found = db.catalogue.principal(name).filter(|p| !p.is_role()).cloned();
+        let found = db
+            .catalogue
+            .principal(name)
+            .filter(|p| !p.is_role())
+            .cloned();
         let Some(user) = found else {
-            return if if_exists { Ok(()) } else { Err(SqlError::cannot("drop", "user", name)) };
+            return if if_exists {
+                Ok(())
+            } else {
+                Err(SqlError::cannot("drop", "user", name))
+            };
         };
         if user.id <= 4 {
-            return Err(SqlError::new(15150, 16, format!("Cannot drop the user '{name}'.")));
+            return Err(SqlError::new(
+                15150,
+                16,
+                format!("Cannot drop the user '{name}'."),
+            ));
         }
         if !self.can(db, "ALTER", Securable::Principal(user.id)) {
             return Err(SqlError::cannot("drop", "user", name));
@@ -286,7 +316,11 @@ impl Session {
         change: &RoleChange,
     ) -> Result<(), SqlError> {
         let cannot = || SqlError::cannot("alter", "role", name);
-        let role = db.catalogue.principal(name).filter(|p| p.is_role()).cloned();
+        let role = db
+            .catalogue
+            .principal(name)
+            .filter(|p| p.is_role())
+            .cloned();
         let role = role.ok_or_else(cannot)?;
         // Membership of a fixed role is for those who control the database.
         let may = match role.fixed {
@@ -300,7 +334,8 @@ impl Session {
             RoleChange::Add(member) => self.add_member(db, &role, member),
             RoleChange::Drop(member) => {
                 let found = db.catalogue.principal(member).map(|p| p.id);
-                let member_id = found.ok_or_else(|| SqlError::cannot("drop", "principal", member))?;
+                let member_id =
+                    found.ok_or_else(|| SqlError::cannot("drop", "principal", member))?;
                 db.catalogue_mut().members.remove(&(role.id, member_id));
                 Ok(())
             }
@@ -347,12 +382,24 @@ impl Session {
     }
 
     fn drop_role(&mut self, db: &mut DbState, name: &str, if_exists: bool) -> Result<(), SqlError> {
-        let found = db.catalogue.principal(name).filter(|p| p.is_role()).cloned();
+        let found = db
+            .catalogue
+            .principal(name)
+            .filter(|p| p.is_role())
+            .cloned();
         let Some(role) = found else {
-            return if if_exists { Ok(()) } else { Err(SqlError::cannot("drop", "role", name)) };
+            return if if_exists {
+                Ok(())
+            } else {
+                Err(SqlError::cannot("drop", "role", name))
+            };
         };
         if role.fixed || role.id == 0 {
-            return Err(SqlError::new(15150, 16, format!("Cannot drop the role '{name}'.")));
+            return Err(SqlError::new(
+                15150,
+                16,
+                format!("Cannot drop the role '{name}'."),
+            ));
         }
         if !self.can(db, "ALTER", Securable::Principal(role.id)) {
             return Err(SqlError::cannot("drop", "role", name));
@@ -400,7 +447,10 @@ impl Session {
 
 /// The SID of a principal of the directory: applications by client id, the others by object id.
 pub fn found_sid(principal: &directory::Principal) -> Option<Vec<u8>> {
-    let id = principal.client_id.as_deref().unwrap_or(&principal.object_id);
+    let id = principal
+        .client_id
+        .as_deref()
+        .unwrap_or(&principal.object_id);
     guid_to_sid(id).map(|sid| sid.to_vec())
 }
 
@@ -414,13 +464,25 @@ fn owns_nothing(db: &DbState, id: i32) -> Result<(), SqlError> {
     if catalogue.schemas.values().any(|schema| schema.owner == id) {
         return refuse(15138, "owns a schema in the database");
     }
-    if catalogue.principals.values().any(|p| p.id != id && p.owner == Some(id)) {
+    if catalogue
+        .principals
+        .values()
+        .any(|p| p.id != id && p.owner == Some(id))
+    {
         return refuse(15421, "owns a database role");
     }
-    if catalogue.objects.values().any(|object| object.owner == Some(id)) {
+    if catalogue
+        .objects
+        .values()
+        .any(|object| object.owner == Some(id))
+    {
         return refuse(15183, "owns objects in the database");
     }
-    if catalogue.permissions.iter().any(|p| p.grantor == id && p.grantee != id) {
+    if catalogue
+        .permissions
+        .iter()
+        .any(|p| p.grantor == id && p.grantee != id)
+    {
         let what = "has granted or denied permissions to objects in the database";
         return refuse(15284, what);
     }

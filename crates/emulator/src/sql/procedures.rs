@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rusqlite::types::Value;
 
-use super::ast::{Exec, Parameter, RoleChange, Security};
 use super::ast::Name;
+use super::ast::{Exec, Parameter, RoleChange, Security};
 use super::catalogue::{ObjectType, Securable};
 use super::database::DbState;
 use super::error::SqlError;
@@ -90,13 +90,21 @@ impl Session {
                 Value::Blob(_) => ColumnType::Binary(None),
                 Value::Text(_) | Value::Null => ColumnType::Text(None),
             };
-            arguments.push(Argument { name, ty, value, output });
+            arguments.push(Argument {
+                name,
+                ty,
+                value,
+                output,
+            });
         }
         let before = self.replies.len();
         self.called(db, &exec.procedure.dotted(), &arguments)?;
         // Values for output arguments are this batch's, not the client's.
         let replies = self.replies.split_off(before);
-        let mut outputs = exec.arguments.iter().filter_map(|argument| argument.output.as_ref());
+        let mut outputs = exec
+            .arguments
+            .iter()
+            .filter_map(|argument| argument.output.as_ref());
         for reply in replies {
             match reply {
                 Reply::Output { value, .. } => {
@@ -140,13 +148,23 @@ impl Session {
             "sp_set_session_context" => self.set_session_context(arguments)?,
             "sp_addrolemember" | "sp_droprolemember" => {
                 let [role, member] = arguments else {
-                    return Err(SqlError::new(201, 16, "The procedure expects two parameters."));
+                    return Err(SqlError::new(
+                        201,
+                        16,
+                        "The procedure expects two parameters.",
+                    ));
                 };
                 let change = match last.eq_ignore_ascii_case("sp_addrolemember") {
                     true => RoleChange::Add(member.text()),
                     false => RoleChange::Drop(member.text()),
                 };
-                self.security(db, &Security::AlterRole { name: role.text(), change })?;
+                self.security(
+                    db,
+                    &Security::AlterRole {
+                        name: role.text(),
+                        change,
+                    },
+                )?;
             }
             _ => return self.user_procedure(db, &Name(parts), procedure, arguments),
         }
@@ -154,13 +172,18 @@ impl Session {
     }
 
     fn output(&mut self, name: &str, ty: ColumnType, value: Value) {
-        self.replies.push(Reply::Output { name: name.to_owned(), ty, value });
+        self.replies.push(Reply::Output {
+            name: name.to_owned(),
+            ty,
+            value,
+        });
     }
 
     /// Statement, parameter list, values.
     fn execute_sql(&mut self, db: &mut DbState, arguments: &[Argument]) -> Result<(), SqlError> {
         let Some(statement) = arguments.first() else {
-            let message = "Procedure expects parameter '@statement' of type 'ntext/nchar/nvarchar'.";
+            let message =
+                "Procedure expects parameter '@statement' of type 'ntext/nchar/nvarchar'.";
             return Err(SqlError::new(214, 16, message));
         };
         let declared = match arguments.get(1) {
@@ -173,11 +196,16 @@ impl Session {
 
     fn prepare_text(&mut self, arguments: &[Argument]) -> Result<i32, SqlError> {
         let [_, parameters, statement, ..] = arguments else {
-            return Err(SqlError::new(214, 16, "Procedure expects a handle, parameters and a text."));
+            return Err(SqlError::new(
+                214,
+                16,
+                "Procedure expects a handle, parameters and a text.",
+            ));
         };
         parse(&statement.text())?;
         let handle = self.prepared.keys().last().copied().unwrap_or(0) + 1;
-        self.prepared.insert(handle, (parameters.text(), statement.text()));
+        self.prepared
+            .insert(handle, (parameters.text(), statement.text()));
         Ok(handle)
     }
 
@@ -257,7 +285,12 @@ impl Session {
         };
         if self.depth == 0 && !self.can(db, "EXECUTE", Securable::Object(object.id)) {
             let schema = db.catalogue.schema_name(object.schema).to_owned();
-            return Err(SqlError::denied("EXECUTE", &object.name, &self.database.name, &schema));
+            return Err(SqlError::denied(
+                "EXECUTE",
+                &object.name,
+                &self.database.name,
+                &schema,
+            ));
         }
         if self.depth >= 32 {
             let message = "Maximum stored procedure nesting level exceeded (limit 32).";
@@ -287,7 +320,11 @@ impl Session {
     fn set_session_context(&mut self, arguments: &[Argument]) -> Result<(), SqlError> {
         let named = |name: &str, at: usize| {
             let by_name = arguments.iter().find(|argument| argument.name == name);
-            by_name.or_else(|| arguments.get(at).filter(|argument| argument.name.is_empty()))
+            by_name.or_else(|| {
+                arguments
+                    .get(at)
+                    .filter(|argument| argument.name.is_empty())
+            })
         };
         let key = named("key", 0).map(Argument::text).unwrap_or_default();
         let value = named("value", 1).map_or(Value::Null, |argument| argument.value.clone());
@@ -332,13 +369,18 @@ fn bind(
 ) -> Result<Variables, SqlError> {
     let mut bound: BTreeMap<String, (ColumnType, Value)> = BTreeMap::new();
     if values.len() > declared.len() {
-        let message = format!("Procedure or function {procedure} has too many arguments specified.");
+        let message =
+            format!("Procedure or function {procedure} has too many arguments specified.");
         return Err(SqlError::new(8144, 16, message));
     }
     for (at, argument) in values.iter().enumerate() {
         let name = argument.name.trim_start_matches('@').to_lowercase();
         let found = declared.iter().find(|parameter| parameter.name == name);
-        let parameter = if name.is_empty() { declared.get(at) } else { found };
+        let parameter = if name.is_empty() {
+            declared.get(at)
+        } else {
+            found
+        };
         let Some(parameter) = parameter else {
             let message = format!("@{name} is not a parameter for procedure {procedure}.");
             return Err(SqlError::new(8145, 16, message));

@@ -43,11 +43,17 @@ impl Session {
         let (query, named) = self.rewritten(db, |rewriter| rewriter.query(tokens))?;
         let result = self.rows(db, &query.sql, &query.items, &named)?;
         let count = result.rows.len() as u64;
-        let assigned: Vec<Option<&String>> =
-            query.items.iter().map(|item| item.assigned.as_ref()).collect();
+        let assigned: Vec<Option<&String>> = query
+            .items
+            .iter()
+            .map(|item| item.assigned.as_ref())
+            .collect();
         if assigned.iter().any(Option::is_some) {
             // The last row wins; no row leaves the variables as they are.
-            for (name, value) in assigned.into_iter().zip(result.rows.into_iter().last().unwrap_or_default()) {
+            for (name, value) in assigned
+                .into_iter()
+                .zip(result.rows.into_iter().last().unwrap_or_default())
+            {
                 if let Some(name) = name {
                     self.assign(name, value)?;
                 }
@@ -61,19 +67,35 @@ impl Session {
     }
 
     /// The value of an expression.
-    pub(super) fn evaluate(&mut self, db: &mut DbState, tokens: &[Lexed]) -> Result<Value, SqlError> {
+    pub(super) fn evaluate(
+        &mut self,
+        db: &mut DbState,
+        tokens: &[Lexed],
+    ) -> Result<Value, SqlError> {
         let (expression, named) = self.rewritten(db, |rewriter| rewriter.expression(tokens))?;
-        let item = Item { name: Some(String::new()), ty: expression.ty, assigned: None };
+        let item = Item {
+            name: Some(String::new()),
+            ty: expression.ty,
+            assigned: None,
+        };
         let sql = format!("SELECT {}", expression.text);
         let result = self.rows(db, &sql, &[item], &named)?;
-        Ok(result.rows.into_iter().flatten().next().unwrap_or(Value::Null))
+        Ok(result
+            .rows
+            .into_iter()
+            .flatten()
+            .next()
+            .unwrap_or(Value::Null))
     }
 
     pub(super) fn holds(&mut self, db: &mut DbState, tokens: &[Lexed]) -> Result<bool, SqlError> {
         let (expression, named) = self.rewritten(db, |rewriter| rewriter.expression(tokens))?;
         let sql = format!("SELECT CASE WHEN {} THEN 1 ELSE 0 END", expression.text);
         let result = self.rows(db, &sql, &[], &named)?;
-        Ok(result.rows.first().is_some_and(|row| row.first() == Some(&Value::Integer(1))))
+        Ok(result
+            .rows
+            .first()
+            .is_some_and(|row| row.first() == Some(&Value::Integer(1))))
     }
 
     /// Rewrites with this session's names and variables, and answers what was named besides.
@@ -111,15 +133,24 @@ impl Session {
         let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let version = "Microsoft SQL Azure (RTM) - 12.0.2000.8";
         let long = ColumnType::Text(Some(300));
-        let identity = self.settings.identity.map_or("NULL".into(), |n| n.to_string());
+        let identity = self
+            .settings
+            .identity
+            .map_or("NULL".into(), |n| n.to_string());
         BTreeMap::from([
             ("VERSION", (text(version), long)),
             ("SERVERNAME", (text(&self.server.name), long)),
             ("SERVICENAME", (text("MSSQLSERVER"), long)),
             ("LANGUAGE", (text("us_english"), long)),
             ("SPID", (self.id.to_string(), ColumnType::SmallInt)),
-            ("ROWCOUNT", (self.settings.rowcount.to_string(), ColumnType::Int)),
-            ("TRANCOUNT", (self.transactions.to_string(), ColumnType::Int)),
+            (
+                "ROWCOUNT",
+                (self.settings.rowcount.to_string(), ColumnType::Int),
+            ),
+            (
+                "TRANCOUNT",
+                (self.transactions.to_string(), ColumnType::Int),
+            ),
             ("ERROR", (self.settings.error.to_string(), ColumnType::Int)),
             ("IDENTITY", (identity, ColumnType::BigInt)),
             ("MAX_PRECISION", ("38".into(), ColumnType::TinyInt)),
@@ -141,14 +172,20 @@ impl Session {
         let mut rows = Vec::new();
         let count = columns.len();
         let mut found = statement.raw_query();
-        while let Some(row) = found.next().map_err(|error| SqlError::from_sqlite(&error))? {
+        while let Some(row) = found
+            .next()
+            .map_err(|error| SqlError::from_sqlite(&error))?
+        {
             let values: rusqlite::Result<Vec<Value>> = (0..count).map(|at| row.get(at)).collect();
             rows.push(values.map_err(|error| SqlError::from_sqlite(&error))?);
         }
         let columns = columns
             .drain(..)
             .enumerate()
-            .map(|(at, (name, ty))| ResultColumn { name, ty: settle(ty, &rows, at) })
+            .map(|(at, (name, ty))| ResultColumn {
+                name,
+                ty: settle(ty, &rows, at),
+            })
             .collect::<Vec<_>>();
         for row in &mut rows {
             for (value, column) in row.iter_mut().zip(&columns) {
@@ -161,7 +198,9 @@ impl Session {
     /// Runs a statement that changes rows and answers how many.
     pub(super) fn change(&self, db: &DbState, sql: &str, named: &Named) -> Result<u64, SqlError> {
         let mut statement = self.prepare(db, sql, named)?;
-        let changed = statement.raw_execute().map_err(|error| SqlError::from_sqlite(&error))?;
+        let changed = statement
+            .raw_execute()
+            .map_err(|error| SqlError::from_sqlite(&error))?;
         Ok(changed as u64)
     }
 
@@ -175,12 +214,20 @@ impl Session {
         self.set_call(db);
         self.make_views(db, named)?;
         db.take_accesses();
-        let mut statement =
-            db.storage.prepare(sql).map_err(|error| SqlError::from_sqlite(&error))?;
+        let mut statement = db
+            .storage
+            .prepare(sql)
+            .map_err(|error| SqlError::from_sqlite(&error))?;
         self.check(db, &db.take_accesses(), named)?;
         for at in 1..=statement.parameter_count() {
-            let name = statement.parameter_name(at).unwrap_or_default().trim_start_matches('@');
-            let value = self.variables.get(name).map_or(Value::Null, |(_, value)| value.clone());
+            let name = statement
+                .parameter_name(at)
+                .unwrap_or_default()
+                .trim_start_matches('@');
+            let value = self
+                .variables
+                .get(name)
+                .map_or(Value::Null, |(_, value)| value.clone());
             statement
                 .raw_bind_parameter(at, value)
                 .map_err(|error| SqlError::from_sqlite(&error))?;
@@ -200,8 +247,8 @@ impl Session {
         };
         for (schema, name) in &named.system {
             let full = format!("{schema}.{name}");
-            let view = views::view(&env, schema, name)
-                .ok_or_else(|| SqlError::invalid_object(&full))?;
+            let view =
+                views::view(&env, schema, name).ok_or_else(|| SqlError::invalid_object(&full))?;
             make(db, &full, &view).map_err(|error| SqlError::from_sqlite(&error))?;
         }
         for (at, (securable, class)) in named.permission_calls.iter().enumerate() {
@@ -224,12 +271,15 @@ impl Session {
         }
         let catalogue = &db.catalogue;
         for access in accesses {
-            let in_view = access.within.as_deref().is_some_and(|within| {
-                catalogue.object_by_storage_name(within).is_some()
-            });
+            let in_view = access
+                .within
+                .as_deref()
+                .is_some_and(|within| catalogue.object_by_storage_name(within).is_some());
             // What the text does not name is read by the storage itself, for foreign keys.
             let meant = named.tables.iter().any(|table| same(table, &access.table));
-            let Some(object) = catalogue.object_by_storage_name(&access.table) else { continue };
+            let Some(object) = catalogue.object_by_storage_name(&access.table) else {
+                continue;
+            };
             if in_view || !meant {
                 continue;
             }
@@ -238,8 +288,15 @@ impl Session {
                 .columns
                 .iter()
                 .find(|column| same(&column.name, &access.column))
-                .map_or(Securable::Object(object.id), |c| Securable::Column(object.id, c.id));
-            let whole = allowed(catalogue, &subject, permission, Securable::Object(object.id));
+                .map_or(Securable::Object(object.id), |c| {
+                    Securable::Column(object.id, c.id)
+                });
+            let whole = allowed(
+                catalogue,
+                &subject,
+                permission,
+                Securable::Object(object.id),
+            );
             let allowed = match (permission, on) {
                 ("SELECT" | "UPDATE", Securable::Column(..)) => {
                     allowed(catalogue, &subject, permission, on)
@@ -265,7 +322,10 @@ impl Session {
 }
 
 fn without_rows(view: View) -> View {
-    View { rows: Vec::new(), ..view }
+    View {
+        rows: Vec::new(),
+        ..view
+    }
 }
 
 /// Makes a system view as a temporary table.
@@ -275,7 +335,11 @@ fn make(db: &DbState, name: &str, view: &View) -> rusqlite::Result<()> {
         .columns
         .iter()
         .map(|(name, ty)| {
-            let collation = if ty.needs_collation() { " COLLATE TSQL" } else { "" };
+            let collation = if ty.needs_collation() {
+                " COLLATE TSQL"
+            } else {
+                ""
+            };
             format!("{} {}{collation}", quote(name), ty.declaration())
         })
         .collect();
@@ -285,7 +349,9 @@ fn make(db: &DbState, name: &str, view: &View) -> rusqlite::Result<()> {
         columns.join(", ")
     ))?;
     let marks = vec!["?"; view.columns.len()].join(", ");
-    let mut insert = db.storage.prepare(&format!("INSERT INTO {table} VALUES ({marks})"))?;
+    let mut insert = db
+        .storage
+        .prepare(&format!("INSERT INTO {table} VALUES ({marks})"))?;
     for row in &view.rows {
         insert.execute(rusqlite::params_from_iter(row))?;
     }
@@ -309,7 +375,10 @@ fn columns(statement: &Prepared<'_>, items: &[Item]) -> Vec<(String, Option<Colu
         Some(star) if at < star => items[at].ty,
         // From the end, for what stands behind the last star.
         Some(_) => items.len().checked_sub(count - at).and_then(|at| {
-            items[at..].iter().all(|item| item.name.is_some()).then(|| items[at].ty)?
+            items[at..]
+                .iter()
+                .all(|item| item.name.is_some())
+                .then(|| items[at].ty)?
         }),
     };
     found
@@ -323,7 +392,13 @@ fn columns(statement: &Prepared<'_>, items: &[Item]) -> Vec<(String, Option<Colu
 fn settle(ty: Option<ColumnType>, rows: &[Vec<Value>], at: usize) -> ColumnType {
     let values = || rows.iter().filter_map(|row| row.get(at));
     let large = || values().any(|v| matches!(v, Value::Integer(n) if i32::try_from(*n).is_err()));
-    let integer = || if large() { ColumnType::BigInt } else { ColumnType::Int };
+    let integer = || {
+        if large() {
+            ColumnType::BigInt
+        } else {
+            ColumnType::Int
+        }
+    };
     match ty {
         Some(ColumnType::Int) => integer(),
         Some(ty) => ty,

@@ -10,10 +10,14 @@ use rusqlite::types::Value;
 
 use super::ast::Tokens;
 use super::catalogue::{Catalogue, same};
+use super::clauses::{
+    AFTER_SOURCE, chain, clauses, column_names, condition_length, hints_length, is_alias, is_hint,
+    item_name, set_parts,
+};
 use super::error::SqlError;
 use super::expression::group_length;
 use super::lexer::{Lexed, Token};
-use super::parse::split;
+use super::parser::split;
 use super::value::ColumnType;
 
 /// A column of a result, as far as the text tells.
@@ -69,20 +73,6 @@ fn cte_name(name: &str) -> String {
     quote(&format!("with:{}", name.to_lowercase()))
 }
 
-/// Words that end a table source or cannot be its alias.
-const AFTER_SOURCE: &[&str] = &[
-    "APPLY", "CROSS", "FULL", "GROUP", "HAVING", "INNER", "JOIN", "LEFT", "ON", "OPTION", "ORDER",
-    "OUTER", "OUTPUT", "RIGHT", "SELECT", "SET", "UNION", "VALUES", "WHERE", "WITH",
-];
-
-/// The clauses of one SELECT.
-#[derive(Default)]
-struct Clauses {
-    distinct: bool,
-    top: Option<Tokens>,
-    by_name: BTreeMap<&'static str, Tokens>,
-}
-
 impl Rewriter<'_> {
     /// A whole query: CTEs, set operators, ORDER BY.
     pub fn query(&mut self, tokens: &[Lexed]) -> Result<Query, SqlError> {
@@ -111,11 +101,17 @@ impl Rewriter<'_> {
         Ok(Query { sql, items })
     }
 
-    fn common_tables<'t>(&mut self, tokens: &'t [Lexed]) -> Result<(String, &'t [Lexed]), SqlError> {
+    fn common_tables<'t>(
+        &mut self,
+        tokens: &'t [Lexed],
+    ) -> Result<(String, &'t [Lexed]), SqlError> {
         let mut texts = Vec::new();
         let mut at = 1;
         loop {
-            let name = tokens.get(at).and_then(Lexed::name).ok_or_else(|| SqlError::syntax("WITH"))?;
+            let name = tokens
+                .get(at)
+                .and_then(Lexed::name)
+                .ok_or_else(|| SqlError::syntax("WITH"))?;
             self.ctes.push(name.to_owned());
             at += 1;
             let mut columns = String::new();
@@ -142,7 +138,10 @@ impl Rewriter<'_> {
     fn select(&mut self, tokens: &[Lexed], inner: bool) -> Result<Query, SqlError> {
         if tokens.first().is_some_and(|t| t.is("(")) && group_length(tokens)? == tokens.len() {
             let query = self.query(&tokens[1..tokens.len() - 1])?;
-            return Ok(Query { sql: format!("SELECT * FROM ({})", query.sql), items: query.items });
+            return Ok(Query {
+                sql: format!("SELECT * FROM ({})", query.sql),
+                items: query.items,
+            });
         }
         let clauses = clauses(tokens)?;
         let empty = Tokens::new();
@@ -153,8 +152,15 @@ impl Rewriter<'_> {
             None => String::new(),
         };
         let (list, items) = self.items(clause("SELECT"))?;
-        let mut sql = format!("SELECT {}{list}{from}", if clauses.distinct { "DISTINCT " } else { "" });
-        for (name, words) in [("WHERE", "WHERE"), ("GROUP", "GROUP BY"), ("HAVING", "HAVING")] {
+        let mut sql = format!(
+            "SELECT {}{list}{from}",
+            if clauses.distinct { "DISTINCT " } else { "" }
+        );
+        for (name, words) in [
+            ("WHERE", "WHERE"),
+            ("GROUP", "GROUP BY"),
+            ("HAVING", "HAVING"),
+        ] {
             if let Some(tokens) = clauses.by_name.get(name) {
                 sql.push_str(&format!(" {words} {}", self.expressions(tokens)?));
             }
@@ -176,9 +182,14 @@ impl Rewriter<'_> {
     /// `n ROWS [FETCH NEXT m ROWS ONLY]`.
     fn offset(&mut self, tokens: &[Lexed]) -> Result<String, SqlError> {
         let skip = |t: &&Lexed| {
-            !["ROW", "ROWS", "FETCH", "NEXT", "FIRST", "ONLY"].iter().any(|w| t.is_word(w))
+            !["ROW", "ROWS", "FETCH", "NEXT", "FIRST", "ONLY"]
+                .iter()
+                .any(|w| t.is_word(w))
         };
-        let fetch = tokens.iter().position(|t| t.is_word("FETCH")).unwrap_or(tokens.len());
+        let fetch = tokens
+            .iter()
+            .position(|t| t.is_word("FETCH"))
+            .unwrap_or(tokens.len());
         let number = |tokens: &[Lexed]| tokens.iter().filter(skip).cloned().collect::<Tokens>();
         let offset = self.expression(&number(&tokens[..fetch]))?.text;
         let limit = match number(&tokens[fetch..]) {
@@ -197,13 +208,21 @@ impl Rewriter<'_> {
             }
             if part.last().is_some_and(|t| t.is("*")) && (part.len() == 1 || part.len() % 2 == 1) {
                 texts.push(self.expression(&part)?.text);
-                items.push(Item { name: None, ty: None, assigned: None });
+                items.push(Item {
+                    name: None,
+                    ty: None,
+                    assigned: None,
+                });
                 continue;
             }
             let (name, assigned, value) = item_name(&part);
             let expression = self.expression(value)?;
             texts.push(format!("{} AS {}", expression.text, quote(&name)));
-            items.push(Item { name: Some(name), ty: expression.ty, assigned });
+            items.push(Item {
+                name: Some(name),
+                ty: expression.ty,
+                assigned,
+            });
         }
         Ok((texts.join(", "), items))
     }
@@ -234,7 +253,10 @@ impl Rewriter<'_> {
                     return Err(SqlError::syntax(&word));
                 }
                 // `CROSS APPLY f(…)` joins every row; OUTER APPLY of a constant source is the same.
-                sql.push_str(&format!(" {}", if word == "APPLY" { "JOIN" } else { &word }));
+                sql.push_str(&format!(
+                    " {}",
+                    if word == "APPLY" { "JOIN" } else { &word }
+                ));
                 expects_source = matches!(word.as_str(), "JOIN" | "APPLY");
                 if expects_source {
                     sql.push(' ');
@@ -252,10 +274,11 @@ impl Rewriter<'_> {
         if first.is("(") {
             length = group_length(tokens)?;
             let inside = &tokens[1..length - 1];
-            let derived =
-                inside.first().is_some_and(|t| ["SELECT", "WITH", "VALUES", "("].iter().any(|w| {
-                    t.is_word(w) || t.is(w)
-                }));
+            let derived = inside.first().is_some_and(|t| {
+                ["SELECT", "WITH", "VALUES", "("]
+                    .iter()
+                    .any(|w| t.is_word(w) || t.is(w))
+            });
             if !derived {
                 return Ok((format!("({})", self.sources(inside)?), length));
             }
@@ -282,7 +305,11 @@ impl Rewriter<'_> {
         if tokens.get(length).is_some_and(|t| t.is_word("AS")) {
             length += 1;
         }
-        if let Some(name) = tokens.get(length).filter(|t| is_alias(t)).and_then(Lexed::name) {
+        if let Some(name) = tokens
+            .get(length)
+            .filter(|t| is_alias(t))
+            .and_then(Lexed::name)
+        {
             alias = Some(name.to_owned());
             length += 1;
             if tokens.get(length).is_some_and(|t| t.is("(")) && !is_hint(&tokens[length..]) {
@@ -319,7 +346,11 @@ impl Rewriter<'_> {
             if last.starts_with('#') {
                 let known = self.temporary.iter().any(|name| same(name, last));
                 let name = temporary_name(last, self.session);
-                return if known { Ok(quote(&name)) } else { Err(SqlError::invalid_object(last)) };
+                return if known {
+                    Ok(quote(&name))
+                } else {
+                    Err(SqlError::invalid_object(last))
+                };
             }
         }
         let schemas: Vec<&str> = match parts {
@@ -334,7 +365,10 @@ impl Rewriter<'_> {
                 self.system.insert(key);
                 return Ok(quote(&name));
             }
-            let object = self.catalogue.schema(schema).and_then(|s| self.catalogue.object(s.id, last));
+            let object = self
+                .catalogue
+                .schema(schema)
+                .and_then(|s| self.catalogue.object(s.id, last));
             if let Some(object) = object {
                 let name = self.catalogue.storage_name(object);
                 self.tables.insert(name.clone());
@@ -363,26 +397,46 @@ impl Rewriter<'_> {
         let securable = values.first().cloned().flatten();
         let class = values.get(1).cloned().flatten().unwrap_or_default();
         self.permission_calls.push((securable, class));
-        Ok(quote(&format!("fn_my_permissions.{}", self.permission_calls.len())))
+        Ok(quote(&format!(
+            "fn_my_permissions.{}",
+            self.permission_calls.len()
+        )))
     }
 
     pub fn variable(&self, name: &str) -> Result<ColumnType, SqlError> {
         self.variables.get(name).map(|(ty, _)| *ty).ok_or_else(|| {
-            SqlError::new(137, 15, format!("Must declare the scalar variable \"@{name}\"."))
+            SqlError::new(
+                137,
+                15,
+                format!("Must declare the scalar variable \"@{name}\"."),
+            )
         })
     }
 
     pub fn global(&self, name: &str) -> Result<(String, ColumnType), SqlError> {
         self.globals.get(name).cloned().ok_or_else(|| {
-            SqlError::new(137, 15, format!("Must declare the scalar variable \"@@{name}\"."))
+            SqlError::new(
+                137,
+                15,
+                format!("Must declare the scalar variable \"@@{name}\"."),
+            )
         })
     }
 
     /// Whether a column of this name is text wherever it exists, so that `+` joins it.
     pub fn is_text_column(&self, name: &str) -> bool {
         const SYSTEM: &[&str] = &[
-            "default_schema_name", "definition", "host_name", "login_name", "name",
-            "original_login_name", "permission_name", "program_name", "state", "status", "type",
+            "default_schema_name",
+            "definition",
+            "host_name",
+            "login_name",
+            "name",
+            "original_login_name",
+            "permission_name",
+            "program_name",
+            "state",
+            "status",
+            "type",
         ];
         let lower = name.to_lowercase();
         if SYSTEM.contains(&lower.as_str()) || lower.ends_with("_desc") {
@@ -398,178 +452,4 @@ impl Rewriter<'_> {
             .peekable();
         types.peek().is_some() && types.all(ColumnType::is_text)
     }
-}
-
-/// `a`, `a.b`, `a..b`, `a.b.c` and how many tokens that took.
-pub fn chain(tokens: &[Lexed]) -> Result<(Vec<String>, usize), SqlError> {
-    let unexpected = || SqlError::syntax("FROM");
-    let mut parts = vec![tokens.first().and_then(Lexed::name).ok_or_else(unexpected)?.to_owned()];
-    let mut length = 1;
-    while tokens.get(length).is_some_and(|t| t.is(".")) {
-        if tokens.get(length + 1).is_some_and(|t| t.is(".")) {
-            parts.push("dbo".to_owned());
-            length += 1;
-        } else {
-            let next = tokens.get(length + 1).and_then(Lexed::name).ok_or_else(unexpected)?;
-            parts.push(next.to_owned());
-            length += 2;
-        }
-    }
-    Ok((parts, length))
-}
-
-fn is_alias(token: &Lexed) -> bool {
-    match token.upper() {
-        Some(word) => !AFTER_SOURCE.contains(&word.as_str()) && word != "FOR",
-        None => token.name().is_some(),
-    }
-}
-
-/// `(NOLOCK)` without WITH before it.
-fn is_hint(tokens: &[Lexed]) -> bool {
-    tokens.get(1).is_some_and(|t| t.is_word("NOLOCK") || t.is_word("READUNCOMMITTED"))
-}
-
-fn hints_length(tokens: &[Lexed]) -> Result<usize, SqlError> {
-    let with = usize::from(tokens.first().is_some_and(|t| t.is_word("WITH")));
-    let open = tokens.get(with).is_some_and(|t| t.is("("));
-    if open && (with == 1 || is_hint(tokens)) {
-        return Ok(with + group_length(&tokens[with..])?);
-    }
-    Ok(0)
-}
-
-/// The tokens of a join's condition.
-fn condition_length(tokens: &[Lexed]) -> usize {
-    let mut depth = 0;
-    for (at, token) in tokens.iter().enumerate() {
-        depth += i32::from(token.is("(")) - i32::from(token.is(")"));
-        let word = token.upper().unwrap_or_default();
-        let called = tokens.get(at + 1).is_some_and(|t| t.is("("));
-        let ends = ["JOIN", "INNER", "FULL", "CROSS", "OUTER", "ON"].contains(&word.as_str())
-            || (["LEFT", "RIGHT"].contains(&word.as_str()) && !called);
-        if depth == 0 && (token.is(",") || ends) {
-            return at;
-        }
-    }
-    tokens.len()
-}
-
-fn column_names(tokens: &[Lexed]) -> String {
-    let names: Vec<String> = tokens.iter().filter_map(Lexed::name).map(quote).collect();
-    format!("({})", names.join(", "))
-}
-
-/// The parts between UNION, EXCEPT and INTERSECT, and those words.
-fn set_parts(tokens: &[Lexed]) -> (Vec<Tokens>, Vec<String>) {
-    let (mut parts, mut operators) = (vec![Tokens::new()], Vec::new());
-    let mut depth = 0;
-    let mut at = 0;
-    while at < tokens.len() {
-        let token = &tokens[at];
-        depth += i32::from(token.is("(")) - i32::from(token.is(")"));
-        let operator = ["UNION", "EXCEPT", "INTERSECT"].iter().find(|w| token.is_word(w));
-        match operator {
-            Some(word) if depth == 0 => {
-                let all = tokens.get(at + 1).is_some_and(|t| t.is_word("ALL"));
-                operators.push(if all { format!("{word} ALL") } else { (*word).to_owned() });
-                parts.push(Tokens::new());
-                at += usize::from(all);
-            }
-            _ => {
-                if let Some(part) = parts.last_mut() {
-                    part.push(token.clone());
-                }
-            }
-        }
-        at += 1;
-    }
-    (parts, operators)
-}
-
-fn clauses(tokens: &[Lexed]) -> Result<Clauses, SqlError> {
-    if !tokens.first().is_some_and(|t| t.is_word("SELECT")) {
-        return Err(SqlError::syntax(&tokens.first().and_then(Lexed::upper).unwrap_or_default()));
-    }
-    let mut found = Clauses::default();
-    let mut at = 1;
-    if tokens.get(at).is_some_and(|t| t.is_word("DISTINCT") || t.is_word("ALL")) {
-        found.distinct = tokens[at].is_word("DISTINCT");
-        at += 1;
-    }
-    if tokens.get(at).is_some_and(|t| t.is_word("TOP")) {
-        let group = tokens.get(at + 1).is_some_and(|t| t.is("("));
-        let length = if group { group_length(&tokens[at + 1..])? } else { 1 };
-        let end = (at + 1 + length).min(tokens.len());
-        found.top = Some(tokens[at + 1..end].to_vec());
-        at = end;
-    }
-    let mut current = "SELECT";
-    let mut depth = 0;
-    while at < tokens.len() {
-        let token = &tokens[at];
-        depth += i32::from(token.is("(")) - i32::from(token.is(")"));
-        let within = at > 0 && tokens[at - 1].is_word("WITHIN");
-        let next = ["FROM", "WHERE", "GROUP", "HAVING", "ORDER", "OFFSET", "OPTION", "FOR", "INTO"]
-            .into_iter()
-            .find(|word| depth == 0 && !within && token.is_word(word));
-        match next {
-            Some("FOR") => return Err(SqlError::unsupported("FOR JSON or FOR XML")),
-            Some("INTO") => return Err(SqlError::unsupported("SELECT INTO")),
-            // `IS [NOT] DISTINCT FROM`.
-            Some("FROM") if tokens[at - 1].is_word("DISTINCT") && at > 2 => {
-                found.by_name.entry(current).or_default().push(token.clone());
-            }
-            Some(word) => {
-                current = word;
-                found.by_name.insert(word, Tokens::new());
-                let by = matches!(word, "GROUP" | "ORDER");
-                at += usize::from(by && tokens.get(at + 1).is_some_and(|t| t.is_word("BY")));
-            }
-            None => found.by_name.entry(current).or_default().push(token.clone()),
-        }
-        at += 1;
-    }
-    Ok(found)
-}
-
-/// The name of a select item, the variable it goes to, and its expression.
-fn item_name(part: &[Lexed]) -> (String, Option<String>, &[Lexed]) {
-    if part.len() > 2 && part[1].is("=") {
-        if let Token::Variable(variable) = &part[0].token {
-            return (String::new(), Some(variable.clone()), &part[2..]);
-        }
-        if let Some(name) = part[0].name() {
-            return (name.to_owned(), None, &part[2..]);
-        }
-    }
-    let last = &part[part.len() - 1];
-    if part.len() > 1 {
-        let before = &part[part.len() - 2];
-        let alias = match &last.token {
-            Token::Quoted(name) => Some(name.clone()),
-            Token::Text(name) if before.is_word("AS") => Some(name.clone()),
-            Token::Word(word) if !["END", "NULL"].iter().any(|w| last.is_word(w)) => {
-                Some(word.clone())
-            }
-            _ => None,
-        };
-        let separate = match &before.token {
-            Token::Symbol(symbol) => *symbol == ")",
-            Token::Word(_) => {
-                !["COLLATE", "NOT", "IS", "LIKE", "AND", "OR"].iter().any(|w| before.is_word(w))
-            }
-            _ => true,
-        };
-        if let Some(name) = alias.filter(|_| separate) {
-            let explicit = usize::from(before.is_word("AS"));
-            return (name, None, &part[..part.len() - 1 - explicit]);
-        }
-    }
-    // A plain column keeps its name; an expression has none.
-    let plain = part.iter().enumerate().all(|(at, t)| {
-        if at % 2 == 0 { t.name().is_some() } else { t.is(".") }
-    });
-    let name = if plain { last.name().unwrap_or_default() } else { "" };
-    (name.to_owned(), None, part)
 }

@@ -134,7 +134,12 @@ impl Server {
             next_session: 64,
             ..ServerState::default()
         };
-        let server = Self { name: name.to_owned(), directory, clock, state: Mutex::new(state) };
+        let server = Self {
+            name: name.to_owned(),
+            directory,
+            clock,
+            state: Mutex::new(state),
+        };
         server.create_database("master");
         server
     }
@@ -157,10 +162,16 @@ impl Server {
         if state.databases.contains_key(&name.to_lowercase()) {
             return;
         }
-        let sid = state.logins.get(&ADMIN).map(|admin| admin.sid.clone()).unwrap_or_default();
+        let sid = state
+            .logins
+            .get(&ADMIN)
+            .map(|admin| admin.sid.clone())
+            .unwrap_or_default();
         // Opening a database in memory fails only when memory is short.
         if let Ok(database) = Database::new(name, now, &sid) {
-            state.databases.insert(name.to_lowercase(), Arc::new(database));
+            state
+                .databases
+                .insert(name.to_lowercase(), Arc::new(database));
         }
     }
 
@@ -183,8 +194,12 @@ impl Server {
 
     /// `master` first, then by name.
     pub fn database_names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.lock().databases.values().map(|database| database.name.clone()).collect();
+        let mut names: Vec<String> = self
+            .lock()
+            .databases
+            .values()
+            .map(|database| database.name.clone())
+            .collect();
         names.sort_by_key(|name| name != "master");
         names
     }

@@ -36,7 +36,11 @@ pub enum Reply {
     Committed,
     RolledBack,
     /// The value of an output parameter.
-    Output { name: String, ty: ColumnType, value: Value },
+    Output {
+        name: String,
+        ty: ColumnType,
+        value: Value,
+    },
     /// What a procedure returned.
     Status(i32),
 }
@@ -150,7 +154,9 @@ impl Session {
                 turn.await;
             }
         };
-        tokio::time::timeout(LOCK_TIMEOUT, waiting).await.map_err(|_| lock_timeout())
+        tokio::time::timeout(LOCK_TIMEOUT, waiting)
+            .await
+            .map_err(|_| lock_timeout())
     }
 
     /// Runs a batch now, or refuses when another session's transaction is open.
@@ -170,7 +176,11 @@ impl Session {
         let database = Arc::clone(&self.database);
         let mut db = database.lock();
         let outcome = if db.dropped {
-            Err(SqlError::new(40613, 20, format!("Database '{}' is not available.", database.name)))
+            Err(SqlError::new(
+                40613,
+                20,
+                format!("Database '{}' is not available.", database.name),
+            ))
         } else if db.free_for(self.id) {
             work(self, &mut db)
         } else {
@@ -229,7 +239,10 @@ impl Session {
     }
 
     pub(super) fn subject(&self) -> Subject {
-        self.subjects.last().cloned().unwrap_or_else(|| Subject::user(GUEST))
+        self.subjects
+            .last()
+            .cloned()
+            .unwrap_or_else(|| Subject::user(GUEST))
     }
 
     /// Whether the session's user holds the permission.
@@ -239,7 +252,9 @@ impl Session {
 
     pub(super) fn default_schema(&self, db: &DbState) -> String {
         let principal = db.catalogue.principals.get(&self.subject().id());
-        principal.and_then(|p| p.default_schema.clone()).unwrap_or_else(|| "dbo".into())
+        principal
+            .and_then(|p| p.default_schema.clone())
+            .unwrap_or_else(|| "dbo".into())
     }
 
     pub(super) fn drop_temporary(&mut self, db: &DbState) {

@@ -65,7 +65,10 @@ impl Moment {
 
     pub fn plus_seconds(self, seconds: i64) -> Self {
         let total = self.days * 86_400 * TICKS + self.ticks + seconds * TICKS;
-        Self { days: total.div_euclid(86_400 * TICKS), ticks: total.rem_euclid(86_400 * TICKS) }
+        Self {
+            days: total.div_euclid(86_400 * TICKS),
+            ticks: total.rem_euclid(86_400 * TICKS),
+        }
     }
 
     pub fn seconds(self) -> i64 {
@@ -96,7 +99,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let shifted_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     (year + era * 400 + i64::from(month <= 2), month, day)
 }
 

@@ -15,7 +15,10 @@ pub enum ColumnType {
     Int,
     BigInt,
     Float,
-    Decimal { precision: u8, scale: u8 },
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
     /// With its length; `None` is `max`.
     Text(Option<u16>),
     /// `char(n)` and `nchar(n)`: padded with blanks.
@@ -45,8 +48,14 @@ impl ColumnType {
                 precision: args.first().map_or(18, |n| *n as u8).clamp(1, 38),
                 scale: args.get(1).map_or(0, |n| *n as u8),
             },
-            "money" => Self::Decimal { precision: 19, scale: 4 },
-            "smallmoney" => Self::Decimal { precision: 10, scale: 4 },
+            "money" => Self::Decimal {
+                precision: 19,
+                scale: 4,
+            },
+            "smallmoney" => Self::Decimal {
+                precision: 10,
+                scale: 4,
+            },
             "nvarchar" | "varchar" => Self::Text(length(30)),
             "sysname" => Self::Text(Some(128)),
             "text" | "ntext" | "xml" | "sql_variant" => Self::Text(None),
@@ -165,7 +174,11 @@ pub fn cast(value: Value, to: ColumnType, style: i64) -> Result<Value, SqlError>
             })?;
             let digits = if text.contains('.') { 7 } else { 0 };
             let text = moment.to_text(digits);
-            Ok(Value::Text(if to == ColumnType::Date { text[..10].to_owned() } else { text }))
+            Ok(Value::Text(if to == ColumnType::Date {
+                text[..10].to_owned()
+            } else {
+                text
+            }))
         }
         ColumnType::Guid => to_guid(&value),
     }
@@ -190,9 +203,12 @@ fn to_integer(value: &Value, to: ColumnType) -> Result<i64, SqlError> {
             "false" if to == ColumnType::Bit => Ok(0),
             digits => digits.parse().map_err(|_| conversion_failed(text, to)),
         },
-        Value::Blob(bytes) => {
-            Ok(bytes.iter().rev().take(8).rev().fold(0_i64, |n, b| (n << 8) | i64::from(*b)))
-        }
+        Value::Blob(bytes) => Ok(bytes
+            .iter()
+            .rev()
+            .take(8)
+            .rev()
+            .fold(0_i64, |n, b| (n << 8) | i64::from(*b))),
         Value::Null => Ok(0),
     }
 }
@@ -201,7 +217,10 @@ fn to_real(value: Value, to: ColumnType) -> Result<Value, SqlError> {
     let real = match &value {
         Value::Integer(n) => *n as f64,
         Value::Real(r) => *r,
-        Value::Text(text) => text.trim().parse().map_err(|_| conversion_failed(text, to))?,
+        Value::Text(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| conversion_failed(text, to))?,
         _ => return Err(conversion_failed("", to)),
     };
     Ok(Value::Real(match to {
@@ -229,8 +248,10 @@ pub fn to_text(value: &Value, style: i64) -> String {
             2 => hex(bytes),
             // Style 0 reads the bytes as characters.
             _ => {
-                let units: Vec<u16> =
-                    bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
+                let units: Vec<u16> = bytes
+                    .chunks_exact(2)
+                    .map(|b| u16::from_le_bytes([b[0], b[1]]))
+                    .collect();
                 String::from_utf16_lossy(&units)
             }
         },
@@ -245,7 +266,10 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() || text.len() % 2 == 1 {
         return None;
     }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+        .collect()
 }
 
 /// A text that is an identifier's turns into its 16 bytes: the storage keeps identifiers as text,
@@ -255,7 +279,11 @@ fn to_bytes(value: &Value, style: i64) -> Result<Vec<u8>, SqlError> {
         Value::Blob(bytes) => bytes.clone(),
         Value::Integer(n) => (*n as i32).to_be_bytes().to_vec(),
         Value::Text(text) if matches!(style, 1 | 2) => {
-            let digits = if style == 1 { text.trim_start_matches("0x") } else { text };
+            let digits = if style == 1 {
+                text.trim_start_matches("0x")
+            } else {
+                text
+            };
             unhex(digits).ok_or_else(|| {
                 let message = format!("Error converting data type varchar to varbinary: '{text}'.");
                 SqlError::new(8114, 16, message)
@@ -266,7 +294,11 @@ fn to_bytes(value: &Value, style: i64) -> Result<Vec<u8>, SqlError> {
             None => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
         },
         Value::Real(_) | Value::Null => {
-            return Err(SqlError::new(529, 16, "Explicit conversion to varbinary is not allowed."));
+            return Err(SqlError::new(
+                529,
+                16,
+                "Explicit conversion to varbinary is not allowed.",
+            ));
         }
     })
 }
@@ -298,7 +330,9 @@ fn to_guid(value: &Value) -> Result<Value, SqlError> {
 pub fn guid_to_sid(guid: &str) -> Option<[u8; 16]> {
     let dashes = guid.len() == 36
         && guid.is_ascii()
-        && [8, 13, 18, 23].iter().all(|at| guid.as_bytes()[*at] == b'-');
+        && [8, 13, 18, 23]
+            .iter()
+            .all(|at| guid.as_bytes()[*at] == b'-');
     let bytes = unhex(&guid.replace('-', "")).filter(|b| dashes && b.len() == 16)?;
     let mut sid = <[u8; 16]>::try_from(bytes).ok()?;
     sid[..4].reverse();
@@ -313,7 +347,14 @@ pub fn sid_to_guid(mut sid: [u8; 16]) -> String {
     sid[4..6].reverse();
     sid[6..8].reverse();
     let hex = hex(&sid);
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
 }
 
 #[cfg(test)]
@@ -333,7 +374,10 @@ mod tests {
         let bytes = cast(guid.clone(), ColumnType::Binary(Some(16)), 0).unwrap();
         assert_eq!(cast(bytes.clone(), ColumnType::Guid, 0).unwrap(), guid);
         let shown = cast(bytes, ColumnType::Text(None), 1).unwrap();
-        assert_eq!(shown, Value::Text("0x33221100554477668899AABBCCDDEEFF".into()));
+        assert_eq!(
+            shown,
+            Value::Text("0x33221100554477668899AABBCCDDEEFF".into())
+        );
     }
 
     #[test]

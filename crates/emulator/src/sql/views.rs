@@ -6,11 +6,16 @@
 
 use rusqlite::types::Value;
 
-use super::catalogue::{Catalogue, Object, ObjectType, Permission, Principal, Securable, State, same};
+use super::catalogue::{
+    Catalogue, Object, ObjectType, Permission, Principal, Securable, State, same,
+};
 use super::permissions::{self, Subject, allowed};
 use super::server::Server;
 use super::time;
 use super::value::ColumnType;
+use super::views_objects::{
+    columns, information_schema, modules, objects, policies, predicates, schemas, types,
+};
 use super::views_server;
 
 /// Who asks, and of what.
@@ -53,17 +58,20 @@ const SYSTEM: &[&str] = &[
 
 /// The name of the system object with this id.
 pub fn system_object(id: i32) -> Option<&'static str> {
-    usize::try_from(-101 - id).ok().and_then(|at| SYSTEM.get(at)).copied()
+    usize::try_from(-101 - id)
+        .ok()
+        .and_then(|at| SYSTEM.get(at))
+        .copied()
 }
 
-const NAME: ColumnType = ColumnType::Text(Some(128));
-const DESCRIPTION: ColumnType = ColumnType::Text(Some(60));
-const SID: ColumnType = ColumnType::Binary(Some(85));
-const INT: ColumnType = ColumnType::Int;
-const BIT: ColumnType = ColumnType::Bit;
-const TINY: ColumnType = ColumnType::TinyInt;
-const DATE: ColumnType = ColumnType::DateTime;
-const LONG: ColumnType = ColumnType::Text(None);
+pub const NAME: ColumnType = ColumnType::Text(Some(128));
+pub const DESCRIPTION: ColumnType = ColumnType::Text(Some(60));
+pub const SID: ColumnType = ColumnType::Binary(Some(85));
+pub const INT: ColumnType = ColumnType::Int;
+pub const BIT: ColumnType = ColumnType::Bit;
+pub const TINY: ColumnType = ColumnType::TinyInt;
+pub const DATE: ColumnType = ColumnType::DateTime;
+pub const LONG: ColumnType = ColumnType::Text(None);
 
 pub fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
@@ -91,7 +99,12 @@ impl ViewEnv<'_> {
     }
 
     pub fn can(&self, permission: &'static str) -> bool {
-        allowed(self.catalogue, self.subject, permission, Securable::Database)
+        allowed(
+            self.catalogue,
+            self.subject,
+            permission,
+            Securable::Database,
+        )
     }
 
     fn sees_security(&self) -> bool {
@@ -114,9 +127,11 @@ impl ViewEnv<'_> {
             || (policy && self.sees_security())
     }
 
-    fn objects(&self, keep: impl Fn(&Object) -> bool) -> Vec<&Object> {
+    pub fn objects(&self, keep: impl Fn(&Object) -> bool) -> Vec<&Object> {
         let objects = self.catalogue.objects.values();
-        objects.filter(|object| keep(object) && self.sees_object(object)).collect()
+        objects
+            .filter(|object| keep(object) && self.sees_object(object))
+            .collect()
     }
 }
 
@@ -161,11 +176,18 @@ pub fn view(env: &ViewEnv<'_>, schema: &str, name: &str) -> Option<View> {
 }
 
 pub fn empty(columns: &[(&'static str, ColumnType)]) -> View {
-    View { columns: columns.to_vec(), rows: Vec::new() }
+    View {
+        columns: columns.to_vec(),
+        rows: Vec::new(),
+    }
 }
 
 fn principals(env: &ViewEnv<'_>) -> View {
-    let visible = env.catalogue.principals.values().filter(|p| env.sees_principal(p));
+    let visible = env
+        .catalogue
+        .principals
+        .values()
+        .filter(|p| env.sees_principal(p));
     let rows = visible.map(|p| {
         vec![
             text(&p.name),
@@ -210,10 +232,16 @@ fn principals(env: &ViewEnv<'_>) -> View {
 fn role_members(env: &ViewEnv<'_>) -> View {
     let own = env.subject.closure(env.catalogue);
     let all = env.sees_security();
-    let visible = env.catalogue.members.iter().filter(|(_, member)| all || own.contains(member));
+    let visible = env
+        .catalogue
+        .members
+        .iter()
+        .filter(|(_, member)| all || own.contains(member));
     View {
         columns: vec![("role_principal_id", INT), ("member_principal_id", INT)],
-        rows: visible.map(|(role, member)| vec![int(*role), int(*member)]).collect(),
+        rows: visible
+            .map(|(role, member)| vec![int(*role), int(*member)])
+            .collect(),
     }
 }
 
@@ -286,300 +314,43 @@ fn permission_row(permission: &Permission) -> Vec<Value> {
     ]
 }
 
-fn schemas(env: &ViewEnv<'_>) -> View {
-    let all = env.catalogue.schemas.values();
-    View {
-        columns: vec![("name", NAME), ("schema_id", INT), ("principal_id", INT)],
-        rows: all.map(|s| vec![text(&s.name), int(s.id), int(s.owner)]).collect(),
-    }
-}
-
-fn objects(env: &ViewEnv<'_>, keep: impl Fn(&Object) -> bool) -> View {
-    let rows = env.objects(keep).into_iter().map(|o| {
-        vec![
-            text(&o.name),
-            int(o.id),
-            o.owner.map_or(Value::Null, int),
-            int(o.schema),
-            int(0),
-            text(o.kind.code()),
-            text(o.kind.description()),
-            date(o.created),
-            date(o.modified),
-            int(false),
-        ]
-    });
-    View {
-        columns: vec![
-            ("name", NAME),
-            ("object_id", INT),
-            ("principal_id", INT),
-            ("schema_id", INT),
-            ("parent_object_id", INT),
-            ("type", ColumnType::Char(2)),
-            ("type_desc", DESCRIPTION),
-            ("create_date", DATE),
-            ("modify_date", DATE),
-            ("is_ms_shipped", BIT),
-        ],
-        rows: rows.collect(),
-    }
-}
-
-/// Name, id and bytes of the types, as sys.types has them.
-const TYPES: &[(&str, i32, i32)] = &[
-    ("bit", 104, 1),
-    ("tinyint", 48, 1),
-    ("smallint", 52, 2),
-    ("int", 56, 4),
-    ("bigint", 127, 8),
-    ("float", 62, 8),
-    ("decimal", 106, 17),
-    ("nvarchar", 231, 8000),
-    ("nchar", 239, 8000),
-    ("varbinary", 165, 8000),
-    ("datetime", 61, 8),
-    ("datetime2", 42, 8),
-    ("date", 40, 3),
-    ("uniqueidentifier", 36, 16),
-];
-
-pub fn type_name(id: i32) -> Option<&'static str> {
-    TYPES.iter().find(|(_, known, _)| *known == id).map(|(name, ..)| *name)
-}
-
-fn type_row(ty: ColumnType) -> (i32, i32) {
-    let found = TYPES.iter().find(|(name, ..)| *name == ty.name());
-    let (id, size) = found.map_or((231, 8000), |(_, id, size)| (*id, *size));
-    match ty {
-        ColumnType::Text(None) | ColumnType::Binary(None) => (id, -1),
-        ColumnType::Text(Some(length)) | ColumnType::Char(length) => (id, i32::from(length) * 2),
-        ColumnType::Binary(Some(length)) => (id, length.into()),
-        _ => (id, size),
-    }
-}
-
-fn types() -> View {
-    let rows = TYPES.iter().map(|(name, id, size)| {
-        vec![text(name), int(*id), int(*id), int(4), int(*size), int(false)]
-    });
-    View {
-        columns: vec![
-            ("name", NAME),
-            ("system_type_id", TINY),
-            ("user_type_id", INT),
-            ("schema_id", INT),
-            ("max_length", ColumnType::SmallInt),
-            ("is_user_defined", BIT),
-        ],
-        rows: rows.collect(),
-    }
-}
-
-fn columns(env: &ViewEnv<'_>) -> View {
-    let mut rows = Vec::new();
-    for object in env.objects(|_| true) {
-        for column in &object.columns {
-            let (ty, length) = type_row(column.ty);
-            rows.push(vec![
-                int(object.id),
-                text(&column.name),
-                int(column.id),
-                int(ty),
-                int(ty),
-                int(length),
-                int(column.nullable),
-                int(column.identity),
-                int(false),
-            ]);
-        }
-    }
-    View {
-        columns: vec![
-            ("object_id", INT),
-            ("name", NAME),
-            ("column_id", INT),
-            ("system_type_id", TINY),
-            ("user_type_id", INT),
-            ("max_length", ColumnType::SmallInt),
-            ("is_nullable", BIT),
-            ("is_identity", BIT),
-            ("is_computed", BIT),
-        ],
-        rows,
-    }
-}
-
-fn modules(env: &ViewEnv<'_>) -> View {
-    let rows = env.objects(|o| o.definition.is_some()).into_iter().map(|o| {
-        let shown = allowed(
-            env.catalogue,
-            env.subject,
-            "VIEW DEFINITION",
-            Securable::Object(o.id),
-        );
-        let definition = o.definition.as_deref().filter(|_| shown);
-        vec![int(o.id), optional(definition), int(true), int(true), int(false)]
-    });
-    View {
-        columns: vec![
-            ("object_id", INT),
-            ("definition", LONG),
-            ("uses_ansi_nulls", BIT),
-            ("uses_quoted_identifier", BIT),
-            ("is_schema_bound", BIT),
-        ],
-        rows: rows.collect(),
-    }
-}
-
-fn policies(env: &ViewEnv<'_>) -> View {
-    let rows = env.objects(|o| o.kind == ObjectType::SecurityPolicy).into_iter().map(|o| {
-        vec![
-            text(&o.name),
-            int(o.id),
-            o.owner.map_or(Value::Null, int),
-            int(o.schema),
-            int(0),
-            text("SP"),
-            text(o.kind.description()),
-            date(o.created),
-            date(o.modified),
-            int(false),
-            int(o.enabled),
-            int(false),
-            int(true),
-        ]
-    });
-    View {
-        columns: vec![
-            ("name", NAME),
-            ("object_id", INT),
-            ("principal_id", INT),
-            ("schema_id", INT),
-            ("parent_object_id", INT),
-            ("type", ColumnType::Text(Some(2))),
-            ("type_desc", DESCRIPTION),
-            ("create_date", DATE),
-            ("modify_date", DATE),
-            ("is_ms_shipped", BIT),
-            ("is_enabled", BIT),
-            ("is_not_for_replication", BIT),
-            ("is_schema_bound", BIT),
-        ],
-        rows: rows.collect(),
-    }
-}
-
-fn predicates(env: &ViewEnv<'_>) -> View {
-    let mut rows = Vec::new();
-    for policy in env.objects(|o| o.kind == ObjectType::SecurityPolicy) {
-        for predicate in &policy.predicates {
-            let operations = ["AFTER INSERT", "AFTER UPDATE", "BEFORE UPDATE", "BEFORE DELETE"];
-            let operation = predicate.operation.as_deref();
-            let code = operations.iter().position(|o| Some(*o) == operation);
-            rows.push(vec![
-                int(policy.id),
-                int(predicate.id),
-                int(predicate.target),
-                text(&predicate.definition),
-                int(predicate.block),
-                text(if predicate.block { "BLOCK" } else { "FILTER" }),
-                code.map_or(Value::Null, |code| int(code as i64 + 1)),
-                optional(operation),
-            ]);
-        }
-    }
-    View {
-        columns: vec![
-            ("object_id", INT),
-            ("security_predicate_id", INT),
-            ("target_object_id", INT),
-            ("predicate_definition", LONG),
-            ("predicate_type", INT),
-            ("predicate_type_desc", DESCRIPTION),
-            ("operation", INT),
-            ("operation_desc", DESCRIPTION),
-        ],
-        rows,
-    }
-}
-
-fn information_schema(env: &ViewEnv<'_>, name: &str) -> Option<View> {
-    let shown = env.objects(|o| matches!(o.kind, ObjectType::Table | ObjectType::View));
-    let schema = |o: &Object| text(env.catalogue.schema_name(o.schema));
-    let catalog = || text(env.database);
-    Some(match name {
-        "tables" => View {
-            columns: vec![
-                ("TABLE_CATALOG", NAME),
-                ("TABLE_SCHEMA", NAME),
-                ("TABLE_NAME", NAME),
-                ("TABLE_TYPE", DESCRIPTION),
-            ],
-            rows: shown
-                .iter()
-                .map(|o| {
-                    let table = o.kind == ObjectType::Table;
-                    let kind = if table { "BASE TABLE" } else { "VIEW" };
-                    vec![catalog(), schema(o), text(&o.name), text(kind)]
-                })
-                .collect(),
-        },
-        "columns" => View {
-            columns: vec![
-                ("TABLE_CATALOG", NAME),
-                ("TABLE_SCHEMA", NAME),
-                ("TABLE_NAME", NAME),
-                ("COLUMN_NAME", NAME),
-                ("ORDINAL_POSITION", INT),
-                ("IS_NULLABLE", NAME),
-                ("DATA_TYPE", NAME),
-            ],
-            rows: shown
-                .iter()
-                .flat_map(|o| o.columns.iter().map(move |column| (o, column)))
-                .map(|(o, column)| {
-                    vec![
-                        catalog(),
-                        schema(o),
-                        text(&o.name),
-                        text(&column.name),
-                        int(column.id),
-                        text(if column.nullable { "YES" } else { "NO" }),
-                        text(column.ty.name()),
-                    ]
-                })
-                .collect(),
-        },
-        "schemata" => View {
-            columns: vec![("CATALOG_NAME", NAME), ("SCHEMA_NAME", NAME)],
-            rows: env.catalogue.schemas.values().map(|s| vec![catalog(), text(&s.name)]).collect(),
-        },
-        _ => return None,
-    })
-}
-
 /// The rows of `sys.fn_my_permissions(securable, class)`.
 pub fn my_permissions(env: &ViewEnv<'_>, securable: Option<&str>, class: &str) -> Option<View> {
-    let parts = securable.map(super::functions::name_parts).unwrap_or_default();
+    let parts = securable
+        .map(super::functions::name_parts)
+        .unwrap_or_default();
     let last = parts.last().cloned().unwrap_or_default();
     let (on, entity) = match class.to_ascii_uppercase().as_str() {
         "DATABASE" => (Securable::Database, "database".to_owned()),
         "SCHEMA" => (Securable::Schema(env.catalogue.schema(&last)?.id), last),
         "OBJECT" => {
-            let schema = parts.len().checked_sub(2).map_or("dbo", |at| parts[at].as_str());
+            let schema = parts
+                .len()
+                .checked_sub(2)
+                .map_or("dbo", |at| parts[at].as_str());
             let schema = env.catalogue.schema(schema)?;
-            (Securable::Object(env.catalogue.object(schema.id, &last)?.id), parts.join("."))
+            (
+                Securable::Object(env.catalogue.object(schema.id, &last)?.id),
+                parts.join("."),
+            )
         }
-        "USER" | "ROLE" => (Securable::Principal(env.catalogue.principal(&last)?.id), last),
+        "USER" | "ROLE" => (
+            Securable::Principal(env.catalogue.principal(&last)?.id),
+            last,
+        ),
         _ => return None,
     };
-    let held = permissions::KINDS.iter().filter(|kind| {
-        kind.exists_on(on) && allowed(env.catalogue, env.subject, kind.name, on)
-    });
+    let held = permissions::KINDS
+        .iter()
+        .filter(|kind| kind.exists_on(on) && allowed(env.catalogue, env.subject, kind.name, on));
     Some(View {
-        columns: vec![("entity_name", NAME), ("subentity_name", NAME), ("permission_name", DESCRIPTION)],
-        rows: held.map(|kind| vec![text(&entity), text(""), text(kind.name)]).collect(),
+        columns: vec![
+            ("entity_name", NAME),
+            ("subentity_name", NAME),
+            ("permission_name", DESCRIPTION),
+        ],
+        rows: held
+            .map(|kind| vec![text(&entity), text(""), text(kind.name)])
+            .collect(),
     })
 }

@@ -30,7 +30,10 @@ pub fn view(env: &ViewEnv<'_>, name: &str) -> Option<View> {
 
 /// The id of a database: 1 for `master`, from 5 for the others.
 pub fn database_id(names: &[String], name: &str) -> i64 {
-    let at = names.iter().position(|known| known.eq_ignore_ascii_case(name)).unwrap_or(0);
+    let at = names
+        .iter()
+        .position(|known| known.eq_ignore_ascii_case(name))
+        .unwrap_or(0);
     if at == 0 { 1 } else { at as i64 + 4 }
 }
 
@@ -79,13 +82,22 @@ fn login_row(login: &Login) -> Vec<Value> {
 
 fn visible<'a>(env: &ViewEnv<'_>, state: &'a ServerState) -> Vec<&'a Login> {
     let all = sees_logins(env);
-    let own = state.sessions.get(&env.session).map(|session| session.sid.clone());
-    state.logins.values().filter(|l| all || own.as_deref() == Some(l.sid.as_slice())).collect()
+    let own = state
+        .sessions
+        .get(&env.session)
+        .map(|session| session.sid.clone());
+    state
+        .logins
+        .values()
+        .filter(|l| all || own.as_deref() == Some(l.sid.as_slice()))
+        .collect()
 }
 
 fn sql_logins(env: &ViewEnv<'_>) -> View {
     let state = env.server.lock();
-    let logins = visible(env, &state).into_iter().filter(|login| login.kind == LoginType::Sql);
+    let logins = visible(env, &state)
+        .into_iter()
+        .filter(|login| login.kind == LoginType::Sql);
     let rows = logins.map(|login| {
         let mut row = login_row(login);
         row.extend([int(true), int(false), Value::Null]);
@@ -97,7 +109,10 @@ fn sql_logins(env: &ViewEnv<'_>) -> View {
         ("is_expiration_checked", BIT),
         ("password_hash", ColumnType::Binary(Some(256))),
     ]);
-    View { rows: rows.collect(), columns }
+    View {
+        rows: rows.collect(),
+        columns,
+    }
 }
 
 fn server_principals(env: &ViewEnv<'_>) -> View {
@@ -118,22 +133,38 @@ fn server_principals(env: &ViewEnv<'_>) -> View {
             Value::Null,
         ]);
     }
-    View { columns: login_columns(), rows }
+    View {
+        columns: login_columns(),
+        rows,
+    }
 }
 
 fn server_role_members(env: &ViewEnv<'_>) -> View {
     let state = env.server.lock();
-    let shown: Vec<i32> = visible(env, &state).into_iter().map(|login| login.id).collect();
-    let rows = state.role_members.iter().filter(|(_, member)| shown.contains(member));
+    let shown: Vec<i32> = visible(env, &state)
+        .into_iter()
+        .map(|login| login.id)
+        .collect();
+    let rows = state
+        .role_members
+        .iter()
+        .filter(|(_, member)| shown.contains(member));
     View {
         columns: vec![("role_principal_id", INT), ("member_principal_id", INT)],
-        rows: rows.map(|(role, member)| vec![int(*role), int(*member)]).collect(),
+        rows: rows
+            .map(|(role, member)| vec![int(*role), int(*member)])
+            .collect(),
     }
 }
 
 /// In `master` every database, elsewhere this one and `master`.
 fn databases(env: &ViewEnv<'_>) -> View {
-    let created = env.server.lock().logins.get(&ADMIN).map_or(0, |admin| admin.created);
+    let created = env
+        .server
+        .lock()
+        .logins
+        .get(&ADMIN)
+        .map_or(0, |admin| admin.created);
     let names = env.server.database_names();
     let rows = names.iter().filter_map(|name| {
         let shown = env.is_master() || name == "master" || name == env.database;

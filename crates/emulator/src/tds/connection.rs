@@ -48,12 +48,16 @@ pub async fn run(mut stream: TcpStream, tls: &Tls, sql: &Sql) -> io::Result<()> 
 }
 
 async fn timed<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    tokio::time::timeout(LOGIN_TIMEOUT, work).await.map_err(|_| io::ErrorKind::TimedOut)?
+    tokio::time::timeout(LOGIN_TIMEOUT, work)
+        .await
+        .map_err(|_| io::ErrorKind::TimedOut)?
 }
 
 /// Answers the prelogin; whether the client can go on from there.
 async fn prelogin<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<bool> {
-    let Some(message) = packet::read(stream).await? else { return Ok(false) };
+    let Some(message) = packet::read(stream).await? else {
+        return Ok(false);
+    };
     let asked = Some(message).filter(|message| message.kind == PRELOGIN);
     let asked = asked.and_then(|message| Prelogin::parse(&message.body));
     let asked = asked.ok_or_else(|| broken("the first message is no PRELOGIN"))?;
@@ -69,7 +73,9 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     sql: &Sql,
 ) -> io::Result<()> {
     let opened = timed(login(&mut stream, sni, sql)).await?;
-    let Some((mut session, size, server)) = opened else { return stream.shutdown().await };
+    let Some((mut session, size, server)) = opened else {
+        return stream.shutdown().await;
+    };
     while let Some(message) = packet::read(&mut stream).await? {
         let mut answer = Answer::default();
         if message.kind == ATTENTION {
@@ -100,7 +106,9 @@ async fn respond(
     answer: &mut Answer,
 ) -> bool {
     let is_fatal = |replies: &[Reply]| {
-        replies.iter().any(|reply| matches!(reply, Reply::Error(error) if error.class >= 20))
+        replies
+            .iter()
+            .any(|reply| matches!(reply, Reply::Error(error) if error.class >= 20))
     };
     match request {
         Request::Batch(text) => {
@@ -136,7 +144,9 @@ async fn login<S: AsyncRead + AsyncWrite + Unpin>(
     sni: Option<String>,
     sql: &Sql,
 ) -> io::Result<Option<(Session, usize, String)>> {
-    let Some(message) = packet::read(stream).await? else { return Ok(None) };
+    let Some(message) = packet::read(stream).await? else {
+        return Ok(None);
+    };
     let login = Some(message).filter(|message| message.kind == LOGIN7);
     let login = login.and_then(|message| Login::parse(&message.body));
     let mut login = login.ok_or_else(|| broken("a malformed login"))?;
@@ -190,12 +200,17 @@ async fn late_credentials<S: AsyncRead + AsyncWrite + Unpin>(
     let message = packet::read(stream).await?;
     let token = message.filter(|message| message.kind == FEDAUTH_TOKEN);
     let token = token.and_then(|message| late_token(&message.body));
-    token.map(Ok).ok_or_else(|| broken("a malformed token message"))
+    token
+        .map(Ok)
+        .ok_or_else(|| broken("a malformed token message"))
 }
 
 /// The answer to a login that succeeded, in the order that clients expect.
 fn welcome(answer: &mut Answer, server: &str, database: &str, login: &Login) {
-    let info = |number, message: String| SqlError { state: 2, ..SqlError::new(number, 0, message) };
+    let info = |number, message: String| SqlError {
+        state: 2,
+        ..SqlError::new(number, 0, message)
+    };
     answer.changed(1, database, "master");
     let message = format!("Changed database context to '{database}'.");
     answer.message(server, &info(5701, message), true);

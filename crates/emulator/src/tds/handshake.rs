@@ -45,7 +45,8 @@ impl<S> Wrapped<S> {
 impl<S: AsyncWrite + Unpin> Wrapped<S> {
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         for part in std::mem::take(&mut self.pending).chunks(4096 - HEADER) {
-            self.out.extend_from_slice(&header(PRELOGIN, 1, part.len(), 0, 0));
+            self.out
+                .extend_from_slice(&header(PRELOGIN, 1, part.len(), 0, 0));
             self.out.extend_from_slice(part);
         }
         while !self.out.is_empty() {
@@ -83,7 +84,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wrapped<S> {
             if this.head_read == HEADER {
                 let length = usize::from(u16::from_be_bytes([this.head[2], this.head[3]]));
                 if this.head[0] != PRELOGIN || length < HEADER {
-                    return Poll::Ready(Err(broken("the TLS handshake is not in PRELOGIN packets")));
+                    return Poll::Ready(Err(broken(
+                        "the TLS handshake is not in PRELOGIN packets",
+                    )));
                 }
                 this.left = length - HEADER;
                 this.head_read = 0;

@@ -138,7 +138,10 @@ impl<'a> Reader<'a> {
         let wide = matches!(code, 0xE7 | 0xEF);
         let value = bytes.map_or(Value::Null, |bytes| Value::Text(characters(&bytes, wide)));
         let length = if wide { declared / 2 } else { declared };
-        Some((ColumnType::Text((declared != 0xFFFF).then_some(length)), value))
+        Some((
+            ColumnType::Text((declared != 0xFFFF).then_some(length)),
+            value,
+        ))
     }
 
     /// ntext, text, image.
@@ -154,7 +157,10 @@ impl<'a> Reader<'a> {
         let bytes = self.bytes(length as usize)?;
         Some(match code {
             0x22 => (ColumnType::Binary(None), Value::Blob(bytes.to_vec())),
-            code => (ColumnType::Text(None), Value::Text(characters(bytes, code == 0x63))),
+            code => (
+                ColumnType::Text(None),
+                Value::Text(characters(bytes, code == 0x63)),
+            ),
         })
     }
 
@@ -167,7 +173,10 @@ impl<'a> Reader<'a> {
             return Some((ty, Value::Null));
         }
         let bytes = self.bytes(length)?;
-        let whole = bytes[1..].iter().rev().fold(0_f64, |n, byte| n * 256.0 + f64::from(*byte));
+        let whole = bytes[1..]
+            .iter()
+            .rev()
+            .fold(0_f64, |n, byte| n * 256.0 + f64::from(*byte));
         let sign = if bytes[0] == 0 { -1.0 } else { 1.0 };
         Some((ty, Value::Real(sign * whole / 10_f64.powi(scale.into()))))
     }
@@ -184,18 +193,28 @@ impl<'a> Reader<'a> {
             return Some((ty, Value::Null));
         }
         let bytes = self.bytes(length)?;
-        let little = |part: &[u8]| part.iter().rev().fold(0_i64, |n, b| (n << 8) | i64::from(*b));
+        let little = |part: &[u8]| {
+            part.iter()
+                .rev()
+                .fold(0_i64, |n, b| (n << 8) | i64::from(*b))
+        };
         let offset = if code == 0x2B { 2 } else { 0 };
         let date = if code == 0x29 { 0 } else { 3 };
         let time = length.checked_sub(date + offset)?;
         let ticks = little(&bytes[..time]) * 10_i64.pow(7 - u32::from(scale.min(7)));
-        let moment = Moment { days: little(&bytes[time..time + date]), ticks };
+        let moment = Moment {
+            days: little(&bytes[time..time + date]),
+            ticks,
+        };
         let text = moment.to_text(7);
-        Some((ty, Value::Text(match code {
-            0x28 => text[..10].to_owned(),
-            0x29 => text[11..].to_owned(),
-            _ => text,
-        })))
+        Some((
+            ty,
+            Value::Text(match code {
+                0x28 => text[..10].to_owned(),
+                0x29 => text[11..].to_owned(),
+                _ => text,
+            }),
+        ))
     }
 
     fn variant(&mut self) -> Option<(ColumnType, Value)> {
@@ -244,7 +263,10 @@ fn number(code: u8, declared: usize, bytes: &[u8]) -> Option<(ColumnType, Value)
         (0x26, _) => ColumnType::BigInt,
         (0x68, _) => ColumnType::Bit,
         (0x6D, _) => ColumnType::Float,
-        (0x6E, _) => ColumnType::Decimal { precision: 19, scale: 4 },
+        (0x6E, _) => ColumnType::Decimal {
+            precision: 19,
+            scale: 4,
+        },
         (0x6F, _) => ColumnType::DateTime,
         _ => ColumnType::Guid,
     };
@@ -265,13 +287,19 @@ fn number(code: u8, declared: usize, bytes: &[u8]) -> Option<(ColumnType, Value)
         (0x6F, 4) => {
             let days = i64::from(u16::from_le_bytes(bytes[..2].try_into().ok()?));
             let minutes = i64::from(u16::from_le_bytes(bytes[2..].try_into().ok()?));
-            let moment = Moment { days: days + DATETIME_DAYS, ticks: minutes * 60 * TICKS };
+            let moment = Moment {
+                days: days + DATETIME_DAYS,
+                ticks: minutes * 60 * TICKS,
+            };
             Value::Text(moment.to_text(0))
         }
         (0x6F, 8) => {
             let days = i64::from(i32::from_le_bytes(bytes[..4].try_into().ok()?));
             let thirds = i64::from(u32::from_le_bytes(bytes[4..].try_into().ok()?));
-            let moment = Moment { days: days + DATETIME_DAYS, ticks: thirds * TICKS / 300 };
+            let moment = Moment {
+                days: days + DATETIME_DAYS,
+                ticks: thirds * TICKS / 300,
+            };
             Value::Text(moment.to_text(3))
         }
         (0x24, 16) => Value::Text(sid_to_guid(bytes.try_into().ok()?)),

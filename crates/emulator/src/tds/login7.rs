@@ -79,13 +79,22 @@ impl Login {
             None => {
                 let (offset, length) = place(body, 44)?;
                 let hidden = body.get(offset..offset + length * 2)?;
-                let plain: Vec<u8> =
-                    hidden.iter().map(|byte| (byte ^ 0xA5).rotate_right(4)).collect();
-                Offer::Ready(Credentials::Password { login: text(40)?, password: utf16(&plain) })
+                let plain: Vec<u8> = hidden
+                    .iter()
+                    .map(|byte| (byte ^ 0xA5).rotate_right(4))
+                    .collect();
+                Offer::Ready(Credentials::Password {
+                    login: text(40)?,
+                    password: utf16(&plain),
+                })
             }
         };
         Some(Self {
-            version: if version >= TDS_7_4 || version >> 24 == 0x08 { version } else { TDS_7_4 },
+            version: if version >= TDS_7_4 || version >> 24 == 0x08 {
+                version
+            } else {
+                TDS_7_4
+            },
             packet_size: packet_size.clamp(512, 32_767),
             host: text(36)?,
             program: text(48)?,
@@ -112,6 +121,9 @@ pub fn late_token(body: &[u8]) -> Option<Credentials> {
 }
 
 pub fn utf16(bytes: &[u8]) -> String {
-    let units: Vec<u16> = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
+    let units: Vec<u16> = bytes
+        .chunks_exact(2)
+        .map(|b| u16::from_le_bytes([b[0], b[1]]))
+        .collect();
     String::from_utf16_lossy(&units)
 }

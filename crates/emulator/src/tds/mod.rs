@@ -43,7 +43,10 @@ impl Tls {
             .with_cert_resolver(Arc::clone(&config.cert_resolver));
         let mut strict = config.clone();
         strict.alpn_protocols = vec![b"tds/8.0".to_vec()];
-        Ok(Self { wrapped: Arc::new(wrapped), strict: Arc::new(strict) })
+        Ok(Self {
+            wrapped: Arc::new(wrapped),
+            strict: Arc::new(strict),
+        })
     }
 }
 

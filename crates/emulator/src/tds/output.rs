@@ -22,7 +22,11 @@ pub fn widest(result: &ResultSet, at: usize) -> ColumnType {
                 .max()
                 .unwrap_or(0)
                 .max(length.into());
-            ColumnType::Text(u16::try_from(needed).ok().filter(|n| usize::from(*n) <= LONGEST_TEXT))
+            ColumnType::Text(
+                u16::try_from(needed)
+                    .ok()
+                    .filter(|n| usize::from(*n) <= LONGEST_TEXT),
+            )
         }
         ColumnType::Binary(Some(length)) => {
             let needed = values()
@@ -54,7 +58,9 @@ pub fn type_info(answer: &mut Answer, ty: ColumnType) {
         ColumnType::BigInt => answer.bytes.extend_from_slice(&[0x26, 8]),
         ColumnType::Float => answer.bytes.extend_from_slice(&[0x6D, 8]),
         ColumnType::Decimal { precision, scale } => {
-            answer.bytes.extend_from_slice(&[0x6A, 17, precision, scale]);
+            answer
+                .bytes
+                .extend_from_slice(&[0x6A, 17, precision, scale]);
         }
         ColumnType::Text(length) => {
             let bytes = length.map_or(0xFFFF, |n| n.clamp(1, LONGEST_TEXT as u16) * 2);
@@ -66,7 +72,11 @@ pub fn type_info(answer: &mut Answer, ty: ColumnType) {
             answer.bytes.extend_from_slice(&COLLATION);
         }
         ColumnType::Binary(length) => {
-            sized(answer, 0xA5, length.map_or(0xFFFF, |n| n.clamp(1, LONGEST_BINARY as u16)));
+            sized(
+                answer,
+                0xA5,
+                length.map_or(0xFFFF, |n| n.clamp(1, LONGEST_BINARY as u16)),
+            );
         }
         ColumnType::DateTime => answer.bytes.extend_from_slice(&[0x6F, 8]),
         ColumnType::DateTime2 => answer.bytes.extend_from_slice(&[0x2A, 7]),
@@ -108,7 +118,9 @@ pub fn value(answer: &mut Answer, ty: ColumnType, value: &Value) {
 
 /// A value in one chunk.
 fn chunk(answer: &mut Answer, bytes: &[u8]) {
-    answer.bytes.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    answer
+        .bytes
+        .extend_from_slice(&(bytes.len() as u64).to_le_bytes());
     if !bytes.is_empty() {
         answer.u32(bytes.len() as u32);
         answer.bytes.extend_from_slice(bytes);
@@ -150,7 +162,9 @@ fn short(ty: ColumnType, value: &Value) -> Option<Vec<u8>> {
         }
         ColumnType::DateTime => {
             let moment = moment()?;
-            let mut bytes = ((moment.days - DATETIME_DAYS) as i32).to_le_bytes().to_vec();
+            let mut bytes = ((moment.days - DATETIME_DAYS) as i32)
+                .to_le_bytes()
+                .to_vec();
             let thirds = (moment.ticks * 300 + TICKS / 2) / TICKS;
             bytes.extend_from_slice(&(thirds as u32).to_le_bytes());
             bytes

@@ -43,8 +43,14 @@ pub async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<Mes
             Err(error) => return Err(error),
         }
         let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-        let length = length.checked_sub(HEADER).ok_or_else(|| broken("a packet is too short"))?;
-        let so_far = message.get_or_insert(Message { kind: header[0], reset: false, body: vec![] });
+        let length = length
+            .checked_sub(HEADER)
+            .ok_or_else(|| broken("a packet is too short"))?;
+        let so_far = message.get_or_insert(Message {
+            kind: header[0],
+            reset: false,
+            body: vec![],
+        });
         if so_far.kind != header[0] || so_far.body.len() + length > LIMIT {
             return Err(broken("a packet does not belong to its message"));
         }
@@ -72,7 +78,13 @@ pub async fn write<S: AsyncWrite + Unpin>(
     for at in 0..count {
         let part = &body[at * room..body.len().min((at + 1) * room)];
         let status = if at + 1 == count { END } else { 0 };
-        out.extend_from_slice(&header(kind, status, part.len(), session, (at as u8).wrapping_add(1)));
+        out.extend_from_slice(&header(
+            kind,
+            status,
+            part.len(),
+            session,
+            (at as u8).wrapping_add(1),
+        ));
         out.extend_from_slice(part);
     }
     stream.write_all(&out).await?;
@@ -83,7 +95,9 @@ pub async fn write<S: AsyncWrite + Unpin>(
 pub fn header(kind: u8, status: u8, length: usize, session: i32, number: u8) -> [u8; HEADER] {
     let length = ((length + HEADER) as u16).to_be_bytes();
     let session = (session as u16).to_be_bytes();
-    [kind, status, length[0], length[1], session[0], session[1], number, 0]
+    [
+        kind, status, length[0], length[1], session[0], session[1], number, 0,
+    ]
 }
 
 #[cfg(test)]

@@ -90,7 +90,11 @@ mod tests {
 
     #[test]
     fn the_answer_can_be_read_back() {
-        let client = Prelogin { encryption: 0, fedauth: Some(1), nonce: false };
+        let client = Prelogin {
+            encryption: 0,
+            fedauth: Some(1),
+            nonce: false,
+        };
         let answer = Prelogin::parse(&client.answer([0; 32])).unwrap();
         assert_eq!((answer.encryption, answer.fedauth), (REQUIRED, Some(1)));
     }

@@ -58,9 +58,17 @@ fn calls(reader: &mut Reader<'_>) -> Option<Vec<Call>> {
             let status = reader.u8()?;
             let (ty, value) = reader.typed()?;
             let name = name.trim_start_matches('@').to_lowercase();
-            arguments.push(Argument { name, ty, value, output: status & 1 != 0 });
+            arguments.push(Argument {
+                name,
+                ty,
+                value,
+                output: status & 1 != 0,
+            });
         }
-        calls.push(Call { procedure, arguments });
+        calls.push(Call {
+            procedure,
+            arguments,
+        });
     }
     Some(calls)
 }

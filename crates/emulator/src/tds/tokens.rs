@@ -37,7 +37,8 @@ impl Answer {
     pub fn short_text(&mut self, text: &str) {
         let units: Vec<u16> = text.encode_utf16().take(255).collect();
         self.bytes.push(units.len() as u8);
-        self.bytes.extend(units.into_iter().flat_map(u16::to_le_bytes));
+        self.bytes
+            .extend(units.into_iter().flat_map(u16::to_le_bytes));
     }
 
     /// A token whose length comes in two bytes.
@@ -53,7 +54,8 @@ impl Answer {
         self.bytes.push(code);
         self.u16(status | if rows.is_some() { COUNT } else { 0 });
         self.u16(0);
-        self.bytes.extend_from_slice(&rows.unwrap_or(0).to_le_bytes());
+        self.bytes
+            .extend_from_slice(&rows.unwrap_or(0).to_le_bytes());
     }
 
     /// ERROR, or INFO for messages that are no errors.
@@ -63,7 +65,9 @@ impl Answer {
             token.bytes.extend_from_slice(&[error.state, error.class]);
             let units: Vec<u16> = error.message.encode_utf16().take(4000).collect();
             token.u16(units.len() as u16);
-            token.bytes.extend(units.into_iter().flat_map(u16::to_le_bytes));
+            token
+                .bytes
+                .extend(units.into_iter().flat_map(u16::to_le_bytes));
             token.short_text(server);
             token.short_text("");
             token.u32(1);
@@ -176,7 +180,9 @@ impl Answer {
     /// The answer to a call; `more` when another follows in the same request.
     pub fn call(&mut self, server: &str, replies: &[Reply], more: bool) {
         let mut failed = false;
-        let outputs = replies.iter().filter(|reply| matches!(reply, Reply::Output { .. }));
+        let outputs = replies
+            .iter()
+            .filter(|reply| matches!(reply, Reply::Output { .. }));
         for reply in replies {
             match reply {
                 Reply::Done(rows) => self.done(DONE_IN_PROCEDURE, MORE, *rows),
@@ -206,7 +212,11 @@ impl Answer {
                 self.bytes.push(0x79);
                 self.u32(*status as u32);
             }
-            Reply::Output { name, ty, value: contents } => {
+            Reply::Output {
+                name,
+                ty,
+                value: contents,
+            } => {
                 self.bytes.push(0xAC);
                 self.u16(0);
                 self.short_text(name);
@@ -221,8 +231,9 @@ impl Answer {
     }
 
     fn rows(&mut self, result: &ResultSet) {
-        let types: Vec<_> =
-            (0..result.columns.len()).map(|at| super::output::widest(result, at)).collect();
+        let types: Vec<_> = (0..result.columns.len())
+            .map(|at| super::output::widest(result, at))
+            .collect();
         self.bytes.push(0x81);
         self.u16(result.columns.len() as u16);
         for (column, ty) in result.columns.iter().zip(&types) {

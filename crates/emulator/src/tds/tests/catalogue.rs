@@ -4,6 +4,9 @@ use tiberius::AuthMethod;
 
 use super::{APP, APP_SID, Bed, error, int, rows, run, texts};
 
+/// Permission, state, class, schema, object.
+type Granted<'a> = (&'a str, &'a str, u8, Option<&'a str>, Option<&'a str>);
+
 #[tokio::test]
 async fn grants_are_found_by_a_join_over_the_catalogue() {
     let bed = Bed::new().await;
@@ -27,7 +30,7 @@ async fn grants_are_found_by_a_join_over_the_catalogue() {
          WHERE u.type IN ('E', 'X') AND u.name LIKE N'AP%' ORDER BY p.permission_name",
     )
     .await;
-    let seen: Vec<(&str, &str, u8, Option<&str>, Option<&str>)> = found
+    let seen: Vec<Granted<'_>> = found
         .iter()
         .map(|row| {
             (
@@ -49,7 +52,10 @@ async fn grants_are_found_by_a_join_over_the_catalogue() {
     );
     let id = found[0].get::<tiberius::Uuid, _>("id").unwrap();
     assert_eq!(id.to_string(), APP);
-    assert_eq!(found[0].get::<&[u8], _>("sid").unwrap()[..4], [0x33, 0x22, 0x11, 0x00]);
+    assert_eq!(
+        found[0].get::<&[u8], _>("sid").unwrap()[..4],
+        [0x33, 0x22, 0x11, 0x00]
+    );
     assert_eq!(found[0].get::<&str, _>("type"), Some("E"));
 }
 
@@ -79,17 +85,48 @@ async fn without_rights_a_principal_sees_itself_and_not_the_others() {
              CREATE ROLE writers; ALTER ROLE writers ADD MEMBER other; GRANT INSERT ON SCHEMA::dbo TO writers"
         ),
     );
-    let mut api = bed.connect("orders", AuthMethod::aad_token(bed.token("0a"))).await.unwrap();
+    let mut api = bed
+        .connect("orders", AuthMethod::aad_token(bed.token("0a")))
+        .await
+        .unwrap();
     let users = "SELECT name FROM sys.database_principals WHERE type <> 'R' AND principal_id > 4 ORDER BY name";
     assert_eq!(texts(&mut api, users).await, ["api"]);
-    assert!(rows(&mut api, "SELECT 1 FROM sys.database_permissions WHERE permission_name = 'INSERT'").await.is_empty());
-    assert!(rows(&mut api, "SELECT * FROM sys.database_role_members").await.is_empty());
+    assert!(
+        rows(
+            &mut api,
+            "SELECT 1 FROM sys.database_permissions WHERE permission_name = 'INSERT'"
+        )
+        .await
+        .is_empty()
+    );
+    assert!(
+        rows(&mut api, "SELECT * FROM sys.database_role_members")
+            .await
+            .is_empty()
+    );
     assert_eq!(int(&mut api, "SELECT OBJECT_ID('dbo.Orders')").await, None);
     bed.script("orders", "GRANT VIEW SECURITY DEFINITION TO api");
     assert_eq!(texts(&mut api, users).await, ["api", "other"]);
-    assert_eq!(rows(&mut api, "SELECT * FROM sys.database_role_members").await.len(), 1);
-    assert_eq!(rows(&mut api, "SELECT 1 FROM sys.database_permissions WHERE permission_name = 'INSERT'").await.len(), 1);
-    assert!(texts(&mut api, "SELECT name FROM sys.tables").await.is_empty());
+    assert_eq!(
+        rows(&mut api, "SELECT * FROM sys.database_role_members")
+            .await
+            .len(),
+        1
+    );
+    assert_eq!(
+        rows(
+            &mut api,
+            "SELECT 1 FROM sys.database_permissions WHERE permission_name = 'INSERT'"
+        )
+        .await
+        .len(),
+        1
+    );
+    assert!(
+        texts(&mut api, "SELECT name FROM sys.tables")
+            .await
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -99,28 +136,48 @@ async fn logins_show_in_master_only_and_to_a_security_reader() {
     bed.script("master", "CREATE USER auditor FOR LOGIN auditor");
     let mut admin = bed.admin("master").await;
     let logins = "SELECT name FROM sys.sql_logins ORDER BY name";
-    assert_eq!(texts(&mut admin, logins).await, ["auditor", "orders_app", "sqladmin"]);
+    assert_eq!(
+        texts(&mut admin, logins).await,
+        ["auditor", "orders_app", "sqladmin"]
+    );
     let auth = || AuthMethod::sql_server("auditor", "Aud1t-pass");
     let mut auditor = bed.connect("master", auth()).await.unwrap();
     assert_eq!(texts(&mut auditor, logins).await, ["auditor"]);
-    run(&mut admin, "ALTER SERVER ROLE [##MS_SecurityDefinitionReader##] ADD MEMBER auditor").await;
+    run(
+        &mut admin,
+        "ALTER SERVER ROLE [##MS_SecurityDefinitionReader##] ADD MEMBER auditor",
+    )
+    .await;
     let mut auditor = bed.connect("master", auth()).await.unwrap();
     assert_eq!(texts(&mut auditor, logins).await.len(), 3);
     let mut orders = bed.admin("orders").await;
     assert_eq!(error(&mut orders, logins).await, 208);
-    assert_eq!(texts(&mut orders, "SELECT name FROM sys.databases ORDER BY database_id").await, ["master", "orders"]);
+    assert_eq!(
+        texts(
+            &mut orders,
+            "SELECT name FROM sys.databases ORDER BY database_id"
+        )
+        .await,
+        ["master", "orders"]
+    );
 }
 
 #[tokio::test]
 async fn sessions_are_the_connections_that_are_open_now() {
     let bed = Bed::new().await.with_entra_admin();
-    bed.script("orders", "CREATE USER reports WITH PASSWORD = 'Rep0rts-pass'");
+    bed.script(
+        "orders",
+        "CREATE USER reports WITH PASSWORD = 'Rep0rts-pass'",
+    );
     let mut admin = bed.admin("orders").await;
     let sessions = "SELECT original_login_name + '/' + program_name FROM sys.dm_exec_sessions
                     WHERE is_user_process = 1 AND database_id = DB_ID() ORDER BY session_id";
     assert_eq!(texts(&mut admin, sessions).await, ["sqladmin/tests"]);
     let mut reports = bed.password("reports", "Rep0rts-pass").await.unwrap();
-    assert_eq!(texts(&mut admin, sessions).await, ["sqladmin/tests", "reports/tests"]);
+    assert_eq!(
+        texts(&mut admin, sessions).await,
+        ["sqladmin/tests", "reports/tests"]
+    );
     assert_eq!(texts(&mut reports, sessions).await, ["reports/tests"]);
     bed.script("orders", "GRANT VIEW DATABASE STATE TO reports");
     assert_eq!(texts(&mut reports, sessions).await.len(), 2);
@@ -150,6 +207,17 @@ async fn a_security_policy_is_listed_with_its_predicates() {
     assert_eq!(found[1].get::<&str, _>(2), Some("BLOCK"));
     assert_eq!(found[1].get::<&str, _>(4), Some("AFTER INSERT"));
     assert_eq!(error(&mut admin, "DROP TABLE dbo.Orders").await, 3729);
-    run(&mut admin, "ALTER SECURITY POLICY sales.orders_policy WITH (STATE = OFF)").await;
-    assert_eq!(int(&mut admin, "SELECT CAST(is_enabled AS int) FROM sys.security_policies").await, Some(0));
+    run(
+        &mut admin,
+        "ALTER SECURITY POLICY sales.orders_policy WITH (STATE = OFF)",
+    )
+    .await;
+    assert_eq!(
+        int(
+            &mut admin,
+            "SELECT CAST(is_enabled AS int) FROM sys.security_policies"
+        )
+        .await,
+        Some(0)
+    );
 }

@@ -46,7 +46,12 @@ impl Drop for Bed {
     }
 }
 
-fn principal(object_id: &str, client_id: Option<&str>, name: &str, kind: PrincipalKind) -> Principal {
+fn principal(
+    object_id: &str,
+    client_id: Option<&str>,
+    name: &str,
+    kind: PrincipalKind,
+) -> Principal {
     Principal {
         object_id: object_id.to_owned(),
         client_id: client_id.map(str::to_owned),
@@ -65,7 +70,10 @@ fn tls(folder: &TempDir) -> Arc<ServerConfig> {
     std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
     let key = KeyPair::generate().unwrap();
     let names = vec!["localhost".to_owned(), "*.database.localhost".to_owned()];
-    let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &ca).unwrap();
+    let leaf = CertificateParams::new(names)
+        .unwrap()
+        .signed_by(&key, &ca)
+        .unwrap();
     let chain = vec![CertificateDer::from(leaf.der().to_vec())];
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -83,7 +91,12 @@ impl Bed {
     async fn new() -> Self {
         let clock = Clock::default();
         let directory = Directory::new(TENANT, clock.clone(), [7; 32]);
-        directory.put(principal("0a", Some(APP), "orders-api", PrincipalKind::ManagedIdentity));
+        directory.put(principal(
+            "0a",
+            Some(APP),
+            "orders-api",
+            PrincipalKind::ManagedIdentity,
+        ));
         let sql = Sql::new(directory.clone(), clock);
         sql.create_server("orders-sql", ADMIN, ADMIN_PASSWORD);
         sql.create_database("orders-sql", "orders");
@@ -101,7 +114,13 @@ impl Bed {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let serving = tokio::spawn(super::serve(listener, tls(&folder), sql.clone()));
-        Self { sql, directory, port, folder, serving }
+        Self {
+            sql,
+            directory,
+            port,
+            folder,
+            serving,
+        }
     }
 
     /// With an Entra administrator, the group that nobody here is in.
@@ -125,8 +144,13 @@ impl Bed {
         self.directory.issue(&principal, AUDIENCE, 3600)
     }
 
-    async fn connect(&self, database: &str, auth: AuthMethod) -> Result<Connection, tiberius::error::Error> {
-        self.connect_with(database, auth, EncryptionLevel::Required).await
+    async fn connect(
+        &self,
+        database: &str,
+        auth: AuthMethod,
+    ) -> Result<Connection, tiberius::error::Error> {
+        self.connect_with(database, auth, EncryptionLevel::Required)
+            .await
     }
 
     async fn connect_with(
@@ -148,11 +172,18 @@ impl Bed {
     }
 
     async fn admin(&self, database: &str) -> Connection {
-        self.connect(database, AuthMethod::sql_server(ADMIN, ADMIN_PASSWORD)).await.unwrap()
+        self.connect(database, AuthMethod::sql_server(ADMIN, ADMIN_PASSWORD))
+            .await
+            .unwrap()
     }
 
-    async fn password(&self, login: &str, password: &str) -> Result<Connection, tiberius::error::Error> {
-        self.connect("orders", AuthMethod::sql_server(login, password)).await
+    async fn password(
+        &self,
+        login: &str,
+        password: &str,
+    ) -> Result<Connection, tiberius::error::Error> {
+        self.connect("orders", AuthMethod::sql_server(login, password))
+            .await
     }
 }
 
@@ -166,11 +197,18 @@ fn code<T>(result: Result<T, tiberius::error::Error>) -> u32 {
 
 /// Runs a text that must succeed.
 async fn run(client: &mut Connection, text: &str) {
-    batch(client, text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+    batch(client, text)
+        .await
+        .unwrap_or_else(|error| panic!("{text}: {error}"));
 }
 
 async fn batch(client: &mut Connection, text: &str) -> Result<(), tiberius::error::Error> {
-    client.simple_query(text).await?.into_results().await.map(|_| ())
+    client
+        .simple_query(text)
+        .await?
+        .into_results()
+        .await
+        .map(|_| ())
 }
 
 /// The number of the error that a text ends with.
@@ -179,16 +217,27 @@ async fn error(client: &mut Connection, text: &str) -> u32 {
 }
 
 async fn rows(client: &mut Connection, text: &str) -> Vec<Row> {
-    let stream = client.simple_query(text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
-    stream.into_first_result().await.unwrap_or_else(|error| panic!("{text}: {error}"))
+    let stream = client
+        .simple_query(text)
+        .await
+        .unwrap_or_else(|error| panic!("{text}: {error}"));
+    stream
+        .into_first_result()
+        .await
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 /// The first column of every row, as text.
 async fn texts(client: &mut Connection, text: &str) -> Vec<String> {
     let rows = rows(client, text).await;
-    rows.iter().map(|row| row.get::<&str, _>(0).unwrap_or("NULL").to_owned()).collect()
+    rows.iter()
+        .map(|row| row.get::<&str, _>(0).unwrap_or("NULL").to_owned())
+        .collect()
 }
 
 async fn int(client: &mut Connection, text: &str) -> Option<i32> {
-    rows(client, text).await.first().and_then(|row| row.get::<i32, _>(0))
+    rows(client, text)
+        .await
+        .first()
+        .and_then(|row| row.get::<i32, _>(0))
 }

@@ -11,12 +11,22 @@ async fn a_rollback_undoes_a_grant_and_the_rows_with_it() {
     let bed = Bed::new().await;
     let mut admin = bed.admin("orders").await;
     run(&mut admin, "BEGIN TRANSACTION").await;
-    run(&mut admin, "CREATE ROLE r; GRANT SELECT ON SCHEMA::dbo TO r; DELETE FROM dbo.Orders").await;
+    run(
+        &mut admin,
+        "CREATE ROLE r; GRANT SELECT ON SCHEMA::dbo TO r; DELETE FROM dbo.Orders",
+    )
+    .await;
     assert_eq!(int(&mut admin, READERS).await, Some(1));
     run(&mut admin, "ROLLBACK").await;
     assert_eq!(int(&mut admin, READERS).await, Some(0));
-    assert_eq!(int(&mut admin, "SELECT DATABASE_PRINCIPAL_ID('r')").await, None);
-    assert_eq!(int(&mut admin, "SELECT COUNT(*) FROM dbo.Orders").await, Some(2));
+    assert_eq!(
+        int(&mut admin, "SELECT DATABASE_PRINCIPAL_ID('r')").await,
+        None
+    );
+    assert_eq!(
+        int(&mut admin, "SELECT COUNT(*) FROM dbo.Orders").await,
+        Some(2)
+    );
 }
 
 #[tokio::test]
@@ -26,7 +36,10 @@ async fn a_connection_that_goes_takes_its_transaction_along() {
     run(&mut first, "BEGIN TRAN; CREATE ROLE r").await;
     drop(first);
     let mut second = bed.admin("orders").await;
-    assert_eq!(int(&mut second, "SELECT DATABASE_PRINCIPAL_ID('r')").await, None);
+    assert_eq!(
+        int(&mut second, "SELECT DATABASE_PRINCIPAL_ID('r')").await,
+        None
+    );
 }
 
 #[tokio::test]
@@ -36,9 +49,13 @@ async fn an_error_ends_its_statement_and_with_xact_abort_everything() {
     let script = "BEGIN TRAN; CREATE ROLE a; CREATE ROLE a; CREATE ROLE b; COMMIT";
     assert_eq!(error(&mut admin, script).await, 15023);
     assert_eq!(texts(&mut admin, "SELECT name FROM sys.database_principals WHERE type = 'R' AND principal_id BETWEEN 5 AND 99").await, ["a", "b"]);
-    let script = "SET XACT_ABORT ON; BEGIN TRAN; CREATE ROLE c; CREATE ROLE c; CREATE ROLE d; COMMIT";
+    let script =
+        "SET XACT_ABORT ON; BEGIN TRAN; CREATE ROLE c; CREATE ROLE c; CREATE ROLE d; COMMIT";
     assert_eq!(error(&mut admin, script).await, 15023);
-    assert_eq!(int(&mut admin, "SELECT DATABASE_PRINCIPAL_ID('c')").await, None);
+    assert_eq!(
+        int(&mut admin, "SELECT DATABASE_PRINCIPAL_ID('c')").await,
+        None
+    );
     assert_eq!(int(&mut admin, "SELECT @@TRANCOUNT").await, Some(0));
 }
 
@@ -49,7 +66,10 @@ async fn a_handler_takes_the_error_and_throws_it_on() {
     let script = "BEGIN TRY BEGIN TRAN; CREATE ROLE a; DROP USER nobody; COMMIT; END TRY
                   BEGIN CATCH IF @@TRANCOUNT > 0 ROLLBACK; SELECT ERROR_NUMBER(); END CATCH";
     assert_eq!(int(&mut admin, script).await, Some(15151));
-    assert_eq!(int(&mut admin, "SELECT DATABASE_PRINCIPAL_ID('a')").await, None);
+    assert_eq!(
+        int(&mut admin, "SELECT DATABASE_PRINCIPAL_ID('a')").await,
+        None
+    );
     let script = "BEGIN TRY DROP USER nobody; END TRY BEGIN CATCH THROW; END CATCH";
     assert_eq!(error(&mut admin, script).await, 15151);
     assert_eq!(error(&mut admin, "THROW 50123, 'no', 1").await, 50123);
@@ -103,7 +123,10 @@ async fn the_numbers_of_errors_are_the_services() {
     }
     let mut master = bed.admin("master").await;
     for (text, number) in [
-        ("SELECT 1; CREATE LOGIN x WITH PASSWORD = 'Pa55-word!'", 40530),
+        (
+            "SELECT 1; CREATE LOGIN x WITH PASSWORD = 'Pa55-word!'",
+            40530,
+        ),
         ("ALTER LOGIN x DISABLE", 15151),
         ("DROP LOGIN sqladmin", 15151),
         ("CREATE LOGIN sqladmin WITH PASSWORD = 'Pa55-word!'", 15025),
@@ -120,9 +143,16 @@ async fn revoking_an_option_needs_cascade_and_takes_what_was_passed_on() {
         "CREATE USER a WITHOUT LOGIN; CREATE USER b WITHOUT LOGIN; GRANT SELECT ON SCHEMA::dbo TO a WITH GRANT OPTION",
     );
     let mut admin = bed.admin("orders").await;
-    run(&mut admin, "EXECUTE AS USER = 'a'; GRANT SELECT ON SCHEMA::dbo TO b; REVERT").await;
+    run(
+        &mut admin,
+        "EXECUTE AS USER = 'a'; GRANT SELECT ON SCHEMA::dbo TO b; REVERT",
+    )
+    .await;
     assert_eq!(int(&mut admin, READERS).await, Some(2));
-    assert_eq!(error(&mut admin, "REVOKE SELECT ON SCHEMA::dbo FROM a").await, 4611);
+    assert_eq!(
+        error(&mut admin, "REVOKE SELECT ON SCHEMA::dbo FROM a").await,
+        4611
+    );
     assert_eq!(error(&mut admin, "DROP USER a").await, 15284);
     run(&mut admin, "REVOKE SELECT ON SCHEMA::dbo FROM a CASCADE").await;
     assert_eq!(int(&mut admin, READERS).await, Some(0));
@@ -135,7 +165,15 @@ async fn parameters_of_every_kind_arrive() {
     let row = admin
         .query(
             "SELECT @P1, @P2, @P3, @P4, @P5, @P6, @P7",
-            &[&"naïve 'text'", &42_i32, &5_000_000_000_i64, &true, &vec![1_u8, 255], &2.5_f64, &Option::<&str>::None],
+            &[
+                &"naïve 'text'",
+                &42_i32,
+                &5_000_000_000_i64,
+                &true,
+                &vec![1_u8, 255],
+                &2.5_f64,
+                &Option::<&str>::None,
+            ],
         )
         .await
         .unwrap()
@@ -151,12 +189,20 @@ async fn parameters_of_every_kind_arrive() {
     assert_eq!(row.get::<f64, _>(5), Some(2.5));
     assert_eq!(row.get::<&str, _>(6), None);
     let changed = admin
-        .execute("UPDATE dbo.Orders SET Paid = @P1, Customer = Customer + N'!' WHERE Customer = @P2", &[&true, &"TAILSPIN"])
+        .execute(
+            "UPDATE dbo.Orders SET Paid = @P1, Customer = Customer + N'!' WHERE Customer = @P2",
+            &[&true, &"TAILSPIN"],
+        )
         .await
         .unwrap();
     assert_eq!(changed.total(), 1);
-    assert_eq!(texts(&mut admin, "SELECT Customer FROM dbo.Orders WHERE Id = 2").await, ["Tailspin!"]);
-    let wrong = admin.query("SELECT * FROM dbo.nothing WHERE a = @P1", &[&1]).await;
+    assert_eq!(
+        texts(&mut admin, "SELECT Customer FROM dbo.Orders WHERE Id = 2").await,
+        ["Tailspin!"]
+    );
+    let wrong = admin
+        .query("SELECT * FROM dbo.nothing WHERE a = @P1", &[&1])
+        .await;
     let failed = match wrong {
         Ok(stream) => stream.into_results().await.map(|_| ()),
         Err(error) => Err(error),
@@ -176,12 +222,17 @@ async fn rows_keep_the_types_of_their_columns() {
     .await;
     assert_eq!(found[0].get::<i32, _>("Id"), Some(3));
     assert_eq!(found[0].get::<&str, _>("Customer"), Some("Wingtip"));
-    let total = found[0].get::<tiberius::numeric::Numeric, _>("Total").unwrap();
+    let total = found[0]
+        .get::<tiberius::numeric::Numeric, _>("Total")
+        .unwrap();
     assert_eq!((total.value(), total.scale()), (325, 2));
     assert_eq!(found[0].get::<bool, _>("Paid"), Some(false));
     let made = rows(&mut admin, "SELECT TOP (1) create_date, N'é' + name AS n, GETUTCDATE() FROM sys.database_principals WHERE name = 'dbo'").await;
     let is_date = |at: usize| {
-        matches!(made[0].get::<ColumnData<'_>, _>(at), Some(ColumnData::DateTime(Some(_))))
+        matches!(
+            made[0].get::<ColumnData<'_>, _>(at),
+            Some(ColumnData::DateTime(Some(_)))
+        )
     };
     assert!(is_date(0));
     assert_eq!(made[0].get::<&str, _>("n"), Some("édbo"));
@@ -193,23 +244,71 @@ async fn queries_of_many_shapes_are_understood() {
     let bed = Bed::new().await;
     let mut admin = bed.admin("orders").await;
     for (text, expected) in [
-        ("SELECT STRING_AGG(Customer, ', ') WITHIN GROUP (ORDER BY Id DESC) FROM dbo.Orders", "Tailspin, Fabrikam"),
-        ("SELECT c = UPPER(LEFT(Customer, 3)) FROM Orders o WHERE o.Total > 10", "FAB"),
-        ("DECLARE @n int = 2, @c nvarchar(100); SELECT @c = Customer FROM dbo.Orders WHERE Id = @n; SELECT @c + N'/' + CAST(@n AS nvarchar(10))", "Tailspin/2"),
-        ("SELECT v.a FROM (VALUES (1, N'x'), (2, N'y')) AS v(n, a) WHERE v.n = 2", "y"),
-        ("WITH c (n) AS (SELECT Customer FROM dbo.Orders) SELECT n FROM c ORDER BY n OFFSET 1 ROWS FETCH NEXT 1 ROWS ONLY", "Tailspin"),
-        ("SELECT CASE WHEN EXISTS (SELECT 1 FROM sys.schemas WHERE name = 'SALES') THEN 'yes' ELSE 'no' END", "yes"),
-        ("IF NOT EXISTS (SELECT * FROM sys.database_principals WHERE name = N'x') BEGIN CREATE ROLE [x] END ELSE PRINT 'there'; SELECT USER_NAME(DATABASE_PRINCIPAL_ID('X'))", "x"),
-        ("SELECT QUOTENAME('a]b') AS q UNION SELECT '[a]]b]' ORDER BY 1", "[a]]b]"),
-        ("SELECT TOP 1 SCHEMA_NAME(schema_id) + '.' + name FROM sys.objects WHERE type = 'U' ORDER BY name", "dbo.Orders"),
-        ("EXEC sp_set_session_context @key = N'tenant', @value = N'blue', @read_only = 1; SELECT CAST(SESSION_CONTEXT(N'tenant') AS nvarchar(50))", "blue"),
-        ("EXEC sp_executesql N'SELECT @a + @b', N'@a nvarchar(10), @b nvarchar(10)', @a = N'l', @b = N'r'", "lr"),
-        ("SELECT TABLE_SCHEMA + '.' + TABLE_NAME FROM INFORMATION_SCHEMA.TABLES", "dbo.Orders"),
-        ("SELECT CONVERT(varchar(34), CONVERT(varbinary(16), CAST('00112233-4455-6677-8899-aabbccddeeff' AS uniqueidentifier)), 1)", "0x33221100554477668899AABBCCDDEEFF"),
-        ("CREATE TABLE #t (a nvarchar(10)); INSERT #t VALUES (N'temp'); SELECT a FROM #t; DROP TABLE #t", "temp"),
-        ("SELECT name FROM (SELECT name, ROW_NUMBER() OVER (PARTITION BY type ORDER BY principal_id DESC) AS n FROM sys.database_principals WHERE principal_id < 16384) x WHERE n = 1 AND name <> 'public' AND name <> 'x'", "sys"),
+        (
+            "SELECT STRING_AGG(Customer, ', ') WITHIN GROUP (ORDER BY Id DESC) FROM dbo.Orders",
+            "Tailspin, Fabrikam",
+        ),
+        (
+            "SELECT c = UPPER(LEFT(Customer, 3)) FROM Orders o WHERE o.Total > 10",
+            "FAB",
+        ),
+        (
+            "DECLARE @n int = 2, @c nvarchar(100); SELECT @c = Customer FROM dbo.Orders WHERE Id = @n; SELECT @c + N'/' + CAST(@n AS nvarchar(10))",
+            "Tailspin/2",
+        ),
+        (
+            "SELECT v.a FROM (VALUES (1, N'x'), (2, N'y')) AS v(n, a) WHERE v.n = 2",
+            "y",
+        ),
+        (
+            "WITH c (n) AS (SELECT Customer FROM dbo.Orders) SELECT n FROM c ORDER BY n OFFSET 1 ROWS FETCH NEXT 1 ROWS ONLY",
+            "Tailspin",
+        ),
+        (
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM sys.schemas WHERE name = 'SALES') THEN 'yes' ELSE 'no' END",
+            "yes",
+        ),
+        (
+            "IF NOT EXISTS (SELECT * FROM sys.database_principals WHERE name = N'x') BEGIN CREATE ROLE [x] END ELSE PRINT 'there'; SELECT USER_NAME(DATABASE_PRINCIPAL_ID('X'))",
+            "x",
+        ),
+        (
+            "SELECT QUOTENAME('a]b') AS q UNION SELECT '[a]]b]' ORDER BY 1",
+            "[a]]b]",
+        ),
+        (
+            "SELECT TOP 1 SCHEMA_NAME(schema_id) + '.' + name FROM sys.objects WHERE type = 'U' ORDER BY name",
+            "dbo.Orders",
+        ),
+        (
+            "EXEC sp_set_session_context @key = N'tenant', @value = N'blue', @read_only = 1; SELECT CAST(SESSION_CONTEXT(N'tenant') AS nvarchar(50))",
+            "blue",
+        ),
+        (
+            "EXEC sp_executesql N'SELECT @a + @b', N'@a nvarchar(10), @b nvarchar(10)', @a = N'l', @b = N'r'",
+            "lr",
+        ),
+        (
+            "SELECT TABLE_SCHEMA + '.' + TABLE_NAME FROM INFORMATION_SCHEMA.TABLES",
+            "dbo.Orders",
+        ),
+        (
+            "SELECT CONVERT(varchar(34), CONVERT(varbinary(16), CAST('00112233-4455-6677-8899-aabbccddeeff' AS uniqueidentifier)), 1)",
+            "0x33221100554477668899AABBCCDDEEFF",
+        ),
+        (
+            "CREATE TABLE #t (a nvarchar(10)); INSERT #t VALUES (N'temp'); SELECT a FROM #t; DROP TABLE #t",
+            "temp",
+        ),
+        (
+            "SELECT name FROM (SELECT name, ROW_NUMBER() OVER (PARTITION BY type ORDER BY principal_id DESC) AS n FROM sys.database_principals WHERE principal_id < 16384) x WHERE n = 1 AND name <> 'public' AND name <> 'x'",
+            "sys",
+        ),
     ] {
         assert_eq!(texts(&mut admin, text).await, [expected], "{text}");
     }
-    assert_eq!(error(&mut admin, "EXEC sp_set_session_context N'tenant', N'red'").await, 15664);
+    assert_eq!(
+        error(&mut admin, "EXEC sp_set_session_context N'tenant', N'red'").await,
+        15664
+    );
 }

@@ -1,0 +1,318 @@
+//! The system views that show schemas and objects.
+
+use rusqlite::types::Value;
+
+use super::catalogue::{Object, ObjectType, Securable};
+use super::permissions::allowed;
+use super::value::ColumnType;
+use super::views::{
+    BIT, DATE, DESCRIPTION, INT, LONG, NAME, TINY, View, ViewEnv, date, int, optional, text,
+};
+
+pub fn schemas(env: &ViewEnv<'_>) -> View {
+    let all = env.catalogue.schemas.values();
+    View {
+        columns: vec![("name", NAME), ("schema_id", INT), ("principal_id", INT)],
+        rows: all
+            .map(|s| vec![text(&s.name), int(s.id), int(s.owner)])
+            .collect(),
+    }
+}
+
+pub fn objects(env: &ViewEnv<'_>, keep: impl Fn(&Object) -> bool) -> View {
+    let rows = env.objects(keep).into_iter().map(|o| {
+        vec![
+            text(&o.name),
+            int(o.id),
+            o.owner.map_or(Value::Null, int),
+            int(o.schema),
+            int(0),
+            text(o.kind.code()),
+            text(o.kind.description()),
+            date(o.created),
+            date(o.modified),
+            int(false),
+        ]
+    });
+    View {
+        columns: vec![
+            ("name", NAME),
+            ("object_id", INT),
+            ("principal_id", INT),
+            ("schema_id", INT),
+            ("parent_object_id", INT),
+            ("type", ColumnType::Char(2)),
+            ("type_desc", DESCRIPTION),
+            ("create_date", DATE),
+            ("modify_date", DATE),
+            ("is_ms_shipped", BIT),
+        ],
+        rows: rows.collect(),
+    }
+}
+
+/// Name, id and bytes of the types, as sys.types has them.
+const TYPES: &[(&str, i32, i32)] = &[
+    ("bit", 104, 1),
+    ("tinyint", 48, 1),
+    ("smallint", 52, 2),
+    ("int", 56, 4),
+    ("bigint", 127, 8),
+    ("float", 62, 8),
+    ("decimal", 106, 17),
+    ("nvarchar", 231, 8000),
+    ("nchar", 239, 8000),
+    ("varbinary", 165, 8000),
+    ("datetime", 61, 8),
+    ("datetime2", 42, 8),
+    ("date", 40, 3),
+    ("uniqueidentifier", 36, 16),
+];
+
+pub fn type_name(id: i32) -> Option<&'static str> {
+    TYPES
+        .iter()
+        .find(|(_, known, _)| *known == id)
+        .map(|(name, ..)| *name)
+}
+
+fn type_row(ty: ColumnType) -> (i32, i32) {
+    let found = TYPES.iter().find(|(name, ..)| *name == ty.name());
+    let (id, size) = found.map_or((231, 8000), |(_, id, size)| (*id, *size));
+    match ty {
+        ColumnType::Text(None) | ColumnType::Binary(None) => (id, -1),
+        ColumnType::Text(Some(length)) | ColumnType::Char(length) => (id, i32::from(length) * 2),
+        ColumnType::Binary(Some(length)) => (id, length.into()),
+        _ => (id, size),
+    }
+}
+
+pub fn types() -> View {
+    let rows = TYPES.iter().map(|(name, id, size)| {
+        vec![
+            text(name),
+            int(*id),
+            int(*id),
+            int(4),
+            int(*size),
+            int(false),
+        ]
+    });
+    View {
+        columns: vec![
+            ("name", NAME),
+            ("system_type_id", TINY),
+            ("user_type_id", INT),
+            ("schema_id", INT),
+            ("max_length", ColumnType::SmallInt),
+            ("is_user_defined", BIT),
+        ],
+        rows: rows.collect(),
+    }
+}
+
+pub fn columns(env: &ViewEnv<'_>) -> View {
+    let mut rows = Vec::new();
+    for object in env.objects(|_| true) {
+        for column in &object.columns {
+            let (ty, length) = type_row(column.ty);
+            rows.push(vec![
+                int(object.id),
+                text(&column.name),
+                int(column.id),
+                int(ty),
+                int(ty),
+                int(length),
+                int(column.nullable),
+                int(column.identity),
+                int(false),
+            ]);
+        }
+    }
+    View {
+        columns: vec![
+            ("object_id", INT),
+            ("name", NAME),
+            ("column_id", INT),
+            ("system_type_id", TINY),
+            ("user_type_id", INT),
+            ("max_length", ColumnType::SmallInt),
+            ("is_nullable", BIT),
+            ("is_identity", BIT),
+            ("is_computed", BIT),
+        ],
+        rows,
+    }
+}
+
+pub fn modules(env: &ViewEnv<'_>) -> View {
+    let rows = env
+        .objects(|o| o.definition.is_some())
+        .into_iter()
+        .map(|o| {
+            let shown = allowed(
+                env.catalogue,
+                env.subject,
+                "VIEW DEFINITION",
+                Securable::Object(o.id),
+            );
+            let definition = o.definition.as_deref().filter(|_| shown);
+            vec![
+                int(o.id),
+                optional(definition),
+                int(true),
+                int(true),
+                int(false),
+            ]
+        });
+    View {
+        columns: vec![
+            ("object_id", INT),
+            ("definition", LONG),
+            ("uses_ansi_nulls", BIT),
+            ("uses_quoted_identifier", BIT),
+            ("is_schema_bound", BIT),
+        ],
+        rows: rows.collect(),
+    }
+}
+
+pub fn policies(env: &ViewEnv<'_>) -> View {
+    let rows = env
+        .objects(|o| o.kind == ObjectType::SecurityPolicy)
+        .into_iter()
+        .map(|o| {
+            vec![
+                text(&o.name),
+                int(o.id),
+                o.owner.map_or(Value::Null, int),
+                int(o.schema),
+                int(0),
+                text("SP"),
+                text(o.kind.description()),
+                date(o.created),
+                date(o.modified),
+                int(false),
+                int(o.enabled),
+                int(false),
+                int(true),
+            ]
+        });
+    View {
+        columns: vec![
+            ("name", NAME),
+            ("object_id", INT),
+            ("principal_id", INT),
+            ("schema_id", INT),
+            ("parent_object_id", INT),
+            ("type", ColumnType::Text(Some(2))),
+            ("type_desc", DESCRIPTION),
+            ("create_date", DATE),
+            ("modify_date", DATE),
+            ("is_ms_shipped", BIT),
+            ("is_enabled", BIT),
+            ("is_not_for_replication", BIT),
+            ("is_schema_bound", BIT),
+        ],
+        rows: rows.collect(),
+    }
+}
+
+pub fn predicates(env: &ViewEnv<'_>) -> View {
+    let mut rows = Vec::new();
+    for policy in env.objects(|o| o.kind == ObjectType::SecurityPolicy) {
+        for predicate in &policy.predicates {
+            let operations = [
+                "AFTER INSERT",
+                "AFTER UPDATE",
+                "BEFORE UPDATE",
+                "BEFORE DELETE",
+            ];
+            let operation = predicate.operation.as_deref();
+            let code = operations.iter().position(|o| Some(*o) == operation);
+            rows.push(vec![
+                int(policy.id),
+                int(predicate.id),
+                int(predicate.target),
+                text(&predicate.definition),
+                int(predicate.block),
+                text(if predicate.block { "BLOCK" } else { "FILTER" }),
+                code.map_or(Value::Null, |code| int(code as i64 + 1)),
+                optional(operation),
+            ]);
+        }
+    }
+    View {
+        columns: vec![
+            ("object_id", INT),
+            ("security_predicate_id", INT),
+            ("target_object_id", INT),
+            ("predicate_definition", LONG),
+            ("predicate_type", INT),
+            ("predicate_type_desc", DESCRIPTION),
+            ("operation", INT),
+            ("operation_desc", DESCRIPTION),
+        ],
+        rows,
+    }
+}
+
+pub fn information_schema(env: &ViewEnv<'_>, name: &str) -> Option<View> {
+    let shown = env.objects(|o| matches!(o.kind, ObjectType::Table | ObjectType::View));
+    let schema = |o: &Object| text(env.catalogue.schema_name(o.schema));
+    let catalog = || text(env.database);
+    Some(match name {
+        "tables" => View {
+            columns: vec![
+                ("TABLE_CATALOG", NAME),
+                ("TABLE_SCHEMA", NAME),
+                ("TABLE_NAME", NAME),
+                ("TABLE_TYPE", DESCRIPTION),
+            ],
+            rows: shown
+                .iter()
+                .map(|o| {
+                    let table = o.kind == ObjectType::Table;
+                    let kind = if table { "BASE TABLE" } else { "VIEW" };
+                    vec![catalog(), schema(o), text(&o.name), text(kind)]
+                })
+                .collect(),
+        },
+        "columns" => View {
+            columns: vec![
+                ("TABLE_CATALOG", NAME),
+                ("TABLE_SCHEMA", NAME),
+                ("TABLE_NAME", NAME),
+                ("COLUMN_NAME", NAME),
+                ("ORDINAL_POSITION", INT),
+                ("IS_NULLABLE", NAME),
+                ("DATA_TYPE", NAME),
+            ],
+            rows: shown
+                .iter()
+                .flat_map(|o| o.columns.iter().map(move |column| (o, column)))
+                .map(|(o, column)| {
+                    vec![
+                        catalog(),
+                        schema(o),
+                        text(&o.name),
+                        text(&column.name),
+                        int(column.id),
+                        text(if column.nullable { "YES" } else { "NO" }),
+                        text(column.ty.name()),
+                    ]
+                })
+                .collect(),
+        },
+        "schemata" => View {
+            columns: vec![("CATALOG_NAME", NAME), ("SCHEMA_NAME", NAME)],
+            rows: env
+                .catalogue
+                .schemas
+                .values()
+                .map(|s| vec![catalog(), text(&s.name)])
+                .collect(),
+        },
+        _ => return None,
+    })
+}
