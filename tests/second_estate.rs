@@ -53,9 +53,12 @@ fn seed() -> String {
     let mut resources = apim("", "{ publisherName: Fab, publisherEmail: a@fab.example }");
     resources += &resource(
         &format!("Microsoft.Sql/servers/{SERVER}"),
-        "{ administratorLogin: fabroot, administrators: { administratorType: ActiveDirectory, \
-         login: dbas, principalType: Group, sid: 99990000-0000-4000-8000-00000000000a, \
-         tenantId: 99990000-0000-4000-8000-0000000000ff } }",
+        "{ administratorLogin: fabroot }",
+    );
+    resources += &resource(
+        &format!("Microsoft.Sql/servers/{SERVER}/administrators/ActiveDirectory"),
+        "{ administratorType: ActiveDirectory, login: dbas, \
+         sid: 99990000-0000-4000-8000-00000000000a, tenantId: 99990000-0000-4000-8000-0000000000ff }",
     );
     for database in ["Sales Data", "hr"] {
         resources += &resource(&format!("Microsoft.Sql/servers/{SERVER}/databases/{database}"), "{}");

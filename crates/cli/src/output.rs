@@ -51,6 +51,14 @@ pub fn note(text: &str) {
     eprintln!("{text}");
 }
 
+/// Shows a line on the terminal that the next one takes the place of.
+pub fn passing(text: &str) {
+    let mut err = std::io::stderr().lock();
+    let cut: String = text.chars().take(width(true).saturating_sub(1)).collect();
+    let _ = write!(err, "\r\u{1b}[2K{cut}");
+    let _ = err.flush();
+}
+
 /// Prints why the command failed.
 pub fn error(failure: &Failure) {
     if failure.told {

@@ -1,55 +1,89 @@
 //! What apply tells while it goes on, and its summary.
 
+use std::io::IsTerminal;
+
 use keyless_engine::{Event, Outcome};
 use keyless_plan::Plan;
 
 use crate::args::{Common, Format};
 use crate::output;
 
-/// Progress on stderr: a line for each step.
+/// Progress on stderr: a line for each step that ended, and on a terminal the one that runs.
 pub struct Progress {
     quiet: bool,
+    terminal: bool,
     total: usize,
+    /// The plan's file, for the commands that messages name.
+    file: Option<String>,
 }
 
 impl Progress {
-    pub fn new(common: &Common, plan: &Plan) -> Self {
-        Self { quiet: common.format == Format::Json, total: plan.steps.len() }
+    pub fn new(common: &Common, plan: &Plan, file: Option<String>) -> Self {
+        Self {
+            quiet: common.format == Format::Json,
+            terminal: std::io::stderr().is_terminal(),
+            total: plan.steps.len(),
+            file,
+        }
     }
 
     pub fn tell(&mut self, event: Event) {
         if self.quiet {
             return;
         }
-        let line = match event {
-            Event::Started { step } => format!("  … {step}"),
+        match event {
+            Event::Started { step } => self.running(&step),
             Event::Verifying { step, look, waits_for } if look > 1 => {
                 let what = waits_for.unwrap_or_else(|| "not to be seen yet".into());
-                format!("    {step}: look {look}, {what}")
+                self.running(&format!("{step}: look {look}, {what}"));
             }
-            Event::Verifying { .. } => return,
-            Event::Done { step, already: true } => format!("  = {step}"),
-            Event::Done { step, already: false } => format!("  ✓ {step}"),
+            Event::Verifying { .. } | Event::Skipped { .. } => {}
+            Event::Done { step, already: true } => self.line(&format!("  = {step}")),
+            Event::Done { step, already: false } => self.line(&format!("  ✓ {step}")),
             Event::Failed { step, message, next } => {
-                format!("  ✗ {step}\n    {message}\n    next: {next}")
+                let next = self.with_file(&next);
+                self.line(&format!("  ✗ {step}\n    {message}\n    next: {next}"));
             }
-            Event::Skipped { .. } => return,
             Event::GateWaits { step, why, until, next } => {
-                let until = until.map(|t| format!(", until {t}")).unwrap_or_default();
-                format!("  ⧖ {step}\n    {why}{until}\n    next: {next}")
+                let until = until.map(|t| format!("until {t}")).filter(|u| !why.contains(u));
+                let until = until.map(|u| format!(", {u}")).unwrap_or_default();
+                let next = self.with_file(&next);
+                self.line(&format!("  ⧖ {step}\n    {why}{until}\n    next: {next}"));
             }
-            Event::GateOpened { step, evidence } => format!("  ✓ {step}: {evidence}"),
-            Event::Undone { step, because } => format!("  ↶ {step} was taken back: {because}"),
+            Event::GateOpened { step, evidence } => self.line(&format!("  ✓ {step}: {evidence}")),
+            Event::Undone { step, because } => {
+                self.line(&format!("  ↶ {step} was taken back: {because}"));
+            }
             Event::NotUndone { step, why } => {
-                format!("  ✗ {step} could not be taken back: {why}")
+                self.line(&format!("  ✗ {step} could not be taken back: {why}"));
             }
-            Event::Remark { message } => format!("  {message}"),
-        };
-        output::note(&line);
+            Event::Remark { message } => self.line(&format!("  {message}")),
+        }
+    }
+
+    /// The step that runs now: on a terminal the next line takes its place.
+    fn running(&self, text: &str) {
+        if self.terminal {
+            output::passing(&format!("  … {text}"));
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if self.terminal {
+            output::passing("");
+        }
+        output::note(text);
+    }
+
+    /// The engine does not know the plan's file, which commands need.
+    fn with_file(&self, next: &str) -> String {
+        let Some(file) = &self.file else { return next.to_owned() };
+        next.replace("keyless approve ", &format!("keyless approve {file} "))
+            .replace("`keyless apply`", &format!("`keyless apply {file}`"))
     }
 
     /// How it stands at the end, and what to do next.
-    pub fn summary(&self, outcome: &Outcome, plan_file: Option<&str>) -> String {
+    pub fn summary(&self, outcome: &Outcome) -> String {
         let done = outcome.done.len();
         let before = outcome.already.len();
         let mut out = format!("{done} of {} steps done now, {before} before", self.total);
@@ -58,13 +92,14 @@ impl Progress {
         out += &count(outcome.undone.len(), "taken back");
         out += &count(outcome.waiting.len(), "waiting");
         out += &count(outcome.not_started.len(), "not started");
-        let again = plan_file.map_or("keyless apply".to_owned(), |p| format!("keyless apply {p}"));
+        let again = self.file.as_ref().map_or("keyless apply".into(), |f| format!("keyless apply {f}"));
         if !outcome.failed.is_empty() {
             out += &format!("\nnext: mend what failed, then {again} goes on from there");
         } else if !outcome.waiting.is_empty() || !outcome.not_started.is_empty() {
             out += &format!("\nnext: {again} once the gates can open");
         } else if outcome.blocked > 0 {
-            out += &format!("\n{} rows of the plan were held up\nnext: keyless plan", outcome.blocked);
+            let rows = outcome.blocked;
+            out += &format!("\n{rows} rows of the plan were held up\nnext: keyless plan");
         }
         out
     }

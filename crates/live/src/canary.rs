@@ -154,12 +154,13 @@ async fn call(
         body: request.body.clone(),
     };
     let answer = services.arm.probe(&probe).await?;
-    Ok(judge(request, answer.status, &answer.body))
+    Ok(judge(request, asked.current, answer.status, &answer.body))
 }
 
 /// Whether an answer is what the document expects. Its text may hold rows, so none of it is shown.
-fn judge(request: &ProbeRequest, status: u16, text: &str) -> Probe {
-    let next = "look at the gateway's trace of this call; the switch was not made".to_owned();
+fn judge(request: &ProbeRequest, switched: bool, status: u16, text: &str) -> Probe {
+    let then = if switched { "the switch is taken back" } else { "the switch was not made" };
+    let next = format!("look at the gateway's trace of this call; {then}");
     if status != request.expect.status {
         let why = format!("the answer was {status} instead of {}", request.expect.status);
         return Probe::Fails { why, next };
@@ -189,10 +190,10 @@ mod tests {
             body: None,
             expect: Expected { status: 200, no_graphql_errors: true },
         };
-        assert!(matches!(judge(&request, 200, r#"{"data":{}}"#), Probe::Holds(_)));
-        assert!(matches!(judge(&request, 500, "{}"), Probe::Fails { .. }));
+        assert!(matches!(judge(&request, false, 200, r#"{"data":{}}"#), Probe::Holds(_)));
+        assert!(matches!(judge(&request, false, 500, "{}"), Probe::Fails { .. }));
         let errors = r#"{"errors":[{"message":"secret row"}]}"#;
-        let Probe::Fails { why, .. } = judge(&request, 200, errors) else { panic!("holds") };
+        let Probe::Fails { why, .. } = judge(&request, false, 200, errors) else { panic!("holds") };
         assert!(!why.contains("secret"));
     }
 }

@@ -38,11 +38,8 @@ impl Provider for LiveProvider {
 
     async fn check(&self, step: &Step) -> Result<Standing, Fault> {
         let standing = match &step.op {
-            Op::Put { body, expect, value } => {
-                resource::check_put(self, &step.address, body, expect.as_ref(), value.as_ref()).await
-            }
-            Op::Patch { body, expect } => {
-                resource::check_put(self, &step.address, body, expect.as_ref(), None).await
+            Op::Put { body, expect, .. } | Op::Patch { body, expect } => {
+                resource::check_put(self, &step.address, body, expect.as_ref()).await
             }
             Op::Splice { expect, leads_to, .. } => {
                 document::check(self, &step.address, expect, leads_to).await

@@ -32,7 +32,6 @@ pub(crate) async fn check_put(
     address: &Address,
     body: &Value,
     expect: Option<&Fingerprint>,
-    value: Option<&ValueFrom>,
 ) -> Result<Standing, LiveError> {
     let live = now(provider, address).await?;
     let Some(live) = live else {
@@ -41,14 +40,9 @@ pub(crate) async fn check_put(
             Some(_) => Standing::Conflict { found: "it is not there any more".into() },
         });
     };
+    // A value that may not be read came with the same request as the rest of the body.
     if covers(address, &live.body, body) {
-        // A value that may not be read is written again only while its source still holds it.
-        return Ok(match value {
-            Some(ValueFrom::PolicyText { policy, path }) if holds(provider, policy, path).await? => {
-                Standing::Ready
-            }
-            _ => Standing::Done,
-        });
+        return Ok(Standing::Done);
     }
     let found = managed_fingerprint(&provider.key, address, &live.body, body);
     Ok(if expect == Some(&found) {
@@ -56,12 +50,6 @@ pub(crate) async fn check_put(
     } else {
         Standing::Conflict { found: "its managed fields have other values than at the plan".into() }
     })
-}
-
-/// Whether the policy still holds a literal at `path`, and not the reference that parking leaves.
-async fn holds(provider: &LiveProvider, policy: &Address, path: &str) -> Result<bool, LiveError> {
-    let text = policy_text(provider, policy, path).await?;
-    Ok(text.is_some_and(|text| !text.trim_start().starts_with("{{")))
 }
 
 async fn policy_text(

@@ -1,9 +1,12 @@
 //! The crate against an emulated Azure SQL server: real sockets, real TLS, real tokens.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests")]
+
 mod server;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::slice::from_ref;
 use std::task::Poll;
 
 use keyless_model::Sid;
@@ -232,13 +235,13 @@ async fn logins_are_read_and_changed_in_master() {
         .session(&ADMIN, "orders")
         .await
         .unwrap()
-        .run(&[disable.clone()])
+        .run(from_ref(&disable))
         .await;
     assert!(
         matches!(elsewhere, Err(SqlError::Unfit { .. })),
         "{elsewhere:?}"
     );
-    master.run(&[disable.clone()]).await.unwrap();
+    master.run(from_ref(&disable)).await.unwrap();
     assert!(disable.done_in_master(&master.logins().await.unwrap()));
     assert!(server.password_session("orders").await.is_err());
     master.run(&[disable.undo().unwrap()]).await.unwrap();
@@ -296,6 +299,13 @@ async fn the_server_says_whether_it_takes_tokens_only() {
     let mut session = server.session(&ADMIN, "master").await.unwrap();
     assert!(session.entra_only().await.unwrap());
     assert!(server.password_session("orders").await.is_err());
+}
+
+#[tokio::test]
+async fn a_database_says_whether_it_captures_changes() {
+    let server = Server::start().await;
+    let mut session = server.session(&ADMIN, "orders").await.unwrap();
+    assert!(!session.captures_changes().await.unwrap());
 }
 
 #[tokio::test]

@@ -18,7 +18,10 @@ pub async fn run(common: &Common, args: &ApplyArgs) -> Result<u8, Failure> {
         Some(file) => read_plan(file)?,
         None => {
             let plan = make(common, args.inspect_secrets).await?.plan;
-            show(common, &plan);
+            // With JSON, stdout holds one document: what became of the plan.
+            if common.format == Format::Text {
+                show(common, &plan);
+            }
             plan
         }
     };
@@ -35,11 +38,11 @@ pub async fn run(common: &Common, args: &ApplyArgs) -> Result<u8, Failure> {
     let key = check_inputs(&plan, &services, &store).await?;
     let provider = LiveProvider::new(services, key, session::environment);
     let options = Options { allow_irreversible: args.allow_irreversible, ..Options::default() };
-    let mut progress = Progress::new(common, &plan);
+    let file = args.plan.as_ref().map(|p| p.display().to_string());
+    let mut progress = Progress::new(common, &plan, file);
     let outcome = apply(&plan, &provider, &store, &options, &mut |event| progress.tell(event)).await?;
-    let plan_file = args.plan.as_ref().map(|p| p.display().to_string());
     match common.format {
-        Format::Text => output::data(&progress.summary(&outcome, plan_file.as_deref())),
+        Format::Text => output::data(&progress.summary(&outcome)),
         Format::Json => output::json(&json!({
             "format": "keyless.apply/1",
             "plan": plan.id,

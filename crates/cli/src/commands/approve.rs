@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keyless_engine::{EngineError, approve};
-use keyless_model::{Evidence, Timestamp};
+use keyless_model::Timestamp;
 use keyless_plan::{Gate, Op, Plan};
 
 use crate::args::{ApproveArgs, Common};
@@ -46,7 +46,8 @@ pub async fn run(common: &Common, args: &ApproveArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The gates that ask a person, with their questions.
+/// The gates that may ask a person, with their questions. A soak asks when its evidence cannot be
+/// read, which only apply finds out.
 fn asking(plan: &Plan) -> Vec<(String, String)> {
     let mut out = Vec::new();
     for step in &plan.steps {
@@ -54,10 +55,10 @@ fn asking(plan: &Plan) -> Vec<(String, String)> {
             Op::Gate { gate: Gate::Approve { question } } => {
                 out.push((step.id.clone(), question.clone()));
             }
-            Op::Gate { gate: Gate::Soak { evidence, .. } }
-                if evidence.contains(&Evidence::Approval) || evidence.contains(&Evidence::Audit) =>
-            {
-                let question = "Has the old credential been quiet for the whole soak?".to_owned();
+            Op::Gate { gate: Gate::Soak { principals, .. } } => {
+                let names: Vec<&str> = principals.iter().map(|(_, name)| name.as_str()).collect();
+                let who = if names.is_empty() { "the old credential".into() } else { names.join(", ") };
+                let question = format!("Has nobody used {who} for the whole soak?");
                 out.push((step.id.clone(), question));
             }
             _ => {}

@@ -1,7 +1,8 @@
 //! One database: its storage, its catalogue, and whose turn it is.
 //!
-//! Sessions take turns statement batch by statement batch. One with an open transaction keeps its
-//! turn until it commits, rolls back or goes, so that what it has done can be undone as a whole.
+//! Sessions take turns batch by batch. One whose transaction has written something keeps its turn
+//! until it commits, rolls back or goes, so that what it has done can be undone as a whole. The
+//! service would let others read what was there before; here they wait.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +38,7 @@ pub struct DbState {
     pub catalogue: Arc<Catalogue>,
     /// The catalogue as it was when the open transaction began.
     saved: Option<Arc<Catalogue>>,
-    /// The session whose transaction is open.
+    /// The session whose transaction has written something.
     owner: Option<i32>,
     pub dropped: bool,
     accesses: Arc<Mutex<Vec<Access>>>,
@@ -127,6 +128,10 @@ impl DbState {
     /// What has been touched since the last time this was asked.
     pub fn take_accesses(&self) -> Vec<Access> {
         std::mem::take(&mut *self.accesses.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn is_owned_by(&self, session: i32) -> bool {
+        self.owner == Some(session)
     }
 
     pub fn begin(&mut self, session: i32) -> rusqlite::Result<()> {

@@ -28,6 +28,19 @@ pub enum Flow {
 /// A loop that runs longer than this is broken off.
 const LOOPS: usize = 100_000;
 
+/// Whether a statement can change the database.
+fn writes(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Insert(_)
+            | Statement::Update(_)
+            | Statement::Delete(_)
+            | Statement::Truncate(_)
+            | Statement::Security(_)
+            | Statement::Ddl(_)
+    )
+}
+
 impl Session {
     pub(super) fn statements(
         &mut self,
@@ -56,13 +69,16 @@ impl Session {
     }
 
     fn statement(&mut self, db: &mut DbState, statement: &Statement) -> Result<Flow, SqlError> {
+        if writes(statement) {
+            self.own(db)?;
+        }
         match statement {
             Statement::Query(tokens) => self.query(db, tokens)?,
             Statement::Insert(tokens) => self.insert(db, tokens)?,
             Statement::Update(tokens) => self.update(db, tokens)?,
             Statement::Delete(tokens) => self.delete(db, tokens)?,
             Statement::Truncate(name) => self.truncate(db, name)?,
-            Statement::SetOption(tokens) => self.set_option(db, tokens)?,
+            Statement::SetOption(tokens) => self.set_option(tokens),
             Statement::SetVariable(name, tokens) => {
                 let value = self.evaluate(db, tokens)?;
                 self.assign(name, value)?;
@@ -91,7 +107,7 @@ impl Session {
             Statement::While { condition, body } => return self.repeat(db, condition, body),
             Statement::Block(statements) => return self.statements(db, statements),
             Statement::Try { body, handler } => return self.attempt(db, body, handler),
-            Statement::Begin => self.begin(db)?,
+            Statement::Begin => self.begin(),
             Statement::Commit => self.commit(db)?,
             Statement::Rollback => self.roll_back_statement(db)?,
             Statement::Print(tokens) => {
@@ -259,7 +275,7 @@ impl Session {
         Ok(())
     }
 
-    fn set_option(&mut self, db: &mut DbState, tokens: &[Lexed]) -> Result<(), SqlError> {
+    fn set_option(&mut self, tokens: &[Lexed]) {
         let on = tokens.last().is_some_and(|token| token.is_word("ON"));
         for token in tokens {
             match token.upper().as_deref() {
@@ -269,20 +285,27 @@ impl Session {
                 _ => {}
             }
         }
-        if self.settings.implicit_transactions && self.transactions == 0 {
-            self.begin(db)?;
-        }
-        Ok(())
     }
 
-    fn begin(&mut self, db: &mut DbState) -> Result<(), SqlError> {
+    fn begin(&mut self) {
         if self.transactions == 0 {
-            db.begin(self.id)
-                .map_err(|error| SqlError::from_sqlite(&error))?;
             self.replies.push(Reply::Began);
         }
         self.transactions += 1;
         self.done(None);
+    }
+
+    /// Makes sure that what is written next can be undone with the transaction. Until then others
+    /// are not kept waiting: many drivers begin a transaction long before they write.
+    fn own(&mut self, db: &mut DbState) -> Result<(), SqlError> {
+        if self.settings.implicit_transactions && self.transactions == 0 {
+            self.replies.push(Reply::Began);
+            self.transactions = 1;
+        }
+        if self.transactions > 0 && !db.is_owned_by(self.id) {
+            db.begin(self.id)
+                .map_err(|error| SqlError::from_sqlite(&error))?;
+        }
         Ok(())
     }
 
@@ -302,7 +325,9 @@ impl Session {
                 return Err(SqlError::new(3902, 16, message));
             }
             1 => {
-                db.commit().map_err(|error| SqlError::from_sqlite(&error))?;
+                if db.is_owned_by(self.id) {
+                    db.commit().map_err(|error| SqlError::from_sqlite(&error))?;
+                }
                 self.replies.push(Reply::Committed);
             }
             _ => {}

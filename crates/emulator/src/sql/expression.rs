@@ -378,6 +378,7 @@ impl Rewriter<'_> {
             "left" => "tsql_left",
             "right" => "tsql_right",
             "suser_name" => "suser_sname",
+            "datediff_big" => "datediff",
             "json_value" => "json_extract",
             other => other,
         };
@@ -391,7 +392,7 @@ impl Rewriter<'_> {
             }
             let expression = self.expression(arg)?;
             texts.push(expression.text);
-            types.push(expression.ty);
+            types.push(expression.ty.or_else(|| self.column_hint(arg)));
         }
         let first = types.iter().flatten().next().copied();
         let ty = function_type(name).or(match name {
@@ -407,6 +408,15 @@ impl Rewriter<'_> {
         }
         pieces.push(Piece::operand(text, ty));
         Ok(length)
+    }
+
+    /// The type of an argument that is nothing but a column.
+    fn column_hint(&self, arg: &[Lexed]) -> Option<ColumnType> {
+        let plain = arg
+            .iter()
+            .all(|token| token.name().is_some() || token.is("."));
+        let name = arg.last().filter(|_| plain).and_then(Lexed::name)?;
+        self.column_type(name)
     }
 
     /// CAST, CONVERT and their TRY_ forms.

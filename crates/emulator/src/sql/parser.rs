@@ -113,9 +113,10 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// 102 at the token that comes next.
+    /// 102 at the token that comes next. A string is not shown: it may be a password.
     pub fn unexpected(&self) -> SqlError {
         match self.peek().or(self.tokens.last()) {
+            Some(token) if matches!(token.token, Token::Text(_)) => SqlError::syntax("a string"),
             Some(token) => {
                 SqlError::syntax(&super::parse_ddl::to_text(std::slice::from_ref(token)))
             }

@@ -27,7 +27,7 @@ pub struct Call {
 /// One argument of a call.
 #[derive(Clone, Debug)]
 pub struct Argument {
-    /// Without the sign; empty for a positional one.
+    /// Without the sign, as written; empty for a positional one.
     pub name: String,
     pub ty: ColumnType,
     pub value: Value,
@@ -130,12 +130,12 @@ impl Session {
             "sp_executesql" => self.execute_sql(db, arguments)?,
             "sp_prepare" => {
                 let handle = self.prepare_text(arguments)?;
-                self.output("", ColumnType::Int, Value::Integer(handle.into()));
+                self.output_handle(arguments, handle);
             }
             "sp_prepexec" => {
                 let handle = self.prepare_text(arguments)?;
                 self.execute_prepared(db, handle, arguments.get(3..).unwrap_or_default())?;
-                self.output("", ColumnType::Int, Value::Integer(handle.into()));
+                self.output_handle(arguments, handle);
             }
             "sp_execute" => {
                 let handle = arguments.first().map(handle).unwrap_or_default();
@@ -171,12 +171,19 @@ impl Session {
         Ok(0)
     }
 
-    fn output(&mut self, name: &str, ty: ColumnType, value: Value) {
-        self.replies.push(Reply::Output {
-            name: name.to_owned(),
-            ty,
-            value,
-        });
+    /// An output parameter goes back under the name that it came with.
+    fn output(&mut self, argument: &Argument, ty: ColumnType, value: Value) {
+        let name = match argument.name.as_str() {
+            "" => String::new(),
+            name => format!("@{name}"),
+        };
+        self.replies.push(Reply::Output { name, ty, value });
+    }
+
+    fn output_handle(&mut self, arguments: &[Argument], handle: i32) {
+        if let Some(argument) = arguments.first() {
+            self.output(argument, ColumnType::Int, Value::Integer(handle.into()));
+        }
     }
 
     /// Statement, parameter list, values.
@@ -242,7 +249,7 @@ impl Session {
             if argument.output
                 && let Some((ty, value)) = variables.get(&parameter.name)
             {
-                self.output(&format!("@{}", parameter.name), *ty, value.clone());
+                self.output(argument, *ty, value.clone());
             }
         }
     }
@@ -319,7 +326,7 @@ impl Session {
     /// `@key, @value, @read_only`: at most 128 bytes of key, 8,000 of value.
     fn set_session_context(&mut self, arguments: &[Argument]) -> Result<(), SqlError> {
         let named = |name: &str, at: usize| {
-            let by_name = arguments.iter().find(|argument| argument.name == name);
+            let by_name = arguments.iter().find(|a| a.name.eq_ignore_ascii_case(name));
             by_name.or_else(|| {
                 arguments
                     .get(at)

@@ -425,22 +425,13 @@ impl Rewriter<'_> {
 
     /// Whether a column of this name is text wherever it exists, so that `+` joins it.
     pub fn is_text_column(&self, name: &str) -> bool {
-        const SYSTEM: &[&str] = &[
-            "default_schema_name",
-            "definition",
-            "host_name",
-            "login_name",
-            "name",
-            "original_login_name",
-            "permission_name",
-            "program_name",
-            "state",
-            "status",
-            "type",
-        ];
-        let lower = name.to_lowercase();
-        if SYSTEM.contains(&lower.as_str()) || lower.ends_with("_desc") {
-            return true;
+        is_system_text(name) || self.column_type(name).is_some_and(ColumnType::is_text)
+    }
+
+    /// The type of the columns of this name, when all of them have the same.
+    pub fn column_type(&self, name: &str) -> Option<ColumnType> {
+        if is_system_text(name) {
+            return None;
         }
         let mut types = self
             .catalogue
@@ -448,8 +439,29 @@ impl Rewriter<'_> {
             .values()
             .flat_map(|object| &object.columns)
             .filter(|column| same(&column.name, name))
-            .map(|column| column.ty)
-            .peekable();
-        types.peek().is_some() && types.all(ColumnType::is_text)
+            .map(|column| column.ty);
+        let first = types.next()?;
+        types
+            .all(|ty| ty == first || (ty.is_text() && first.is_text()))
+            .then_some(first)
     }
+}
+
+/// Whether a system view has a text column of this name.
+fn is_system_text(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "default_schema_name",
+        "definition",
+        "host_name",
+        "login_name",
+        "name",
+        "original_login_name",
+        "permission_name",
+        "program_name",
+        "state",
+        "status",
+        "type",
+    ];
+    let lower = name.to_lowercase();
+    NAMES.contains(&lower.as_str()) || lower.ends_with("_desc")
 }

@@ -193,7 +193,7 @@ impl Session {
         self.tries = 0;
         self.depth = 0;
         self.caught.clear();
-        if self.transactions == 0 {
+        if !db.is_owned_by(self.id) {
             database.turn.notify_waiters();
         }
         std::mem::take(&mut self.replies)

@@ -315,12 +315,13 @@ fn to_guid(value: &Value) -> Result<Value, SqlError> {
             guid_to_sid(trimmed).ok_or_else(failed)?;
             Ok(Value::Text(trimmed.to_ascii_uppercase()))
         }
-        // Longer binaries are cut, as the service does for SIDs with a suffix.
-        Value::Blob(bytes) => bytes
-            .get(..16)
-            .and_then(|head| <[u8; 16]>::try_from(head).ok())
-            .map(|sid| Value::Text(sid_to_guid(sid)))
-            .ok_or_else(failed),
+        // Longer binaries are cut, shorter ones filled with zeros, as the service does.
+        Value::Blob(bytes) => {
+            let mut sid = [0; 16];
+            let length = bytes.len().min(16);
+            sid[..length].copy_from_slice(&bytes[..length]);
+            Ok(Value::Text(sid_to_guid(sid)))
+        }
         _ => Err(failed()),
     }
 }

@@ -57,7 +57,7 @@ fn calls(reader: &mut Reader<'_>) -> Option<Vec<Call>> {
             let name = reader.short_text()?;
             let status = reader.u8()?;
             let (ty, value) = reader.typed()?;
-            let name = name.trim_start_matches('@').to_lowercase();
+            let name = name.trim_start_matches('@').to_owned();
             arguments.push(Argument {
                 name,
                 ty,

@@ -2,7 +2,7 @@
 
 use tiberius::ColumnData;
 
-use super::{Bed, code, error, int, rows, run, texts};
+use super::{Bed, batch, code, error, int, rows, run, texts};
 
 const READERS: &str = "SELECT COUNT(*) FROM sys.database_permissions WHERE class = 3";
 
@@ -240,6 +240,33 @@ async fn rows_keep_the_types_of_their_columns() {
 }
 
 #[tokio::test]
+async fn an_aggregate_keeps_the_type_of_its_column() {
+    let bed = Bed::new().await;
+    let mut admin = bed.admin("orders").await;
+    let found = rows(
+        &mut admin,
+        "SELECT MAX(Customer), SUM(Total), MAX(o.Id), MAX(create_date)
+         FROM dbo.Orders o, sys.schemas s, sys.database_principals p WHERE o.Id > 99",
+    )
+    .await;
+    assert_eq!(found[0].get::<&str, _>(0), None);
+    assert_eq!(found[0].get::<tiberius::numeric::Numeric, _>(1), None);
+    assert_eq!(found[0].get::<i32, _>(2), None);
+}
+
+#[tokio::test]
+async fn a_string_that_may_be_a_password_is_not_in_the_error() {
+    let bed = Bed::new().await;
+    let mut admin = bed.admin("orders").await;
+    let refused = batch(&mut admin, "CREATE USER u WITH PASSWORD 'S3cret-pass'").await;
+    let message = refused.unwrap_err().to_string();
+    assert!(
+        message.contains("Incorrect syntax") && !message.contains("S3cret"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn queries_of_many_shapes_are_understood() {
     let bed = Bed::new().await;
     let mut admin = bed.admin("orders").await;
@@ -311,4 +338,32 @@ async fn queries_of_many_shapes_are_understood() {
         error(&mut admin, "EXEC sp_set_session_context N'tenant', N'red'").await,
         15664
     );
+}
+
+#[tokio::test]
+async fn a_transaction_that_has_written_nothing_keeps_nobody_waiting() {
+    let bed = Bed::new().await;
+    let mut first = bed.admin("orders").await;
+    run(&mut first, "BEGIN TRAN; SELECT COUNT(*) FROM dbo.Orders").await;
+    let mut second = bed.admin("orders").await;
+    run(&mut second, "CREATE ROLE r").await;
+    run(&mut first, "ROLLBACK").await;
+    assert!(
+        int(&mut second, "SELECT DATABASE_PRINCIPAL_ID('r')")
+            .await
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn others_wait_for_a_transaction_that_has_written_until_it_ends() {
+    let bed = Bed::new().await;
+    let mut first = bed.admin("orders").await;
+    run(&mut first, "BEGIN TRAN; CREATE ROLE r").await;
+    let mut second = bed.admin("orders").await;
+    let (found, ()) = tokio::join!(
+        int(&mut second, "SELECT DATABASE_PRINCIPAL_ID('r')"),
+        run(&mut first, "DROP ROLE r; COMMIT"),
+    );
+    assert_eq!(found, None);
 }
