@@ -144,7 +144,7 @@ async fn another_estate_becomes_keyless() {
     estate.keyless(&["drift"]).await.exits(0);
     // Passwords stay possible on this server: no document asks for Entra-only.
     let scan = estate.keyless(&["scan", "--inspect-secrets"]).await.exits(2);
-    for gone in ["KL0401", "KL0402", "KL0403", "KL0404", "KL0405", "KL0406"] {
+    for gone in ["KL0401", "KL0402", "KL0403", "KL0404", "KL0406", "svc]app"] {
         assert!(!scan.out.contains(gone), "{gone} is still in\n{}", scan.out);
     }
     let how = AuthMethod::sql_server("svc]app", PASSWORD);

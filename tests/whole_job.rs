@@ -106,10 +106,10 @@ async fn a_plan_reads_lists_policies_and_roots_and_nothing_twice() {
             assert_eq!(*count, 1, "{path} was read {count} times");
         }
     }
-    // 6 policies; 3 roots; lists by pages of two: 3 named values, 3 APIs, resolvers of three APIs,
-    // the index of 6 policies; one unpaged list of databases for each of two servers.
+    // Three roots, and lists by pages of two: 3 named values, 3 APIs, the resolvers of three APIs, the
+    // index of 7 policies; one list of databases for each of two servers.
     let total: u64 = requests.iter().map(|(_, _, count)| count).sum();
-    let pages = 2 + 2 + (1 + 1 + 1) + 3 + 2;
+    let pages = 2 + 2 + (1 + 1 + 1) + 4 + 2;
     assert!(total <= policies + 3 + pages, "{total} requests: {requests:#?}");
 }
 

@@ -227,6 +227,21 @@ pub fn job_agents(server: &ArmId) -> Result<Request, ArmError> {
     })
 }
 
+/// The sync groups of a database (SQL Data Sync): they log in with passwords.
+///
+/// # Errors
+/// See [`server`].
+pub fn sync_groups(server: &ArmId, database: &str) -> Result<Request, ArmError> {
+    from_sql(server, &[database], |g| {
+        first(
+            g.client
+                .sync_groups_client()
+                .list_by_database(g.group, g.server, database, g.subscription)
+                .into_stream(),
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use keyless_model::ArmId;
@@ -284,6 +299,7 @@ mod tests {
         );
         assert_eq!(seen(firewall_rules(&id)), get("/firewallRules"));
         assert_eq!(seen(job_agents(&id)), get("/jobAgents"));
+        assert_eq!(seen(sync_groups(&id, "orders")), get("/databases/orders/syncGroups"));
         let put = |rest| want(Verb::Put, rest);
         let body = || json!({});
         assert_eq!(seen(patch_server(&id, body())), want(Verb::Patch, ""));

@@ -77,6 +77,13 @@ pub(crate) async fn lockable(
     let mut master = services.session(server, "master").await?;
     master.logins().await?;
     for database in databases {
+        let request = keyless_azure::sql::sync_groups(&root.id, name(database))?;
+        if !services.arm.list(request).await?.is_empty() {
+            return Ok(Probe::Fails {
+                why: format!("{database} is in a sync group (SQL Data Sync), which needs passwords"),
+                next: "retire the sync group, then run apply again".into(),
+            });
+        }
         let mut session = services.session(server, name(database)).await?;
         if session.captures_changes().await? {
             return Ok(Probe::Fails {
@@ -85,5 +92,5 @@ pub(crate) async fn lockable(
             });
         }
     }
-    Ok(Probe::Holds("our token login works, no job agents and no change data capture".into()))
+    Ok(Probe::Holds("our token login works, no job agents, no sync groups and no change data capture".into()))
 }

@@ -36,7 +36,9 @@ const fn folded(path: &'static str) -> Field {
 
 /// Whether the field at `pointer` may be shown only as a fingerprint.
 pub(crate) fn sensitive(address: &Address, pointer: &str) -> bool {
-    fields(address).iter().any(|f| f.sensitive && f.path == pointer)
+    fields(address)
+        .iter()
+        .any(|f| f.sensitive && f.path == pointer)
 }
 
 /// The part of `live` that `wanted` speaks of, in canonical form. A wanted `null` asks for
@@ -84,12 +86,18 @@ fn canonical(address: &Address, pointer: &str, value: &Value) -> Value {
     if pointer == "/properties/format" {
         return Value::Null;
     }
-    let form = fields(address).iter().find(|f| f.path == pointer).map(|f| f.form);
+    let form = fields(address)
+        .iter()
+        .find(|f| f.path == pointer)
+        .map(|f| f.form);
     match (value, form) {
         (Value::Object(fields), _) => {
             let mut out = Map::new();
             for (name, inner) in fields {
-                out.insert(name.clone(), canonical(address, &format!("{pointer}/{name}"), inner));
+                out.insert(
+                    name.clone(),
+                    canonical(address, &format!("{pointer}/{name}"), inner),
+                );
             }
             Value::Object(out)
         }
@@ -122,18 +130,39 @@ mod tests {
     fn only_what_is_wanted_counts() {
         let address = Address::gateway("g").child("namedValue", "n");
         let live = json!({"id": "x", "properties": {"displayName": "n", "tags": ["b", "A"], "secret": true}});
-        assert!(covers(&address, &live, &json!({"properties": {"tags": ["a", "B"]}})) == false);
-        assert!(covers(&address, &live, &json!({"properties": {"tags": ["A", "b"]}})));
-        assert!(covers(&address, &live, &json!({"properties": {"value": null}})));
-        assert!(!covers(&address, &live, &json!({"properties": {"secret": null}})));
-        assert!(!covers(&address, &live, &json!({"properties": {"secret": false}})));
+        assert!(!covers(
+            &address,
+            &live,
+            &json!({"properties": {"tags": ["a", "B"]}})
+        ));
+        assert!(covers(
+            &address,
+            &live,
+            &json!({"properties": {"tags": ["A", "b"]}})
+        ));
+        assert!(covers(
+            &address,
+            &live,
+            &json!({"properties": {"value": null}})
+        ));
+        assert!(!covers(
+            &address,
+            &live,
+            &json!({"properties": {"secret": null}})
+        ));
+        assert!(!covers(
+            &address,
+            &live,
+            &json!({"properties": {"secret": false}})
+        ));
     }
 
     #[test]
     fn a_policy_compares_by_meaning() {
         let address = Address::gateway("g").part("policy");
         let live = json!({"properties": {"value": "<policies>\r\n  <inbound />\r\n</policies>"}});
-        let wanted = json!({"properties": {"format": "rawxml", "value": "<policies><inbound/></policies>"}});
+        let wanted =
+            json!({"properties": {"format": "rawxml", "value": "<policies><inbound/></policies>"}});
         assert!(covers(&address, &live, &wanted));
     }
 }

@@ -1,7 +1,7 @@
 //! A plan in the making: its steps so far, what is held up, and the world as it will be after
 //! them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keyless_model::{Address, Desired, FingerprintKey, Snapshot, State};
 
@@ -22,6 +22,8 @@ pub(crate) struct Input<'a> {
 /// What the stages add to.
 pub(crate) struct Draft {
     pub steps: Vec<Step>,
+    /// Where each id stands in `steps`.
+    places: BTreeMap<String, usize>,
     pub waiting: BTreeSet<Waiting>,
     /// The snapshot with every step so far carried out.
     pub world: Snapshot,
@@ -42,12 +44,18 @@ pub(crate) struct NewStep {
 
 impl Draft {
     pub fn new(live: &Snapshot) -> Self {
-        Self { steps: Vec::new(), waiting: BTreeSet::new(), world: live.clone() }
+        Self {
+            steps: Vec::new(),
+            places: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            world: live.clone(),
+        }
     }
 
-    /// Adds a step and carries it out in the world. Returns its id.
-    pub fn add(&mut self, new: NewStep) -> String {
-        let id = format!("{}/{}", new.phase.word(), new.address);
+    /// Adds a step and carries it out in the world. Returns its id; none when the step could not
+    /// run, which leaves a waiting row: nothing may then be planned on top of it.
+    pub fn add(&mut self, new: NewStep) -> Option<String> {
+        let id = id_of(new.phase, &new.address);
         let step = Step {
             id: id.clone(),
             phase: new.phase,
@@ -60,47 +68,39 @@ impl Draft {
             notes: new.notes,
             shown: new.shown,
         };
-        if let Err(refused) = simulate(&mut self.world, &step) {
+        let refused = if self.has(&id) {
+            Some("another document asks for a step at the same place".to_owned())
+        } else {
+            simulate(&mut self.world, &step)
+                .err()
+                .map(|e| format!("the step could not run: {e}"))
+        };
+        if let Some(why) = refused {
+            let next = "mend what stands in the way and plan again";
             self.wait(
                 &step.address,
                 step.access.as_deref(),
                 &step.reason,
-                &format!("the step could not run: {refused}"),
-                "mend what stands in the way and plan again",
+                &why,
+                next,
             );
-            return id;
+            return None;
         }
+        self.places.insert(id.clone(), self.steps.len());
         self.steps.push(step);
-        id
+        Some(id)
     }
 
-    /// Adds a gate at `address`.
-    pub fn gate(
-        &mut self,
-        phase: Phase,
-        address: Address,
-        access: Option<&str>,
-        reason: String,
-        gate: Gate,
-        needs: BTreeSet<String>,
-    ) -> String {
-        self.add(NewStep {
-            phase,
-            address,
-            access: access.map(str::to_owned),
-            reason,
-            op: Op::Gate { gate },
-            needs,
-            undo: Undo::Nothing { why: "a gate changes nothing".into() },
-            notes: vec![],
-            shown: vec![],
-        })
-    }
-
-    /// The last step's notes, to add to.
-    pub fn note_on(&mut self, id: &str, note: Note) {
-        if let Some(step) = self.steps.iter_mut().find(|s| s.id == id) {
-            step.notes.push(note);
+    /// Makes a step that is already planned serve another Access too.
+    pub fn join(&mut self, id: &str, needs: BTreeSet<String>, notes: Vec<Note>) {
+        let Some(step) = self.places.get(id).map(|place| &mut self.steps[*place]) else {
+            return;
+        };
+        step.needs.extend(needs);
+        for note in notes {
+            if !step.notes.contains(&note) {
+                step.notes.push(note);
+            }
         }
     }
 
@@ -122,12 +122,37 @@ impl Draft {
     }
 
     pub fn has(&self, id: &str) -> bool {
-        self.steps.iter().any(|s| s.id == id)
+        self.places.contains_key(id)
     }
 
     /// Those of `ids` that are steps of this plan.
     pub fn existing(&self, ids: impl IntoIterator<Item = String>) -> BTreeSet<String> {
         ids.into_iter().filter(|id| self.has(id)).collect()
+    }
+}
+
+/// A step that waits for `gate`.
+pub(crate) fn waits_for(
+    gate: Gate,
+    phase: Phase,
+    address: Address,
+    access: Option<&str>,
+    reason: &str,
+    needs: BTreeSet<String>,
+    notes: Vec<Note>,
+) -> NewStep {
+    NewStep {
+        phase,
+        address,
+        access: access.map(str::to_owned),
+        reason: reason.to_owned(),
+        op: Op::Gate { gate },
+        needs,
+        undo: Undo::Nothing {
+            why: "a gate changes nothing".into(),
+        },
+        notes,
+        shown: vec![],
     }
 }
 

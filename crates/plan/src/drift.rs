@@ -3,78 +3,119 @@
 //! What keyless once applied and would have to apply again has drifted or is missing; what it has
 //! not come to yet is pending; what could not be read is unreadable, never clean.
 
-use keyless_model::{Address, FingerprintKey, Live, Severity, Snapshot, State};
-use keyless_model::{Desired, sql::Statement};
+use keyless_model::sql::Statement;
+use keyless_model::{
+    AccessState, Address, Desired, FingerprintKey, Live, Severity, Snapshot, State,
+};
 use sha2::{Digest, Sha256};
 
-use crate::draft::Input;
-use crate::file::{Plan, Waiting};
+use crate::draft::{Draft, Input, id_of};
+use crate::file::Waiting;
 use crate::finding::{Class, Finding};
 use crate::phase::Phase;
-use crate::planner::{Options, plan};
-use crate::stages::{exclusive, show};
-use crate::step::{Op, Shown, Step};
+use crate::planner::drafted;
+use crate::stages::access::Move;
+use crate::stages::{disable, exclusive, show};
+use crate::step::{Note, Op, Shown, Step};
 
 /// Compares live with the manifests and with what was last applied. Sorted by severity, worst
 /// first.
-pub fn drift(desired: &Desired, live: &Snapshot, state: &State, key: &FingerprintKey) -> Vec<Finding> {
-    let input = Input { desired, live, state, key };
-    let options =
-        Options { tool: String::new(), manifests: String::new(), key: key.clone() };
-    let plan = plan(desired, live, state, &options);
-    let mut out = Vec::new();
-    for step in &plan.steps {
-        out.extend(of_step(input, &plan, step));
-    }
-    out.extend(plan.waiting.iter().filter_map(|row| of_waiting(input, row)));
+pub fn drift(
+    desired: &Desired,
+    live: &Snapshot,
+    state: &State,
+    key: &FingerprintKey,
+) -> Vec<Finding> {
+    let input = Input {
+        desired,
+        live,
+        state,
+        key,
+    };
+    let (draft, moves) = drafted(input);
+    let mut out: Vec<Finding> = draft
+        .steps
+        .iter()
+        .filter_map(|step| of_step(input, &draft, step))
+        .collect();
+    out.extend(draft.waiting.iter().map(|row| of_waiting(input, row)));
     out.extend(unreadable(live));
-    out.extend(undeclared(input));
+    out.extend(undeclared(input, &moves));
     out.extend(lost_parking(input));
+    out.extend(
+        moves
+            .iter()
+            .filter_map(|one| kept_credential(input, &draft, one)),
+    );
     out.sort_by(|a, b| (b.severity, &a.address, &a.id).cmp(&(a.severity, &b.address, &b.id)));
     out.dedup_by(|a, b| a.id == b.id);
     out
 }
 
 /// A step that would be needed is a difference. Gates and what follows from another step are not.
-fn of_step(input: Input, plan: &Plan, step: &Step) -> Option<Finding> {
-    let access = step.access.as_deref().and_then(|name| input.state.accesses.get(name));
+fn of_step(input: Input, draft: &Draft, step: &Step) -> Option<Finding> {
     let applied = input.state.applied.contains_key(&step.address);
-    let switched = access.is_some_and(|a| a.switched_at.is_some());
-    let any_switched = input.state.accesses.values().any(|a| a.switched_at.is_some());
+    let switched = serves_switched(input, step);
     let word = step.address.last().0;
     let (code, severity, was_ours, what) = match (step.phase, &step.op) {
         (_, Op::Gate { .. }) | (Phase::Park, _) => return None,
         (Phase::Disable, _) if word == "principal" => return None,
         (Phase::Identify, Op::Patch { .. }) => {
             let what = "the gateway has no identity of its own any more";
-            ("KL0502", Severity::Critical, applied || any_switched, what)
+            ("KL0502", Severity::Critical, applied || switched, what)
         }
-        (Phase::Identify, _) => {
-            ("KL0501", Severity::Critical, applied, "the Entra administrator is not the declared one")
-        }
+        (Phase::Identify, _) => (
+            "KL0501",
+            Severity::Critical,
+            applied,
+            "the Entra administrator is not the declared one",
+        ),
         (Phase::Grant, Op::Sql { statements, .. }) => grant(statements, applied || switched),
-        (Phase::Switch, Op::Splice { .. }) => {
-            ("KL0505", Severity::Critical, switched, "the resolver connects with a credential again")
-        }
-        (Phase::Switch, Op::Put { expect: None, .. }) => {
-            ("KL0502", Severity::Warning, applied, "it is declared and not there")
-        }
-        (Phase::Switch, _) => {
-            ("KL0501", severity_of(&step.address), applied, "it is not as declared")
-        }
+        (Phase::Switch, Op::Splice { .. } | Op::Put { .. }) if step.access.is_some() => (
+            "KL0505",
+            Severity::Critical,
+            switched,
+            "the resolver connects with a credential again",
+        ),
+        (Phase::Switch, Op::Put { expect: None, .. }) => (
+            "KL0502",
+            Severity::Warning,
+            applied,
+            "it is declared and not there",
+        ),
+        (Phase::Switch, _) => (
+            "KL0501",
+            severity_of(&step.address),
+            applied,
+            "it is not as declared",
+        ),
         (Phase::Disable, _) => {
-            let closed = access.is_some_and(|a| a.disabled_at.is_some()) || closed_before(input, step);
-            ("KL0508", Severity::Critical, closed, "the old way in is open")
+            let closed = any_noted(input, step, |a| a.disabled_at.is_some());
+            (
+                "KL0508",
+                Severity::Critical,
+                closed,
+                "the old way in is open",
+            )
         }
-        (Phase::Lock, _) => ("KL0507", Severity::Critical, applied, "the server takes passwords"),
+        (Phase::Lock, _) => (
+            "KL0507",
+            Severity::Critical,
+            applied,
+            "the server takes passwords",
+        ),
         (Phase::Retire, _) => {
             // A closed login that comes back is told of once, as open again.
-            let open = plan.steps.iter().any(|s| s.phase == Phase::Disable && s.address == step.address);
-            if open {
+            if draft.has(&id_of(Phase::Disable, &step.address)) {
                 return None;
             }
-            let back = access.is_some_and(|a| a.retired_at.is_some());
-            ("KL0508", Severity::High, back, "what is left of the old credential is still there")
+            let back = any_noted(input, step, |a| a.retired_at.is_some());
+            (
+                "KL0508",
+                Severity::High,
+                back,
+                "what is left of the old credential is still there",
+            )
         }
         _ => return None,
     };
@@ -83,7 +124,11 @@ fn of_step(input: Input, plan: &Plan, step: &Step) -> Option<Finding> {
         (true, "KL0502") => Class::Missing,
         (true, _) => Class::Drifted,
     };
-    let severity = if class == Class::Pending { Severity::Info } else { severity };
+    let severity = if class == Class::Pending {
+        Severity::Info
+    } else {
+        severity
+    };
     Some(Finding {
         id: id(code, &step.address, ""),
         class,
@@ -91,7 +136,11 @@ fn of_step(input: Input, plan: &Plan, step: &Step) -> Option<Finding> {
         code,
         address: step.address.clone(),
         access: step.access.clone(),
-        what: if class == Class::Pending { step.reason.clone() } else { what.to_owned() },
+        what: if class == Class::Pending {
+            step.reason.clone()
+        } else {
+            what.to_owned()
+        },
         next: next(class).into(),
         shown: step.shown.clone(),
     })
@@ -103,25 +152,51 @@ fn grant(statements: &[Statement], ours: bool) -> (&'static str, Severity, bool,
             let what = "the user has the SID of an identity that is gone";
             ("KL0506", Severity::Critical, ours, what)
         }
-        Some(Statement::CreateUser { .. }) => {
-            ("KL0502", Severity::Critical, ours, "the user of the identity is not there")
-        }
-        Some(Statement::CreateRole { .. }) => {
-            ("KL0502", Severity::High, ours, "the declared role is not there")
-        }
-        _ => ("KL0509", Severity::High, ours, "rights differ from what is declared"),
+        Some(Statement::CreateUser { .. }) => (
+            "KL0502",
+            Severity::Critical,
+            ours,
+            "the user of the identity is not there",
+        ),
+        Some(Statement::CreateRole { .. }) => (
+            "KL0502",
+            Severity::High,
+            ours,
+            "the declared role is not there",
+        ),
+        _ => (
+            "KL0509",
+            Severity::High,
+            ours,
+            "rights differ from what is declared",
+        ),
     }
 }
 
-/// Whether any Access that lets go of this login had already closed it.
-fn closed_before(input: Input, step: &Step) -> bool {
-    let closed = |note: &crate::step::Note| match note {
-        crate::step::Note::Disabled { access } => {
-            input.state.accesses.get(access).is_some_and(|a| a.disabled_at.is_some())
+/// Whether an Access that the step serves was switched before. A step of no single Access serves
+/// all that use its gateway or database.
+fn serves_switched(input: Input, step: &Step) -> bool {
+    let served = |name: &String| match (&step.access, input.desired.accesses.get(name)) {
+        (Some(own), _) => own == name,
+        (None, Some(access)) => {
+            step.address == Address::gateway(&access.gateway)
+                || step.address.within(&access.target())
+        }
+        (None, None) => false,
+    };
+    let switched =
+        |(name, state): (&String, &AccessState)| served(name) && state.switched_at.is_some();
+    input.state.accesses.iter().any(switched)
+}
+
+/// Whether any Access that the step's notes speak of has come as far as `mark` says.
+fn any_noted(input: Input, step: &Step, mark: impl Fn(&AccessState) -> bool) -> bool {
+    step.notes.iter().any(|note| match note {
+        Note::Disabled { access } | Note::Retired { access } => {
+            input.state.accesses.get(access).is_some_and(&mark)
         }
         _ => false,
-    };
-    step.notes.iter().any(closed)
+    })
 }
 
 fn severity_of(address: &Address) -> Severity {
@@ -131,16 +206,21 @@ fn severity_of(address: &Address) -> Severity {
     }
 }
 
-fn of_waiting(input: Input, row: &Waiting) -> Option<Finding> {
-    let access = row.access.as_deref().and_then(|name| input.state.accesses.get(name));
+/// What is held up is pending, unless it was in order before.
+fn of_waiting(input: Input, row: &Waiting) -> Finding {
+    let access = row
+        .access
+        .as_deref()
+        .and_then(|name| input.state.accesses.get(name));
     let switched = access.is_some_and(|a| a.switched_at.is_some());
-    let rights = row.address.last().0 == "rights";
-    let (class, severity) = match (rights, switched) {
-        (true, true) => (Class::Drifted, Severity::High),
-        _ => (Class::Pending, Severity::Info),
+    let locked = input.state.applied.contains_key(&row.address);
+    let (code, class, severity) = match row.address.last().0 {
+        "rights" if switched => ("KL0509", Class::Drifted, Severity::High),
+        "rights" => ("KL0509", Class::Pending, Severity::Info),
+        "entraOnly" if locked => ("KL0507", Class::Drifted, Severity::Critical),
+        _ => ("KL0502", Class::Pending, Severity::Info),
     };
-    let code = if rights { "KL0509" } else { "KL0502" };
-    Some(Finding {
+    Finding {
         id: id(code, &row.address, &row.what),
         class,
         severity,
@@ -149,6 +229,22 @@ fn of_waiting(input: Input, row: &Waiting) -> Option<Finding> {
         access: row.access.clone(),
         what: format!("{}: {}", row.what, row.why),
         next: row.next.clone(),
+        shown: vec![],
+    }
+}
+
+/// Without `retire` the old credential stays, and is told of as long as it does.
+fn kept_credential(input: Input, draft: &Draft, one: &Move) -> Option<Finding> {
+    let kept = one.access.retire.is_none() && disable::left_over(input, draft, one);
+    kept.then(|| Finding {
+        id: id("KL0508", &one.place(), ""),
+        class: Class::Pending,
+        severity: Severity::Info,
+        code: "KL0508",
+        address: one.place(),
+        access: Some(one.access.name.clone()),
+        what: "the old credential stays: the Access has no `retire`".into(),
+        next: "add `retire` to the Access when the old credential may go".into(),
         shown: vec![],
     })
 }
@@ -172,7 +268,12 @@ fn unreadable(live: &Snapshot) -> Vec<Finding> {
     };
     for (prefix, why) in &live.unreadable {
         let whole = prefix.trim_end_matches([':', '/']);
-        let address = whole.parse().or_else(|_| whole.rsplit_once('/').map_or(whole, |(head, _)| head).parse());
+        let address = whole.parse().or_else(|_| {
+            whole
+                .rsplit_once('/')
+                .map_or(whole, |(head, _)| head)
+                .parse()
+        });
         if let Ok(address) = address {
             add(address, why);
         }
@@ -191,16 +292,27 @@ fn unreadable(live: &Snapshot) -> Vec<Finding> {
 }
 
 /// What owned scopes hold and no document declares.
-fn undeclared(input: Input) -> Vec<Finding> {
+fn undeclared(input: Input, moves: &[Move]) -> Vec<Finding> {
     let mut out = Vec::new();
-    for document in input.desired.databases.values().filter(|d| d.owns || d.exclusive) {
+    for document in input
+        .desired
+        .databases
+        .values()
+        .filter(|d| d.owns || d.exclusive)
+    {
         let database = Address::database(&document.server, &document.name);
-        let Live::Present(catalogue) = input.live.catalogue(&database) else { continue };
-        for (name, statements) in exclusive::undeclared(input, &database, catalogue) {
+        let Live::Present(catalogue) = input.live.catalogue(&database) else {
+            continue;
+        };
+        for (name, statements) in exclusive::undeclared(input, moves, &database, catalogue) {
             let owner = statements.iter().any(|s| {
                 matches!(s, Statement::DropMember { role, .. } if role.eq_ignore_ascii_case("db_owner"))
             });
-            let severity = if owner { Severity::Critical } else { Severity::High };
+            let severity = if owner {
+                Severity::Critical
+            } else {
+                Severity::High
+            };
             out.push(unmanaged(
                 database.child("principal", &name),
                 severity,
@@ -210,8 +322,7 @@ fn undeclared(input: Input) -> Vec<Finding> {
         }
     }
     for (name, gateway) in &input.desired.gateways {
-        let owns: Vec<_> = gateway.owns.iter().copied().collect();
-        for address in exclusive::unmanaged(input, &Address::gateway(name), &owns) {
+        for address in exclusive::unmanaged(input, moves, &Address::gateway(name), &gateway.owns) {
             let what = "no document declares it, and its scope is owned";
             out.push(unmanaged(address, Severity::Warning, what, vec![]));
         }

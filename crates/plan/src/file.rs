@@ -128,7 +128,11 @@ impl Plan {
         }
         let plan: Self =
             serde_json::from_value(value).map_err(|e| PlanFileError::Shape(e.to_string()))?;
-        if plan.digest() == plan.id { Ok(plan) } else { Err(PlanFileError::Edited) }
+        if plan.digest() == plan.id {
+            Ok(plan)
+        } else {
+            Err(PlanFileError::Edited)
+        }
     }
 
     /// The step with this id.
@@ -167,11 +171,17 @@ mod tests {
     #[test]
     fn an_edited_cut_or_foreign_plan_is_refused() {
         let text = plan().to_json();
-        assert_eq!(Plan::from_json(&text.replace("0.1.0", "0.2.0")), Err(PlanFileError::Edited));
+        assert_eq!(
+            Plan::from_json(&text.replace("0.1.0", "0.2.0")),
+            Err(PlanFileError::Edited)
+        );
         let cut = Plan::from_json(&text[..text.len() / 2]);
         assert!(matches!(cut, Err(PlanFileError::Malformed { .. })));
         let later = text.replace("keyless.plan/1", "keyless.plan/9");
-        assert_eq!(Plan::from_json(&later), Err(PlanFileError::Format("keyless.plan/9".into())));
+        assert_eq!(
+            Plan::from_json(&later),
+            Err(PlanFileError::Format("keyless.plan/9".into()))
+        );
         assert_eq!(Plan::from_json("{}"), Err(PlanFileError::NoFormat));
     }
 }

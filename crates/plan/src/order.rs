@@ -15,7 +15,9 @@ pub(crate) fn ordered(mut steps: Vec<Step>) -> Vec<Step> {
     let mut placed = BTreeSet::new();
     let mut out = Vec::with_capacity(steps.len());
     while !steps.is_empty() {
-        let ready = steps.iter().position(|s| s.needs.iter().all(|n| placed.contains(n)));
+        let ready = steps
+            .iter()
+            .position(|s| s.needs.iter().all(|n| placed.contains(n)));
         let step = steps.remove(ready.unwrap_or(0));
         placed.insert(step.id.clone());
         out.push(step);

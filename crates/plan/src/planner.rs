@@ -7,7 +7,10 @@ use keyless_model::{Address, Desired, FingerprintKey, Snapshot, State};
 use crate::draft::{Draft, Input};
 use crate::file::{Inputs, Plan, Root};
 use crate::order::ordered;
-use crate::stages::{access, disable, exclusive, grant, identify, lock, prove, resources, retire, switch};
+use crate::stages::access::Move;
+use crate::stages::{
+    access, disable, exclusive, grant, identify, lock, prove, resources, retire, switch,
+};
 
 /// What a plan is made under.
 #[derive(Clone, Debug)]
@@ -24,25 +27,48 @@ pub struct Options {
 /// Every prefix of it leaves each caller with a working credential; what cannot be done on what is
 /// known stands in `waiting`, with the reason and the next step.
 pub fn plan(desired: &Desired, live: &Snapshot, state: &State, options: &Options) -> Plan {
-    let input = Input { desired, live, state, key: &options.key };
-    let mut draft = Draft::new(live);
+    let input = Input {
+        desired,
+        live,
+        state,
+        key: &options.key,
+    };
+    let (draft, _) = drafted(input);
+    let inputs = Inputs {
+        tenant: live.tenant.clone(),
+        manifests: options.manifests.clone(),
+        key: options.key.id(),
+    };
+    let waiting = draft.waiting.into_iter().collect();
+    Plan::sealed(
+        &options.tool,
+        inputs,
+        roots(desired, live),
+        ordered(draft.steps),
+        waiting,
+    )
+}
 
+/// Every stage, in the order in which the world changes. Returns what it came to, and the Accesses
+/// as they were found.
+pub(crate) fn drafted<'a>(input: Input<'a>) -> (Draft, Vec<Move<'a>>) {
+    let mut draft = Draft::new(input.live);
     identify::identities(input, &mut draft);
     identify::entra_admins(input, &mut draft);
-    resources::sql(input, &mut draft);
+    resources::users(input, &mut draft);
     let mut moves = access::moves(input, &mut draft);
-    for one in &mut moves {
-        grant::user_and_role(input, &mut draft, one);
-    }
+    grant::users(input, &mut draft, &mut moves);
+    resources::roles(input, &mut draft);
+    grant::roles(&mut draft, &mut moves);
     grant::proofs(input, &mut draft, &mut moves);
     resources::named_values(input, &mut draft);
     for one in &mut moves {
         switch::park(input, &mut draft, one);
     }
     for one in &mut moves {
-        prove::before(input, &mut draft, one);
+        prove::before(&mut draft, one);
         switch::switch(input, &mut draft, one);
-        prove::after(input, &mut draft, one);
+        prove::after(&mut draft, one);
     }
     resources::policies(input, &mut draft, &moves);
     for one in &mut moves {
@@ -52,19 +78,12 @@ pub fn plan(desired: &Desired, live: &Snapshot, state: &State, options: &Options
     for one in &mut moves {
         disable::settle(input, &mut draft, one);
     }
-    exclusive::databases(input, &mut draft);
+    exclusive::databases(input, &mut draft, &moves);
     lock::servers(input, &mut draft, &moves);
     retire::principals(input, &mut draft, &moves);
     retire::named_values(input, &mut draft, &moves);
-    exclusive::gateways(input, &mut draft);
-
-    let inputs = Inputs {
-        tenant: live.tenant.clone(),
-        manifests: options.manifests.clone(),
-        key: options.key.id(),
-    };
-    let waiting = draft.waiting.into_iter().collect();
-    Plan::sealed(&options.tool, inputs, roots(desired, live), ordered(draft.steps), waiting)
+    exclusive::gateways(input, &mut draft, &moves);
+    (draft, moves)
 }
 
 /// The services that manifests name, as apply finds them.
@@ -72,9 +91,18 @@ fn roots(desired: &Desired, live: &Snapshot) -> BTreeMap<Address, Root> {
     let mut roots = BTreeMap::new();
     for (name, gateway) in &desired.gateways {
         let address = Address::gateway(name);
-        let host = live.entities.get(&address).and_then(|e| e.text("/properties/gatewayUrl"));
+        let host = live
+            .entities
+            .get(&address)
+            .and_then(|e| e.text("/properties/gatewayUrl"));
         let host = host.map(str::to_owned);
-        roots.insert(address, Root { id: gateway.id.clone(), host });
+        roots.insert(
+            address,
+            Root {
+                id: gateway.id.clone(),
+                host,
+            },
+        );
     }
     for (name, server) in &desired.servers {
         let address = Address::server(name);
@@ -83,7 +111,13 @@ fn roots(desired: &Desired, live: &Snapshot) -> BTreeMap<Address, Root> {
             .get(&address)
             .and_then(|e| e.text("/properties/fullyQualifiedDomainName"));
         let host = host.map(str::to_owned);
-        roots.insert(address, Root { id: server.id.clone(), host });
+        roots.insert(
+            address,
+            Root {
+                id: server.id.clone(),
+                host,
+            },
+        );
     }
     roots
 }

@@ -31,7 +31,10 @@ pub fn simulate(world: &mut Snapshot, step: &Step) -> Result<(), Refused> {
         Op::Put { body, value, .. } => put(world, &step.address, body, value.as_ref()),
         Op::Patch { body, .. } => put(world, &step.address, body, None),
         Op::Splice { edits, .. } => splice(world, &step.address, edits),
-        Op::Sql { database, statements } => sql(world, database, statements),
+        Op::Sql {
+            database,
+            statements,
+        } => sql(world, database, statements),
         Op::Delete { .. } => {
             world.entities.remove(&step.address);
             Ok(())
@@ -50,11 +53,17 @@ pub fn edited(text: &str, edits: &[Splice]) -> Result<String, String> {
     for edit in edits {
         let (path, change) = match edit {
             Splice::Text { path, text } => (path, Change::SetText(text.clone())),
-            Splice::Attribute { path, name, value } => {
-                (path, Change::SetAttribute { name: name.clone(), value: value.clone() })
-            }
+            Splice::Attribute { path, name, value } => (
+                path,
+                Change::SetAttribute {
+                    name: name.clone(),
+                    value: value.clone(),
+                },
+            ),
         };
-        let path = path.parse().map_err(|_| format!("“{path}” is no path of an element"))?;
+        let path = path
+            .parse()
+            .map_err(|_| format!("“{path}” is no path of an element"))?;
         list.push(Edit { path, change });
     }
     document.edit(&list).map_err(|e| e.to_string())
@@ -81,7 +90,9 @@ pub fn merged(base: &Value, over: &Value) -> Value {
             }
             Value::Object(out)
         }
-        (_, Value::Object(over)) => merged(&Value::Object(Map::new()), &Value::Object(over.clone())),
+        (_, Value::Object(over)) => {
+            merged(&Value::Object(Map::new()), &Value::Object(over.clone()))
+        }
         _ => over.clone(),
     }
 }
@@ -92,21 +103,43 @@ fn put(
     body: &Value,
     value: Option<&ValueFrom>,
 ) -> Result<(), Refused> {
-    let base = world.entities.get(address).map_or(json!({}), |e| e.body.clone());
+    let base = world
+        .entities
+        .get(address)
+        .map_or(json!({}), |e| e.body.clone());
     let mut body = merged(&base, body);
     if let Some(ValueFrom::PolicyText { policy, path }) = value {
-        let text = world.policy_text(policy).ok_or_else(|| Refused::Absent(policy.clone()))?;
+        let text = world
+            .policy_text(policy)
+            .ok_or_else(|| Refused::Absent(policy.clone()))?;
         let text = text_at(text, path).ok_or_else(|| Refused::Absent(policy.clone()))?;
         body["properties"]["value"] = Value::String(text);
     }
-    let id = world.entities.get(address).map_or_else(String::new, |e| e.id.clone());
+    let id = world
+        .entities
+        .get(address)
+        .map_or_else(String::new, |e| e.id.clone());
     let gains_identity = address.last().0 == "apim"
-        && body.pointer("/identity/type").and_then(Value::as_str).is_some_and(has_system);
-    world.entities.insert(address.clone(), Entity { id, etag: None, body });
+        && body
+            .pointer("/identity/type")
+            .and_then(Value::as_str)
+            .is_some_and(has_system);
+    world.entities.insert(
+        address.clone(),
+        Entity {
+            id,
+            etag: None,
+            body,
+        },
+    );
     let identity = address.part("identity");
     if gains_identity && !world.entities.contains_key(&identity) {
         let made_up = json!({ "properties": { "clientId": made_up_guid(&identity) } });
-        let entity = Entity { id: String::new(), etag: None, body: made_up };
+        let entity = Entity {
+            id: String::new(),
+            etag: None,
+            body: made_up,
+        };
         world.entities.insert(identity, entity);
     }
     Ok(())
@@ -118,7 +151,9 @@ pub(crate) fn has_system(kind: &str) -> bool {
 }
 
 fn splice(world: &mut Snapshot, address: &Address, edits: &[Splice]) -> Result<(), Refused> {
-    let text = world.policy_text(address).ok_or_else(|| Refused::Absent(address.clone()))?;
+    let text = world
+        .policy_text(address)
+        .ok_or_else(|| Refused::Absent(address.clone()))?;
     let text = edited(text, edits).map_err(|why| Refused::Policy(address.clone(), why))?;
     if let Some(entity) = world.entities.get_mut(address) {
         entity.body["properties"]["value"] = Value::String(text);
@@ -155,12 +190,21 @@ fn logins_mut<'a>(
 
 /// The statement with the client id that the world knows.
 pub fn resolved(world: &Snapshot, statement: &Statement) -> Result<Statement, Refused> {
-    let Statement::CreateUser { name, sid: SidSource::ClientIdOf(gateway), group } = statement
+    let Statement::CreateUser {
+        name,
+        sid: SidSource::ClientIdOf(gateway),
+        group,
+    } = statement
     else {
         return Ok(statement.clone());
     };
-    let sid = client_sid(world, gateway).ok_or_else(|| Refused::Absent(gateway.part("identity")))?;
-    Ok(Statement::CreateUser { name: name.clone(), sid: SidSource::Known(sid), group: *group })
+    let sid =
+        client_sid(world, gateway).ok_or_else(|| Refused::Absent(gateway.part("identity")))?;
+    Ok(Statement::CreateUser {
+        name: name.clone(),
+        sid: SidSource::Known(sid),
+        group: *group,
+    })
 }
 
 /// The SID by which databases know the system-assigned identity of `gateway`.
@@ -173,5 +217,12 @@ pub fn client_sid(world: &Snapshot, gateway: &Address) -> Option<Sid> {
 fn made_up_guid(address: &Address) -> String {
     let digest = Sha256::digest(address.as_str().as_bytes());
     let h: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &h[..8],
+        &h[8..12],
+        &h[12..16],
+        &h[16..20],
+        &h[20..]
+    )
 }

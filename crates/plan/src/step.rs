@@ -38,7 +38,11 @@ pub struct Step {
 
 /// What a step does. None of them holds a secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "verb", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "verb",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Op {
     /// Writes a whole ARM resource at the step's address: the live body with `body` merged over
     /// it, so that unknown fields survive.
@@ -51,7 +55,10 @@ pub enum Op {
         expect: Option<Fingerprint>,
     },
     /// Changes fields of an ARM resource.
-    Patch { body: Value, expect: Option<Fingerprint> },
+    Patch {
+        body: Value,
+        expect: Option<Fingerprint>,
+    },
     /// Changes places of a policy document and leaves every other byte.
     Splice {
         edits: Vec<Splice>,
@@ -62,7 +69,10 @@ pub enum Op {
     },
     /// Runs statements in one transaction in the database at `database`, those about logins in
     /// its server's `master`.
-    Sql { database: Address, statements: Vec<Statement> },
+    Sql {
+        database: Address,
+        statements: Vec<Statement>,
+    },
     /// Removes an ARM resource, whatever it says by then: a reference to it makes the service refuse.
     Delete {},
     /// Changes nothing: waits until something holds.
@@ -71,16 +81,28 @@ pub enum Op {
 
 /// One edit of a policy document; paths are those of `keyless_policy::ElementPath`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "edit", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "edit",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Splice {
     /// The text of a text-only element.
     Text { path: String, text: String },
-    Attribute { path: String, name: String, value: String },
+    Attribute {
+        path: String,
+        name: String,
+        value: String,
+    },
 }
 
 /// Where apply finds a value that no plan may hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "from", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "from",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum ValueFrom {
     /// The text of this element of this live policy.
     PolicyText { policy: Address, path: String },
@@ -90,7 +112,11 @@ pub enum ValueFrom {
 
 /// What a gate waits for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "gate", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "gate",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Gate {
     /// The rights of `user`, read back and computed from the catalogue, are exactly these:
     /// permission, securable, column.
@@ -126,7 +152,10 @@ pub enum Gate {
     },
     /// Our own token login works on the server, and nothing on it needs a password: no job agent,
     /// no sync group, no change data capture.
-    Lockable { server: Address, databases: BTreeSet<Address> },
+    Lockable {
+        server: Address,
+        databases: BTreeSet<Address>,
+    },
 }
 
 /// From when a soak counts.
@@ -155,29 +184,76 @@ pub enum Undo {
     Never { why: String },
 }
 
+impl Undo {
+    /// The statements that take these back, last first.
+    pub(crate) fn of(statements: &[Statement]) -> Self {
+        Self::Sql {
+            statements: statements
+                .iter()
+                .rev()
+                .filter_map(Statement::undo)
+                .collect(),
+        }
+    }
+}
+
 /// What the state learns from a finished step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "note", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "note",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Note {
     /// keyless wrote the thing at `address`; `made` when it did not exist before.
-    Applied { address: Address, made: bool, sent: Option<Fingerprint> },
+    Applied {
+        address: Address,
+        made: bool,
+        sent: Option<Fingerprint>,
+    },
     /// The thing is gone.
-    Forgotten { address: Address },
-    Replaces { access: String, item: Replaced },
-    Parked { access: String, address: Address },
-    Switched { access: String },
-    Confirmed { access: String },
-    Disabled { access: String },
-    Settled { access: String },
-    Retired { access: String },
+    Forgotten {
+        address: Address,
+    },
+    Replaces {
+        access: String,
+        item: Replaced,
+    },
+    Parked {
+        access: String,
+        address: Address,
+    },
+    Switched {
+        access: String,
+    },
+    Confirmed {
+        access: String,
+    },
+    Disabled {
+        access: String,
+    },
+    Settled {
+        access: String,
+    },
+    Retired {
+        access: String,
+    },
 }
 
 /// A piece of what people see of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "show", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "show",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Shown {
     /// A field of a JSON body; none is absent.
-    Field { path: String, before: Option<String>, after: Option<String> },
+    Field {
+        path: String,
+        before: Option<String>,
+        after: Option<String>,
+    },
     /// Lines of a text, in order.
     Lines { title: String, lines: Vec<Line> },
     /// A line of T-SQL.

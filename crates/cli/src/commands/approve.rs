@@ -31,16 +31,19 @@ pub async fn run(common: &Common, args: &ApproveArgs) -> Result<u8, Failure> {
     let store = project::store(common);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let now = Timestamp::from_unix(i64::try_from(now).unwrap_or(0));
+    let mut left = 0;
     for gate in gates {
         match approve(&store, &plan, &gate, &args.by, now).await {
-            // With --all, a gate that apply has not come to yet is left for later.
-            Err(EngineError::NotAsked { .. }) if args.all => {
-                output::note(&format!("does not wait for a person now: {gate}"));
-                continue;
+            // With --all, a gate that asks nobody now is left alone.
+            Err(EngineError::NotAsked { .. }) if args.all => left += 1,
+            outcome => {
+                outcome?;
+                output::note(&format!("approved by {}: {gate}", args.by));
             }
-            outcome => outcome?,
         }
-        output::note(&format!("approved by {}: {gate}", args.by));
+    }
+    if left > 0 {
+        output::note(&format!("{left} other gates ask nobody now"));
     }
     output::note(&format!("next: keyless apply {}", args.plan.display()));
     Ok(0)

@@ -1,6 +1,6 @@
 //! One Access on its way: what the later stages need to know of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keyless_model::{Access, Address, Live, Replaced};
 
@@ -23,6 +23,8 @@ pub(crate) struct Move<'a> {
     pub all_known: bool,
     /// Something stands in the way: no step after the grants is planned.
     pub blocked: bool,
+    /// A source of its APIs stays as it is, with a credential that is not known.
+    pub left_behind: bool,
     /// Ids of planned steps, by what later stages wait for.
     pub granted: BTreeSet<String>,
     pub parked: BTreeSet<String>,
@@ -43,6 +45,26 @@ impl Move<'_> {
         self.gateway.child("access", &self.access.name)
     }
 
+    /// Whether the old way in is closed once the soak is over.
+    pub fn closes(&self) -> bool {
+        !self.blocked && self.all_known && self.access.retire.is_some()
+    }
+
+    /// Whether what is left of the old credential goes in the end.
+    pub fn drops(&self) -> bool {
+        self.closes() && self.access.retire.as_ref().is_some_and(|r| r.drop)
+    }
+
+    /// The switch and its soak: what must be over before the old way in is closed.
+    pub fn off_the_old_path(&self) -> impl Iterator<Item = String> + '_ {
+        self.switched.iter().chain(&self.confirmed).cloned()
+    }
+
+    /// Everything that must be over before anything irreversible.
+    pub fn all_before_retire(&self) -> impl Iterator<Item = String> + '_ {
+        self.off_the_old_path()
+            .chain(self.disabled.iter().chain(&self.settled).cloned())
+    }
 }
 
 /// Looks at every Access; those that cannot go on leave a waiting row.
@@ -58,6 +80,7 @@ pub(crate) fn moves<'a>(input: Input<'a>, draft: &mut Draft) -> Vec<Move<'a>> {
             replaces: BTreeSet::new(),
             all_known: true,
             blocked: false,
+            left_behind: false,
             granted: BTreeSet::new(),
             parked: BTreeSet::new(),
             proven: BTreeSet::new(),
@@ -68,11 +91,41 @@ pub(crate) fn moves<'a>(input: Input<'a>, draft: &mut Draft) -> Vec<Move<'a>> {
         };
         if readable(input, draft, &one) {
             one.sources = sources(input, draft, &mut one);
-            replaced::derive(input, draft, &mut one);
             out.push(one);
         }
     }
+    leave_unclear(draft, &mut out);
+    for one in &mut out {
+        replaced::derive(input, draft, one);
+    }
     out
+}
+
+/// A hidden connection string does not tell where it leads. When Accesses to different databases
+/// choose its resolver, none of them may switch it.
+fn leave_unclear(draft: &mut Draft, moves: &mut [Move]) {
+    let mut claims: BTreeMap<(Address, String), BTreeSet<Address>> = BTreeMap::new();
+    for one in moves.iter() {
+        for source in one.sources.iter().filter(|s| s.is_hidden()) {
+            let place = (source.policy.clone(), source.path.clone());
+            claims
+                .entry(place)
+                .or_default()
+                .insert(one.database.clone());
+        }
+    }
+    claims.retain(|_, databases| databases.len() > 1);
+    for one in moves {
+        let unclear = |s: &Source| claims.contains_key(&(s.policy.clone(), s.path.clone()));
+        for source in one.sources.extract_if(.., |s| s.is_hidden() && unclear(s)) {
+            (one.all_known, one.left_behind) = (false, true);
+            let what = "move this resolver to the identity";
+            let why = "its connection string is hidden, and Accesses to different databases \
+                       choose it";
+            let next = "run plan --inspect-secrets, or name its resolver in one Access only";
+            draft.wait(&source.policy, Some(&one.access.name), what, why, next);
+        }
+    }
 }
 
 /// Nothing is planned on top of what could not be read.
@@ -83,7 +136,13 @@ fn readable(input: Input, draft: &mut Draft, one: &Move) -> bool {
         Live::Present(_) => {}
         Live::Absent => {
             let why = "the gateway does not exist";
-            draft.wait(&one.gateway, name, &what, why, "correct the id in its Gateway document");
+            draft.wait(
+                &one.gateway,
+                name,
+                &what,
+                why,
+                "correct the id in its Gateway document",
+            );
             return false;
         }
         Live::Unreadable(why) => {
@@ -96,7 +155,13 @@ fn readable(input: Input, draft: &mut Draft, one: &Move) -> bool {
         Live::Present(_) => true,
         Live::Absent => {
             let why = "the database does not exist";
-            draft.wait(&one.database, name, &what, why, "correct `to.database` in the Access");
+            draft.wait(
+                &one.database,
+                name,
+                &what,
+                why,
+                "correct `to.database` in the Access",
+            );
             false
         }
         Live::Unreadable(why) => {
@@ -105,9 +170,15 @@ fn readable(input: Input, draft: &mut Draft, one: &Move) -> bool {
                 &one.database.root().part("entraAdmin"),
             );
             let (why, next) = if draft.has(&admin) {
-                (format!("the database is readable after {admin}"), "apply, then plan again")
+                (
+                    format!("the database is readable after {admin}"),
+                    "apply, then plan again",
+                )
             } else {
-                (why, "give the identity that plans a database user with VIEW DEFINITION")
+                (
+                    why,
+                    "give the identity that plans a database user with VIEW DEFINITION",
+                )
             };
             draft.wait(&one.database, name, &what, &why, next);
             false

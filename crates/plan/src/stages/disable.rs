@@ -5,19 +5,21 @@ use std::collections::BTreeSet;
 use keyless_model::sql::{
     Catalogue, Login, Permission, PermissionState, Securable, Statement, same_name,
 };
-use keyless_model::{Address, Live, Replaced};
+use keyless_model::{AccessState, Address, Live, Replaced};
 
-use crate::draft::{Draft, Input, NewStep};
+use crate::draft::{Draft, Input, NewStep, waits_for};
 use crate::phase::Phase;
 use crate::stages::access::Move;
-use crate::stages::replaced::{covers, uncovered};
+use crate::stages::replaced::{kept_by, names, sharing, uncovered};
 use crate::stages::show;
 use crate::step::{Gate, Mark, Note, Op, Undo};
 
 /// Waits until nobody has used the old principal for the soak. Planned only where something after
 /// it is still to do.
 pub(crate) fn confirm(input: Input, draft: &mut Draft, one: &mut Move) {
-    let Some(retire) = &one.access.retire else { return };
+    let Some(retire) = &one.access.retire else {
+        return;
+    };
     if one.blocked || !(left_over(input, draft, one) || locks(input, one)) {
         return;
     }
@@ -32,16 +34,32 @@ pub(crate) fn confirm(input: Input, draft: &mut Draft, one: &mut Move) {
         evidence: retire.evidence.clone(),
         principals: principals(one),
     };
-    let reason = "nobody may still use the old credential before it is closed".into();
+    let reason = "nobody may still use the old credential before it is closed";
     let needs = one.switched.clone();
-    let id = draft.gate(Phase::Confirm, one.place(), Some(&one.access.name), reason, gate, needs);
-    draft.note_on(&id, Note::Confirmed { access: one.access.name.clone() });
-    one.confirmed.insert(id);
+    let notes = vec![Note::Confirmed {
+        access: one.access.name.clone(),
+    }];
+    let name = Some(one.name());
+    let id = draft.add(waits_for(
+        gate,
+        Phase::Confirm,
+        one.place(),
+        name,
+        reason,
+        needs,
+        notes,
+    ));
+    one.confirmed.extend(id);
 }
 
 /// Whether a credential that this Access replaces is still there in some form.
-fn left_over(input: Input, draft: &Draft, one: &Move) -> bool {
-    let parked = input.state.accesses.get(one.name()).into_iter().flat_map(|s| s.parked.iter());
+pub(crate) fn left_over(input: Input, draft: &Draft, one: &Move) -> bool {
+    let parked = input
+        .state
+        .accesses
+        .get(one.name())
+        .into_iter()
+        .flat_map(|s| s.parked.iter());
     let mut values = parked.cloned().chain(named_values(one));
     !one.parked.is_empty()
         || values.any(|a| draft.world.entities.contains_key(&a))
@@ -64,7 +82,9 @@ fn named_values(one: &Move) -> impl Iterator<Item = Address> {
 fn locks(input: Input, one: &Move) -> bool {
     let server = &input.desired.servers[&one.access.server];
     let live = input.live.get(&one.database.root().part("entraOnly"));
-    let on = live.present().and_then(|e| e.flag("/properties/azureADOnlyAuthentication"));
+    let on = live
+        .present()
+        .and_then(|e| e.flag("/properties/azureADOnlyAuthentication"));
     server.entra_only == Some(true) && on != Some(true)
 }
 
@@ -92,36 +112,18 @@ pub(crate) fn login(draft: &Draft, one: &Move, name: &str) -> Option<Login> {
 
 /// Closes the old way in, reversibly: the login where every user of it is covered by an Access
 /// past its soak, else only the connection to this Access's database.
-pub(crate) fn disable(_input: Input, draft: &mut Draft, moves: &mut [Move]) {
+pub(crate) fn disable(input: Input, draft: &mut Draft, moves: &mut [Move]) {
     for index in 0..moves.len() {
-        let one = &moves[index];
-        if one.blocked || !one.all_known || one.access.retire.is_none() {
+        if !moves[index].closes() {
             continue;
         }
-        let items: Vec<Replaced> = one.replaces.iter().cloned().collect();
-        for item in items {
-            match item {
+        for item in moves[index].replaces.clone() {
+            match &item {
                 Replaced::NamedValue(_) => {}
-                Replaced::SqlUser(name) => close_user(draft, &mut moves[index], &name),
+                Replaced::SqlUser(name) => close_user(input, draft, moves, index, &item, name),
                 Replaced::SqlLogin(name) => {
-                    let Some(login) = login(draft, &moves[index], &name) else { continue };
-                    let server = moves[index].database.root();
-                    let others = uncovered(draft, moves, &server, &login);
-                    if others.is_empty() {
-                        close_login(draft, moves, &server, &login);
-                        continue;
-                    }
-                    let why = format!("it is also used by {}", others.join(", "));
-                    let next = "declare an Access for those, or move them by hand; until then only \
-                                the connection to this database is closed";
-                    let what = format!("disable the login {name}");
-                    let one = &mut moves[index];
-                    draft.wait(&server.child("login", &name), Some(&one.access.name), &what, &why, next);
-                    let users: Vec<String> = catalogue(draft, &one.database)
-                        .map(|c| c.users_of_login(&login).map(|u| u.name.clone()).collect())
-                        .unwrap_or_default();
-                    for user in users {
-                        close_user(draft, one, &user);
+                    if let Some(login) = login(draft, &moves[index], name) {
+                        close_login(input, draft, moves, index, &item, &login);
                     }
                 }
             }
@@ -129,15 +131,25 @@ pub(crate) fn disable(_input: Input, draft: &mut Draft, moves: &mut [Move]) {
     }
 }
 
-fn close_user(draft: &mut Draft, one: &mut Move, user: &str) {
-    let open = catalogue(draft, &one.database).is_some_and(|c| c.may_connect(user));
-    let address = one.database.child("user", user);
-    let id = crate::draft::id_of(Phase::Disable, &address);
-    if draft.has(&id) {
-        one.disabled.insert(id);
+/// Takes from `user`, in the database of one Access, the right to connect.
+fn close_user(
+    input: Input,
+    draft: &mut Draft,
+    moves: &mut [Move],
+    index: usize,
+    item: &Replaced,
+    user: &str,
+) {
+    let database = moves[index].database.clone();
+    if !catalogue(draft, &database).is_some_and(|c| c.may_connect(user)) {
         return;
     }
-    if !open {
+    let address = database.child("user", user);
+    let kept = kept_by(input, moves, &database, item, Move::closes);
+    if !kept.is_empty() {
+        let what = format!("close the user {user}");
+        let why = format!("it is also used by {}", kept.join(", "));
+        draft.wait(&address, Some(moves[index].name()), &what, &why, OTHERS);
         return;
     }
     let rule = Permission {
@@ -147,65 +159,107 @@ fn close_user(draft: &mut Draft, one: &mut Move, user: &str) {
         to: user.to_owned(),
         state: PermissionState::Grant,
     };
-    let statements = vec![Statement::Revoke { rule: rule.clone() }];
+    let statements = vec![Statement::Revoke { rule }];
+    let reason = "whatever used it now uses an identity: it may not connect any more";
+    close(draft, moves, address, &database, item, reason, statements);
+}
+
+fn close_login(
+    input: Input,
+    draft: &mut Draft,
+    moves: &mut [Move],
+    index: usize,
+    item: &Replaced,
+    login: &Login,
+) {
+    if login.disabled {
+        return;
+    }
+    let server = moves[index].database.root();
+    let address = server.child("login", &login.name);
+    let others = uncovered(input, draft, moves, &server, login);
+    if others.is_empty() {
+        let statements = vec![Statement::DisableLogin {
+            name: login.name.clone(),
+        }];
+        let reason = "every path of this login now uses an identity";
+        close(draft, moves, address, &server, item, reason, statements);
+        return;
+    }
+    let one = &moves[index];
+    let why = format!("it is also used by {}", others.join(", "));
+    let what = format!("disable the login {}", login.name);
+    draft.wait(&address, Some(one.name()), &what, &why, OTHERS);
+    let users: Vec<String> = catalogue(draft, &one.database)
+        .map(|c| c.users_of_login(login).map(|u| u.name.clone()).collect())
+        .unwrap_or_default();
+    for user in users {
+        close_user(input, draft, moves, index, item, &user);
+    }
+}
+
+const OTHERS: &str = "declare an Access with `retire` for those, or move them by hand; until then \
+                      only what nothing else uses is closed";
+
+/// One step that closes `item` for every Access into `scope` that replaces it, after the soak of
+/// each that uses it or may.
+fn close(
+    draft: &mut Draft,
+    moves: &mut [Move],
+    address: Address,
+    scope: &Address,
+    item: &Replaced,
+    reason: &str,
+    statements: Vec<Statement>,
+) {
+    let sharing = sharing(moves, scope, item);
+    let closing: Vec<usize> = sharing
+        .iter()
+        .copied()
+        .filter(|i| names(&moves[*i], item))
+        .collect();
+    let accesses: Vec<String> = closing
+        .iter()
+        .map(|i| moves[*i].access.name.clone())
+        .collect();
+    let Some(first) = closing.first().map(|i| moves[*i].database.clone()) else {
+        return;
+    };
     let id = draft.add(NewStep {
         phase: Phase::Disable,
         address,
-        access: Some(one.access.name.clone()),
-        reason: format!("{} no longer needs this user: it may not connect any more", one.access.name),
+        access: accesses.first().filter(|_| accesses.len() == 1).cloned(),
+        reason: format!("{reason} ({})", accesses.join(", ")),
         shown: show::statements(&statements),
-        op: Op::Sql { database: one.database.clone(), statements },
-        needs: one.confirmed.iter().chain(&one.switched).cloned().collect(),
-        undo: Undo::Sql { statements: vec![Statement::Permit { rule }] },
-        notes: vec![Note::Disabled { access: one.access.name.clone() }],
+        undo: Undo::of(&statements),
+        op: Op::Sql {
+            database: first,
+            statements,
+        },
+        needs: sharing
+            .iter()
+            .flat_map(|i| moves[*i].off_the_old_path())
+            .collect(),
+        notes: accesses
+            .into_iter()
+            .map(|access| Note::Disabled { access })
+            .collect(),
     });
-    one.disabled.insert(id);
-}
-
-fn close_login(draft: &mut Draft, moves: &mut [Move], server: &Address, login: &Login) {
-    let address = server.child("login", &login.name);
-    let id = crate::draft::id_of(Phase::Disable, &address);
-    let covering: Vec<usize> = (0..moves.len())
-        .filter(|i| moves[*i].database.root() == *server)
-        .filter(|i| covers(&moves[*i], &moves[*i].database, &login.name))
-        .collect();
-    if login.disabled && !draft.has(&id) {
-        return;
-    }
-    if !draft.has(&id) {
-        let names: Vec<&str> = covering.iter().map(|i| moves[*i].access.name.as_str()).collect();
-        let statements = vec![Statement::DisableLogin { name: login.name.clone() }];
-        draft.add(NewStep {
-            phase: Phase::Disable,
-            address,
-            access: (names.len() == 1).then(|| names[0].to_owned()),
-            reason: format!("every path of this login now uses an identity ({})", names.join(", ")),
-            shown: show::statements(&statements),
-            undo: Undo::Sql {
-                statements: vec![Statement::EnableLogin { name: login.name.clone() }],
-            },
-            op: Op::Sql { database: moves[covering[0]].database.clone(), statements },
-            needs: covering
-                .iter()
-                .flat_map(|i| moves[*i].confirmed.iter().chain(&moves[*i].switched).cloned())
-                .collect(),
-            notes: names.iter().map(|n| Note::Disabled { access: (*n).to_owned() }).collect(),
-        });
-    }
-    for index in covering {
-        moves[index].disabled.insert(id.clone());
+    for index in closing {
+        moves[index].disabled.extend(id.clone());
     }
 }
 
 /// Waits again, with the old way in closed, before anything irreversible.
 pub(crate) fn settle(input: Input, draft: &mut Draft, one: &mut Move) {
-    let Some(retire) = &one.access.retire else { return };
-    if one.blocked || !one.all_known || !retire.drop || !left_over(input, draft, one) {
+    let Some(retire) = &one.access.retire else {
+        return;
+    };
+    if !one.drops() || !left_over(input, draft, one) {
         return;
     }
-    let known = input.state.accesses.get(one.name());
-    let unchanged = one.switched.is_empty() && one.disabled.is_empty();
-    if unchanged && known.is_some_and(|s| s.settled_at.is_some()) {
+    let unchanged = one.all_before_retire().next().is_none();
+    if unchanged && input.state.accesses.get(one.name()).is_some_and(settled) {
         return;
     }
     let gate = Gate::Soak {
@@ -215,11 +269,30 @@ pub(crate) fn settle(input: Input, draft: &mut Draft, one: &mut Move) {
         evidence: retire.evidence.clone(),
         principals: principals(one),
     };
-    let mut needs = one.disabled.clone();
-    needs.extend(one.confirmed.iter().cloned());
+    let needs = one.all_before_retire().collect();
     let reason = "whoever still needs the old credential must be heard before it goes for good";
-    let place = one.place();
-    let id = draft.gate(Phase::Disable, place, Some(&one.access.name), reason.into(), gate, needs);
-    draft.note_on(&id, Note::Settled { access: one.access.name.clone() });
-    one.settled.insert(id);
+    let notes = vec![Note::Settled {
+        access: one.access.name.clone(),
+    }];
+    let name = Some(one.name());
+    let id = draft.add(waits_for(
+        gate,
+        Phase::Disable,
+        one.place(),
+        name,
+        reason,
+        needs,
+        notes,
+    ));
+    one.settled.extend(id);
+}
+
+/// Whether the second soak is over, and not that of an earlier round: a later switch or disabling
+/// begins it anew.
+fn settled(state: &AccessState) -> bool {
+    let settled = state.settled_at;
+    settled.is_some()
+        && settled >= state.switched_at
+        && settled >= state.confirmed_at
+        && settled >= state.disabled_at
 }

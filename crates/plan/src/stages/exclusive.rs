@@ -1,67 +1,113 @@
 //! What no document declares: in an exclusive database it is revoked, in a pruned gateway deleted.
 
+use std::collections::BTreeSet;
+
 use keyless_model::sql::{Catalogue, Principal, PrincipalKind, Statement, same_name};
-use keyless_model::{Address, Live, Owned};
+use keyless_model::{Access, Address, Live, Owned, Replaced};
 
 use crate::draft::{Draft, Input, NewStep};
 use crate::phase::Phase;
+use crate::stages::access::Move;
+use crate::stages::replaced::is_built_in;
+use crate::stages::resources::declared_addresses;
+use crate::stages::retire::{References, values_of};
 use crate::stages::show;
 use crate::step::{Note, Op, Undo};
 
 /// Plans the revocations of every exclusive database: connections, memberships and permissions of
-/// principals that no document declares. Nobody is dropped.
-pub(crate) fn databases(input: Input, draft: &mut Draft) {
+/// principals that no document declares. Nobody is dropped. An Access that is held up may still use
+/// any of them, so that its database is left alone.
+pub(crate) fn databases(input: Input, draft: &mut Draft, moves: &[Move]) {
     for document in input.desired.databases.values().filter(|d| d.exclusive) {
         let database = Address::database(&document.server, &document.name);
         let found = match draft.world.catalogue(&database) {
-            Live::Present(catalogue) => undeclared(input, &database, catalogue),
+            Live::Present(catalogue) => undeclared(input, moves, &database, catalogue),
             Live::Absent => continue,
             Live::Unreadable(why) => {
-                let what = "revoke what no document declares";
                 let next = "give the identity that plans a database user with VIEW DEFINITION";
-                draft.wait(&database, None, what, &why, next);
+                draft.wait(&database, None, WHAT, &why, next);
                 continue;
             }
         };
+        if found.is_empty() {
+            continue;
+        }
+        let held_up: Vec<&str> = accesses(input, &database)
+            .filter(|a| {
+                !moves
+                    .iter()
+                    .any(|m| m.access.name == a.name && !m.blocked && m.all_known)
+            })
+            .map(|a| a.name.as_str())
+            .collect();
+        if !held_up.is_empty() {
+            let why = format!("the Access {} is held up", held_up.join(", "));
+            draft.wait(
+                &database,
+                None,
+                WHAT,
+                &why,
+                "see what holds it up, then plan again",
+            );
+            continue;
+        }
         for (principal, statements) in found {
-            if draft.steps.iter().any(|s| s.id == format!("disable/{}", database.child("user", &principal))) {
-                continue;
-            }
+            let mine = moves.iter().filter(|m| m.database == database);
             draft.add(NewStep {
                 phase: Phase::Disable,
                 address: database.child("principal", &principal),
                 access: None,
                 reason: format!("the database is exclusive, and no document declares {principal}"),
                 shown: show::statements(&statements),
-                undo: Undo::Sql {
-                    statements: statements.iter().rev().filter_map(Statement::undo).collect(),
+                undo: Undo::of(&statements),
+                op: Op::Sql {
+                    database: database.clone(),
+                    statements,
                 },
-                op: Op::Sql { database: database.clone(), statements },
-                needs: Default::default(),
+                needs: mine.flat_map(Move::off_the_old_path).collect(),
                 notes: vec![],
             });
         }
     }
 }
 
+const WHAT: &str = "revoke what no document declares";
+
+fn accesses<'a>(input: Input<'a>, database: &Address) -> impl Iterator<Item = &'a Access> {
+    input
+        .desired
+        .accesses
+        .values()
+        .filter(move |a| a.target() == *database)
+}
+
 /// For each undeclared principal: the statements that take from it what it holds.
 pub(crate) fn undeclared(
     input: Input,
+    moves: &[Move],
     database: &Address,
     catalogue: &Catalogue,
 ) -> Vec<(String, Vec<Statement>)> {
     let mut out = Vec::new();
     for principal in &catalogue.principals {
-        if spared(input, database, catalogue, principal) {
+        if spared(input, moves, database, catalogue, principal) {
             continue;
         }
         let name = &principal.name;
         let mut statements = Vec::new();
-        for (role, member) in catalogue.memberships.iter().filter(|(_, m)| same_name(m, name)) {
+        for (role, member) in catalogue
+            .memberships
+            .iter()
+            .filter(|(_, m)| same_name(m, name))
+        {
             let (role, member) = (role.clone(), member.clone());
             statements.push(Statement::DropMember { role, member });
         }
-        for rule in catalogue.permissions.iter().filter(|p| same_name(&p.to, name)) {
+        for rule in catalogue
+            .permissions
+            .iter()
+            .filter(|p| same_name(&p.to, name))
+        {
             statements.push(Statement::Revoke { rule: rule.clone() });
         }
         if !statements.is_empty() {
@@ -72,75 +118,152 @@ pub(crate) fn undeclared(
 }
 
 /// Principals that are declared, that the server keeps for itself, or that must keep their way in.
-fn spared(input: Input, database: &Address, catalogue: &Catalogue, p: &Principal) -> bool {
-    const SYSTEM: [&str; 5] = ["dbo", "sys", "INFORMATION_SCHEMA", "guest", "public"];
-    let name = &p.name;
-    let is = |other: &str| same_name(other, name);
-    if p.fixed || SYSTEM.iter().any(|s| is(s)) || is(&catalogue.running_as) {
-        return true;
-    }
-    if p.kind == PrincipalKind::Other || !catalogue.schemas_owned_by(name).is_empty() {
-        return true;
-    }
-    let desired = input.desired;
-    let (_, db) = database.last();
-    let document = desired.database(database.root_name(), db);
-    let kept = document.is_some_and(|d| d.keep.iter().any(|k| is(k)));
-    let here = |other: &Address| *other == *database;
-    let users = desired.users.values().any(|u| here(&u.database) && is(&u.name));
-    let roles = desired.roles.values().any(|r| {
-        here(&r.database) && (is(&r.name) || r.members.iter().flatten().any(|m| is(m)))
-    });
-    let grants = desired.grants.values().any(|g| here(&g.database) && is(&g.rule.to));
-    kept || users || roles || grants || belongs_to_access(input, database, catalogue, p)
+/// A role with a spared member is spared with it, for the member's rights come through it.
+fn spared(
+    input: Input,
+    moves: &[Move],
+    database: &Address,
+    catalogue: &Catalogue,
+    p: &Principal,
+) -> bool {
+    let keeps = |name: &str| keeps_its_way_in(input, moves, database, catalogue, name);
+    let mut members = catalogue
+        .memberships
+        .iter()
+        .filter(|(r, _)| same_name(r, &p.name))
+        .map(|(_, m)| m);
+    p.fixed
+        || p.kind == PrincipalKind::Other
+        || !catalogue.schemas_owned_by(&p.name).is_empty()
+        || keeps(&p.name)
+        || declared(input, database, &p.name)
+        || (p.kind == PrincipalKind::Role && members.any(|m| keeps(m)))
 }
 
-/// The role and the user of an Access here, and what it still replaces: those have steps of their
-/// own.
-fn belongs_to_access(input: Input, database: &Address, catalogue: &Catalogue, p: &Principal) -> bool {
-    input.desired.accesses.values().filter(|a| a.target() == *database).any(|access| {
+/// What the server keeps for itself, who reads, what the manifest keeps, and the principals of
+/// Accesses: those they make, and those they replace, which have steps of their own.
+fn keeps_its_way_in(
+    input: Input,
+    moves: &[Move],
+    database: &Address,
+    catalogue: &Catalogue,
+    name: &str,
+) -> bool {
+    let (_, own) = database.last();
+    let document = input.desired.database(database.root_name(), own);
+    let kept = document.is_some_and(|d| d.keep.iter().any(|k| same_name(k, name)));
+    let of_access = accesses(input, database).any(|access| {
         let role = access.role_name();
-        let replaced = input.state.accesses.get(&access.name).is_some_and(|s| {
-            s.replaces.iter().any(|item| match item {
-                keyless_model::Replaced::SqlLogin(n) | keyless_model::Replaced::SqlUser(n) => {
-                    same_name(n, &p.name)
-                }
-                keyless_model::Replaced::NamedValue(_) => false,
-            })
-        });
-        same_name(&role, &p.name) || catalogue.is_member(&role, &p.name) || replaced
-            || !input.state.accesses.get(&access.name).is_some_and(|s| s.switched_at.is_some())
-                && p.kind == PrincipalKind::SqlUser
-    })
+        same_name(&role, name) || catalogue.is_member(&role, name)
+    });
+    let replaced = moves.iter().filter(|m| m.database == *database).any(|m| {
+        same_name(&m.user, name)
+            || m.replaces
+                .iter()
+                .any(|item| is_of(input, catalogue, database, item, name))
+    });
+    is_built_in(name) || same_name(name, &catalogue.running_as) || kept || of_access || replaced
+}
+
+/// Whether the user `name` is the one that is replaced, or belongs to the login that is.
+fn is_of(
+    input: Input,
+    catalogue: &Catalogue,
+    database: &Address,
+    item: &Replaced,
+    name: &str,
+) -> bool {
+    match item {
+        Replaced::NamedValue(_) => false,
+        Replaced::SqlUser(user) => same_name(user, name),
+        Replaced::SqlLogin(login) => match input.live.logins(&database.root()) {
+            Live::Present(logins) => logins
+                .iter()
+                .filter(|l| same_name(&l.name, login))
+                .any(|l| {
+                    catalogue
+                        .users_of_login(l)
+                        .any(|u| same_name(&u.name, name))
+                }),
+            _ => same_name(login, name),
+        },
+    }
+}
+
+fn declared(input: Input, database: &Address, name: &str) -> bool {
+    let desired = input.desired;
+    let is = |place: &Address, other: &str| *place == *database && same_name(other, name);
+    desired.users.values().any(|u| is(&u.database, &u.name))
+        || desired.grants.values().any(|g| is(&g.database, &g.rule.to))
+        || desired.roles.values().any(|r| {
+            is(&r.database, &r.name) || r.members.iter().flatten().any(|m| is(&r.database, m))
+        })
 }
 
 /// Plans the deletes of every gateway that prunes what it owns.
-pub(crate) fn gateways(input: Input, draft: &mut Draft) {
+pub(crate) fn gateways(input: Input, draft: &mut Draft, moves: &[Move]) {
     for (name, gateway) in input.desired.gateways.iter().filter(|(_, g)| g.prune) {
         let root = Address::gateway(name);
-        let found = unmanaged(input, &root, &gateway.owns.iter().copied().collect::<Vec<_>>());
+        let found = unmanaged(input, moves, &root, &gateway.owns);
+        let references = References::of(draft);
+        let switches = moves.iter().filter(|m| m.gateway == root);
+        // A policy goes before the named values that it refers to.
+        let mut needs: BTreeSet<String> =
+            switches.flat_map(|m| m.switched.iter().cloned()).collect();
         for address in found {
-            if draft.steps.iter().any(|s| s.address == address) {
+            if !draft.world.entities.contains_key(&address) {
                 continue;
             }
-            draft.add(NewStep {
+            let is_value = address.last().0 == "namedValue";
+            let users = if is_value {
+                references.users(draft, &address)
+            } else {
+                vec![]
+            };
+            if !users.is_empty() {
+                let why = format!("it is still used by {}", users.join(", "));
+                let next = "declare it, or take the reference out";
+                draft.wait(
+                    &address,
+                    None,
+                    "delete what no document declares",
+                    &why,
+                    next,
+                );
+                continue;
+            }
+            let id = draft.add(NewStep {
                 phase: Phase::Retire,
                 address: address.clone(),
                 access: None,
                 reason: "the gateway prunes what it owns, and no document declares this".into(),
                 op: Op::Delete {},
-                needs: Default::default(),
-                undo: Undo::Never { why: "keyless keeps no copy of it".into() },
+                needs: needs.clone(),
+                undo: Undo::Never {
+                    why: "keyless keeps no copy of it".into(),
+                },
                 notes: vec![Note::Forgotten { address }],
                 shown: vec![],
             });
+            needs.extend(id);
         }
     }
 }
 
-/// Live things in owned scopes that no document declares and keyless did not make.
-pub(crate) fn unmanaged(input: Input, root: &Address, owns: &[Owned]) -> Vec<Address> {
-    let declared = crate::stages::resources::declared_addresses(input);
+/// Live things in owned scopes that no document declares, keyless did not make and no Access looks
+/// after.
+pub(crate) fn unmanaged(
+    input: Input,
+    moves: &[Move],
+    root: &Address,
+    owns: &BTreeSet<Owned>,
+) -> Vec<Address> {
+    let mut managed = declared_addresses(input);
+    for one in moves.iter().filter(|m| m.gateway == *root) {
+        managed.extend(one.sources.iter().map(|s| s.policy.clone()));
+        managed.extend(values_of(input, one));
+    }
+    managed.extend(input.state.applied.keys().cloned());
     let in_scope = |address: &Address| match address.last().0 {
         "namedValue" => owns.contains(&Owned::NamedValues),
         "policy" => owns.contains(&Owned::Policies),
@@ -148,11 +271,12 @@ pub(crate) fn unmanaged(input: Input, root: &Address, owns: &[Owned]) -> Vec<Add
     };
     // Loggers and caches keep hidden named values of their own.
     let hidden = |address: &Address| address.last().1.starts_with("Logger-Credentials-");
-    let used = |address: &Address| {
-        input.state.made(address)
-            || input.state.applied.contains_key(address)
-            || input.state.accesses.values().any(|s| s.parked.contains(address))
-    };
-    let live = input.live.entities.keys().filter(|a| a.within(root) && in_scope(a));
-    live.filter(|a| !declared.contains(*a) && !hidden(a) && !used(a)).cloned().collect()
+    let live = input
+        .live
+        .entities
+        .keys()
+        .filter(|a| a.within(root) && in_scope(a));
+    live.filter(|a| !managed.contains(*a) && !hidden(a))
+        .cloned()
+        .collect()
 }

@@ -9,20 +9,25 @@ use keyless_model::sql::{
 };
 use keyless_model::{Address, Live, UserSid};
 
-use crate::draft::{Draft, Input, NewStep, id_of};
+use crate::draft::{Draft, Input, NewStep, id_of, waits_for};
 use crate::phase::Phase;
 use crate::simulate::client_sid;
 use crate::stages::access::Move;
-use crate::stages::rights::{Rights, allowed, rules, word};
+use crate::stages::rights::{Rights, allowed, rules, spelled, word};
 use crate::stages::show;
 use crate::step::{Gate, Note, Op, Undo};
 
-/// Plans the user of the identity and the role of the Access.
-pub(crate) fn user_and_role(input: Input, draft: &mut Draft, one: &mut Move) {
-    if user(input, draft, one) {
-        role(draft, one);
-    } else {
-        one.blocked = true;
+/// Plans the user of the identity.
+pub(crate) fn users(input: Input, draft: &mut Draft, moves: &mut [Move]) {
+    for one in moves {
+        one.blocked |= !user(input, draft, one);
+    }
+}
+
+/// Plans the role of each Access that has a user.
+pub(crate) fn roles(draft: &mut Draft, moves: &mut [Move]) {
+    for one in moves.iter_mut().filter(|m| !m.user.is_empty()) {
+        one.blocked |= !role(draft, one);
     }
 }
 
@@ -38,18 +43,22 @@ fn user(input: Input, draft: &mut Draft, one: &mut Move) -> bool {
         draft.wait(&one.gateway, Some(one.name()), what, &why, next);
         return false;
     };
-    let source = match client_sid(input.live, &one.gateway) {
-        Some(known) => SidSource::Known(known),
-        None => SidSource::ClientIdOf(one.gateway.clone()),
+    let source = sid_of(input, &one.gateway);
+    let Live::Present(catalogue) = draft.world.catalogue(&one.database) else {
+        return false;
     };
-    let Live::Present(catalogue) = draft.world.catalogue(&one.database) else { return false };
     if let Some(found) = catalogue.external(&sid) {
         one.user = found.name.clone();
         one.granted.extend(draft.existing([user_id(one)]));
         if !catalogue.may_connect(&one.user) && !draft.has(&user_id(one)) {
             let rule = connect(&one.user);
             let statements = vec![Statement::Permit { rule }];
-            add_user(draft, one, "the user of the identity may not connect", statements);
+            return add_user(
+                draft,
+                one,
+                "the user of the identity may not connect",
+                statements,
+            );
         }
         return true;
     }
@@ -61,18 +70,29 @@ fn user(input: Input, draft: &mut Draft, one: &mut Move) -> bool {
             if !owned.is_empty() {
                 let what = "make the user of the identity anew: its SID is that of an old identity";
                 let why = format!("the user {service} owns the schema {}", owned.join(", "));
-                let next = "give the schema to another owner (ALTER AUTHORIZATION), then plan again";
+                let next =
+                    "give the schema to another owner (ALTER AUTHORIZATION), then plan again";
                 draft.wait(&one.database, Some(&one.access.name), what, &why, next);
                 return false;
             }
-            (service.clone(), recreate(catalogue, service, &source), STALE)
+            (
+                service.clone(),
+                recreate(catalogue, service, &source),
+                STALE,
+            )
         }
         Some(_) => {
             let name = format!("keyless_{}", one.access.gateway);
             if catalogue.principal(&name).is_some() {
                 let why = format!("the names {service} and {name} are both taken");
                 let what = "make a database user for the gateway's identity";
-                draft.wait(&one.database, Some(&one.access.name), what, &why, "rename one of them");
+                draft.wait(
+                    &one.database,
+                    Some(&one.access.name),
+                    what,
+                    &why,
+                    "rename one of them",
+                );
                 return false;
             }
             let statements = vec![create(&name, &source)];
@@ -80,8 +100,11 @@ fn user(input: Input, draft: &mut Draft, one: &mut Move) -> bool {
         }
     };
     one.user = name;
-    add_user(draft, one, reason, statements);
-    true
+    let planned = add_user(draft, one, reason, statements);
+    if !planned {
+        one.user.clear();
+    }
+    planned
 }
 
 const FIRST: &str = "the database knows the gateway's identity by its client id, as a user without \
@@ -104,15 +127,27 @@ fn connect(user: &str) -> Permission {
 }
 
 fn create(name: &str, sid: &SidSource) -> Statement {
-    Statement::CreateUser { name: name.to_owned(), sid: sid.clone(), group: false }
+    Statement::CreateUser {
+        name: name.to_owned(),
+        sid: sid.clone(),
+        group: false,
+    }
 }
 
 /// Drops the user, makes it with the new SID, and gives it back what it had.
 fn recreate(catalogue: &Catalogue, name: &str, sid: &SidSource) -> Vec<Statement> {
-    let mut out = vec![Statement::DropUser { name: name.to_owned() }, create(name, sid)];
+    let mut out = vec![
+        Statement::DropUser {
+            name: name.to_owned(),
+        },
+        create(name, sid),
+    ];
     for (role, member) in &catalogue.memberships {
         if same_name(member, name) {
-            out.push(Statement::AddMember { role: role.clone(), member: name.to_owned() });
+            out.push(Statement::AddMember {
+                role: role.clone(),
+                member: name.to_owned(),
+            });
         }
     }
     for rule in &catalogue.permissions {
@@ -123,13 +158,14 @@ fn recreate(catalogue: &Catalogue, name: &str, sid: &SidSource) -> Vec<Statement
     out
 }
 
-fn add_user(draft: &mut Draft, one: &mut Move, reason: &str, statements: Vec<Statement>) {
+fn add_user(draft: &mut Draft, one: &mut Move, reason: &str, statements: Vec<Statement>) -> bool {
     let address = one.database.child("user", &one.user);
     let made = matches!(statements.first(), Some(Statement::CreateUser { .. }));
-    let undo = if made {
-        Undo::Sql { statements: vec![Statement::DropUser { name: one.user.clone() }] }
-    } else {
-        Undo::Nothing { why: "a user of a dead identity helps nobody".into() }
+    let undo = match statements.first() {
+        Some(Statement::DropUser { .. }) => Undo::Nothing {
+            why: "a user of a dead identity helps nobody".into(),
+        },
+        _ => Undo::of(&statements),
     };
     let id = draft.add(NewStep {
         phase: Phase::Grant,
@@ -137,12 +173,20 @@ fn add_user(draft: &mut Draft, one: &mut Move, reason: &str, statements: Vec<Sta
         access: Some(one.access.name.clone()),
         reason: reason.to_owned(),
         shown: show::statements(&statements),
-        op: Op::Sql { database: one.database.clone(), statements },
+        op: Op::Sql {
+            database: one.database.clone(),
+            statements,
+        },
         needs: foundations(one),
         undo,
-        notes: vec![Note::Applied { address, made, sent: None }],
+        notes: vec![Note::Applied {
+            address,
+            made,
+            sent: None,
+        }],
     });
-    one.granted.insert(id);
+    one.granted.extend(id.clone());
+    id.is_some()
 }
 
 /// What must be there before anything in the database: the identity and the Entra administrator.
@@ -153,10 +197,13 @@ fn foundations(one: &Move) -> BTreeSet<String> {
     ])
 }
 
-/// The Access's own role: exactly its rules, and the user as its member.
-fn role(draft: &mut Draft, one: &mut Move) {
+/// The Access's own role: exactly its rules, and the user as its member. False when it cannot be
+/// planned.
+fn role(draft: &mut Draft, one: &mut Move) -> bool {
     let name = one.access.role_name();
-    let Live::Present(catalogue) = draft.world.catalogue(&one.database) else { return };
+    let Live::Present(catalogue) = draft.world.catalogue(&one.database) else {
+        return false;
+    };
     let mut statements = Vec::new();
     match catalogue.principal(&name) {
         None => statements.push(Statement::CreateRole { name: name.clone() }),
@@ -164,23 +211,37 @@ fn role(draft: &mut Draft, one: &mut Move) {
         Some(_) => {
             let why = format!("the name {name} belongs to a user");
             let what = "make the role of the Access";
-            draft.wait(&one.database, Some(&one.access.name), what, &why, "rename that user");
-            one.blocked = true;
-            return;
+            draft.wait(
+                &one.database,
+                Some(&one.access.name),
+                what,
+                &why,
+                "rename that user",
+            );
+            return false;
         }
     }
-    let wanted = rules(one.access);
-    for extra in catalogue.permissions.iter().filter(|p| same_name(&p.to, &name)) {
+    let wanted = rules(one.access, catalogue);
+    for extra in catalogue
+        .permissions
+        .iter()
+        .filter(|p| same_name(&p.to, &name))
+    {
         let asked = wanted.iter().any(|w| {
             w.permission == extra.permission && w.on.same(&extra.on) && w.column == extra.column
         });
         if !asked {
-            statements.push(Statement::Revoke { rule: extra.clone() });
+            statements.push(Statement::Revoke {
+                rule: extra.clone(),
+            });
         }
     }
     let missing = wanted.into_iter().map(|rule| Statement::Permit { rule });
     statements.extend(missing.filter(|s| !s.done(catalogue)));
-    let member = Statement::AddMember { role: name.clone(), member: one.user.clone() };
+    let member = Statement::AddMember {
+        role: name.clone(),
+        member: one.user.clone(),
+    };
     if !member.done(catalogue) {
         statements.push(member);
     }
@@ -191,7 +252,7 @@ fn role(draft: &mut Draft, one: &mut Move) {
         }
     }
     if statements.is_empty() {
-        return;
+        return true;
     }
     let address = one.database.child("role", &name);
     let made = matches!(statements.first(), Some(Statement::CreateRole { .. }));
@@ -201,65 +262,57 @@ fn role(draft: &mut Draft, one: &mut Move) {
         phase: Phase::Grant,
         address: address.clone(),
         access: Some(one.access.name.clone()),
-        reason: format!("{} may do this in {} and nothing more", one.access.name, one.database),
+        reason: format!(
+            "{} may do this in {} and nothing more",
+            one.access.name, one.database
+        ),
         shown: show::statements(&statements),
-        undo: Undo::Sql { statements: statements.iter().rev().filter_map(Statement::undo).collect() },
-        op: Op::Sql { database: one.database.clone(), statements },
+        undo: Undo::of(&statements),
+        op: Op::Sql {
+            database: one.database.clone(),
+            statements,
+        },
         needs,
-        notes: vec![Note::Applied { address, made, sent: None }],
+        notes: vec![Note::Applied {
+            address,
+            made,
+            sent: None,
+        }],
     });
-    one.granted.insert(id);
+    one.granted.extend(id.clone());
+    id.is_some()
 }
 
 /// One proof for each identity and database: several Accesses that share them add up.
 pub(crate) fn proofs(input: Input, draft: &mut Draft, moves: &mut [Move]) {
     let mut places: BTreeMap<(Address, String), Rights> = BTreeMap::new();
     for one in moves.iter().filter(|m| !m.user.is_empty()) {
-        let rights = places.entry((one.database.clone(), one.user.clone())).or_default();
-        rights.extend(allowed(&rules(one.access)));
+        let Live::Present(catalogue) = draft.world.catalogue(&one.database) else {
+            continue;
+        };
+        let rights = places
+            .entry((one.database.clone(), one.user.clone()))
+            .or_default();
+        rights.extend(allowed(&rules(one.access, catalogue)));
     }
     for ((database, user), mut asked) in places {
-        asked.extend(declared(input, &database, &user));
-        let Live::Present(catalogue) = draft.world.catalogue(&database) else { continue };
-        let found = effective(catalogue, &user);
-        let extra: Vec<String> = found
-            .fixed_roles
-            .iter()
-            .map(|r| format!("membership of {r}"))
-            .chain(found.allowed.difference(&asked).map(word))
-            .collect();
-        let lacking: Vec<String> = asked.difference(&found.allowed).map(word).collect();
-        let ids: BTreeSet<String> = moves
-            .iter()
-            .filter(|m| m.database == database && m.user == user)
-            .flat_map(|m| m.granted.iter().cloned())
-            .collect();
-        if !extra.is_empty() && exclusive(input, &database) {
-            revoke_extra(draft, moves, &database, &user, &asked);
-            // What an exclusive database revokes is no longer in the way.
-            let ids: BTreeSet<String> = moves
-                .iter()
-                .filter(|m| m.database == database && m.user == user)
-                .flat_map(|m| m.granted.iter().cloned())
-                .collect();
-            prove_rights(draft, moves, &database, &user, asked, ids);
+        let Live::Present(catalogue) = draft.world.catalogue(&database) else {
             continue;
-        }
-        let (why, next) = match (extra.is_empty(), lacking.is_empty()) {
-            (true, true) => (None, ""),
-            (false, _) => (
-                Some(format!("{user} can also do: {}", extra.join(", "))),
-                "revoke it, declare it with SqlGrant or SqlRole, or set `exclusive: true` on the \
-                 database",
-            ),
-            (true, false) => (
-                Some(format!("a DENY takes from {user}: {}", lacking.join(", "))),
-                "revoke the DENY, or ask for less in the Access",
-            ),
         };
+        asked.extend(declared(input, catalogue, &database, &user));
+        if exclusive(input, &database) {
+            revoke_extra(input, draft, moves, &database, &user, &asked);
+        }
+        let Live::Present(catalogue) = draft.world.catalogue(&database) else {
+            continue;
+        };
+        let what_differs = difference(catalogue, &user, &asked);
+        let mut mine: Vec<&mut Move> = moves
+            .iter_mut()
+            .filter(|m| m.database == database && m.user == user)
+            .collect();
         let address = database.child("user", &user).part("rights");
-        let mine = moves.iter_mut().filter(|m| m.database == database && m.user == user);
-        if let Some(why) = why {
+        if let Some((why, next)) = what_differs {
             for one in mine {
                 let what = "prove that the identity can do exactly what is asked for";
                 draft.wait(&address, Some(one.name()), what, &why, next);
@@ -267,59 +320,108 @@ pub(crate) fn proofs(input: Input, draft: &mut Draft, moves: &mut [Move]) {
             }
             continue;
         }
-        let needed = mine.fold(false, |any, one| any || !one.granted.is_empty() || needs_switch(one));
-        if needed {
-            prove_rights(draft, moves, &database, &user, asked, ids);
+        let switches = |m: &Move| m.sources.iter().any(|s| s.needs_switch());
+        if !mine.iter().any(|m| !m.granted.is_empty() || switches(m)) {
+            continue;
+        }
+        let needs = mine
+            .iter()
+            .flat_map(|m| m.granted.iter().cloned())
+            .collect();
+        let reason = format!("{user} must be able to do what its Accesses ask for, and no more");
+        let gate = Gate::Effective {
+            database,
+            user,
+            rights: asked,
+        };
+        let id = draft.add(waits_for(
+            gate,
+            Phase::Grant,
+            address,
+            None,
+            &reason,
+            needs,
+            vec![],
+        ));
+        for one in &mut mine {
+            one.granted.extend(id.clone());
         }
     }
 }
 
-fn exclusive(input: Input, database: &Address) -> bool {
-    let (_, name) = database.last();
-    input.desired.database(database.root_name(), name).is_some_and(|d| d.exclusive)
+/// What the user can do and was not asked for, or the other way round; and what to do about it.
+fn difference(catalogue: &Catalogue, user: &str, asked: &Rights) -> Option<(String, &'static str)> {
+    let found = effective(catalogue, user);
+    let fixed = found
+        .fixed_roles
+        .iter()
+        .map(|r| format!("membership of {r}"));
+    let extra: Vec<String> = fixed
+        .chain(found.allowed.difference(asked).map(word))
+        .collect();
+    let lacking: Vec<String> = asked.difference(&found.allowed).map(word).collect();
+    if !extra.is_empty() {
+        let next = "revoke it, declare it with SqlGrant or SqlRole, or set `exclusive: true` on \
+                    the database";
+        return Some((format!("{user} can also do: {}", extra.join(", ")), next));
+    }
+    (!lacking.is_empty()).then(|| {
+        let next = "revoke the DENY, or ask for less in the Access";
+        (
+            format!("a DENY takes from {user}: {}", lacking.join(", ")),
+            next,
+        )
+    })
 }
 
-/// The gate that every switch of these Accesses waits for.
-fn prove_rights(
-    draft: &mut Draft,
-    moves: &mut [Move],
-    database: &Address,
-    user: &str,
-    rights: Rights,
-    needs: BTreeSet<String>,
-) {
-    let address = database.child("user", user).part("rights");
-    let reason = format!("{user} must be able to do what its Accesses ask for, and no more");
-    let gate = Gate::Effective { database: database.clone(), user: user.to_owned(), rights };
-    let id = draft.gate(Phase::Grant, address, None, reason, gate, needs);
-    for one in moves.iter_mut().filter(|m| m.database == *database && m.user == user) {
-        one.granted.insert(id.clone());
-    }
+fn exclusive(input: Input, database: &Address) -> bool {
+    let (_, name) = database.last();
+    input
+        .desired
+        .database(database.root_name(), name)
+        .is_some_and(|d| d.exclusive)
 }
 
 /// In an exclusive database the identity loses, before the proof, what nobody asked for.
 fn revoke_extra(
+    input: Input,
     draft: &mut Draft,
     moves: &mut [Move],
     database: &Address,
     user: &str,
     asked: &Rights,
 ) {
-    let Live::Present(catalogue) = draft.world.catalogue(database) else { return };
-    let keyless: BTreeSet<String> = moves
+    let Live::Present(catalogue) = draft.world.catalogue(database) else {
+        return;
+    };
+    let keyless = moves
         .iter()
         .filter(|m| m.database == *database)
-        .map(|m| m.access.role_name().to_lowercase())
+        .map(|m| m.access.role_name());
+    let stays: Vec<String> = keyless
+        .chain(declared_roles(input, database, user))
         .collect();
     let mut statements = Vec::new();
     for (role, member) in &catalogue.memberships {
-        if same_name(member, user) && !keyless.contains(&role.to_lowercase()) {
-            statements.push(Statement::DropMember { role: role.clone(), member: member.clone() });
+        if same_name(member, user) && !stays.iter().any(|own| same_name(own, role)) {
+            statements.push(Statement::DropMember {
+                role: role.clone(),
+                member: member.clone(),
+            });
         }
     }
-    for rule in catalogue.permissions.iter().filter(|p| same_name(&p.to, user)) {
-        let right = (rule.permission.clone(), rule.on.to_string(), rule.column.clone());
-        if rule.permission != "CONNECT" && !asked.contains(&right) {
+    for rule in catalogue
+        .permissions
+        .iter()
+        .filter(|p| same_name(&p.to, user))
+    {
+        let right = (
+            rule.permission.clone(),
+            rule.on.to_string(),
+            rule.column.clone(),
+        );
+        let extra = rule.state != PermissionState::Deny && !asked.contains(&right);
+        if rule.permission != "CONNECT" && extra {
             statements.push(Statement::Revoke { rule: rule.clone() });
         }
     }
@@ -332,8 +434,11 @@ fn revoke_extra(
         access: None,
         reason: format!("the database is exclusive, and no document gives this to {user}"),
         shown: show::statements(&statements),
-        undo: Undo::Sql { statements: statements.iter().rev().filter_map(Statement::undo).collect() },
-        op: Op::Sql { database: database.clone(), statements },
+        undo: Undo::of(&statements),
+        op: Op::Sql {
+            database: database.clone(),
+            statements,
+        },
         needs: moves
             .iter()
             .filter(|m| m.database == *database && m.user == user)
@@ -341,40 +446,45 @@ fn revoke_extra(
             .collect(),
         notes: vec![],
     });
-    for one in moves.iter_mut().filter(|m| m.database == *database && m.user == user) {
-        one.granted.insert(id.clone());
+    for one in moves
+        .iter_mut()
+        .filter(|m| m.database == *database && m.user == user)
+    {
+        one.granted.extend(id.clone());
     }
 }
 
-fn needs_switch(one: &Move) -> bool {
-    use crate::stages::sources::Connects;
-    one.sources.iter().any(|s| !matches!(s.connects, Connects::Identity))
+/// Declared roles that the user is a member of.
+fn declared_roles(input: Input, database: &Address, user: &str) -> Vec<String> {
+    let mine = input.desired.roles.values().filter(|r| {
+        r.database == *database && r.members.iter().flatten().any(|m| same_name(m, user))
+    });
+    mine.map(|r| r.name.clone()).collect()
 }
 
 /// What resource documents give to the user, directly or through a declared role.
-fn declared(input: Input, database: &Address, user: &str) -> Rights {
-    let roles = input.desired.roles.values().filter(|r| {
-        r.database == *database
-            && r.members.iter().flatten().any(|member| same_name(member, user))
-    });
-    let mut names: Vec<&str> = roles.map(|r| r.name.as_str()).collect();
-    names.extend(["public", user]);
-    let grants = input.desired.grants.values().filter(|g| {
-        g.database == *database && names.iter().any(|n| same_name(n, &g.rule.to))
-    });
-    allowed(grants.map(|g| &g.rule))
+fn declared(input: Input, catalogue: &Catalogue, database: &Address, user: &str) -> Rights {
+    let mut names = declared_roles(input, database, user);
+    names.extend(["public".to_owned(), user.to_owned()]);
+    let grants = input
+        .desired
+        .grants
+        .values()
+        .filter(|g| g.database == *database && names.iter().any(|n| same_name(n, &g.rule.to)));
+    let rules: Vec<Permission> = grants.map(|g| spelled(&g.rule, catalogue)).collect();
+    allowed(&rules)
 }
 
-/// The SID that a declared user must have, when it is known.
-pub(crate) fn declared_sid(input: Input, sid: &UserSid) -> Option<SidSource> {
+/// The SID that a declared user must have.
+pub(crate) fn declared_sid(input: Input, sid: &UserSid) -> SidSource {
     match sid {
-        UserSid::Known(sid) => Some(SidSource::Known(sid.clone())),
-        UserSid::Gateway(name) => {
-            let gateway = Address::gateway(name);
-            match client_sid(input.live, &gateway) {
-                Some(sid) => Some(SidSource::Known(sid)),
-                None => Some(SidSource::ClientIdOf(gateway)),
-            }
-        }
+        UserSid::Known(sid) => SidSource::Known(sid.clone()),
+        UserSid::Gateway(name) => sid_of(input, &Address::gateway(name)),
     }
+}
+
+/// The SID of a gateway's identity, or where it will come from.
+fn sid_of(input: Input, gateway: &Address) -> SidSource {
+    client_sid(input.live, gateway)
+        .map_or_else(|| SidSource::ClientIdOf(gateway.clone()), SidSource::Known)
 }

@@ -15,14 +15,20 @@ use crate::step::{Note, Op, Shown, Undo};
 /// Enables the system-assigned identity where a document or an Access needs it: a union with what
 /// is there, never a replacement.
 pub(crate) fn identities(input: Input, draft: &mut Draft) {
-    let used: BTreeSet<&str> =
-        input.desired.accesses.values().map(|a| a.gateway.as_str()).collect();
+    let used: BTreeSet<&str> = input
+        .desired
+        .accesses
+        .values()
+        .map(|a| a.gateway.as_str())
+        .collect();
     for (name, gateway) in &input.desired.gateways {
         let address = Address::gateway(name);
         if !gateway.system_identity && !used.contains(name.as_str()) {
             continue;
         }
-        let Live::Present(entity) = input.live.get(&address) else { continue };
+        let Live::Present(entity) = input.live.get(&address) else {
+            continue;
+        };
         let before = entity.text("/identity/type").unwrap_or("None").to_owned();
         if has_system(&before) {
             continue;
@@ -45,7 +51,12 @@ pub(crate) fn identities(input: Input, draft: &mut Draft) {
                      password"
                 .into(),
             op: Op::Patch {
-                expect: Some(managed_fingerprint(input.key, &address, &entity.body, &body)),
+                expect: Some(managed_fingerprint(
+                    input.key,
+                    &address,
+                    &entity.body,
+                    &body,
+                )),
                 body,
             },
             needs: BTreeSet::new(),
@@ -54,7 +65,11 @@ pub(crate) fn identities(input: Input, draft: &mut Draft) {
                       id"
                 .into(),
             },
-            notes: vec![Note::Applied { address: address.clone(), made: false, sent: None }],
+            notes: vec![Note::Applied {
+                address: address.clone(),
+                made: false,
+                sent: None,
+            }],
             shown: vec![Shown::Field {
                 path: "identity.type".into(),
                 before: Some(before),
@@ -73,7 +88,9 @@ fn emptied(users: &Value) -> Value {
 /// Sets the Entra administrator that a server document declares.
 pub(crate) fn entra_admins(input: Input, draft: &mut Draft) {
     for (name, server) in &input.desired.servers {
-        let Some(admin) = &server.entra_admin else { continue };
+        let Some(admin) = &server.entra_admin else {
+            continue;
+        };
         let root = Address::server(name);
         if input.live.get(&root).present().is_none() {
             let why = match input.live.get(&root) {
@@ -94,9 +111,10 @@ pub(crate) fn entra_admins(input: Input, draft: &mut Draft) {
         let wanted = json!({ "properties": { "sid": admin.object_id } });
         let (expect, before) = match input.live.get(&address) {
             Live::Present(e) if covers(&address, &e.body, &wanted) => continue,
-            Live::Present(e) => {
-                (Some(managed_fingerprint(input.key, &address, &e.body, &body)), Some(e.body.clone()))
-            }
+            Live::Present(e) => (
+                Some(managed_fingerprint(input.key, &address, &e.body, &body)),
+                Some(e.body.clone()),
+            ),
             Live::Absent => (None, None),
             Live::Unreadable(why) => {
                 let next = "give the identity that plans the Reader role on the server";
@@ -116,7 +134,11 @@ pub(crate) fn entra_admins(input: Input, draft: &mut Draft) {
                      users for identities"
                 .into(),
             shown: show::fields(input.key, &address, before.as_ref(), &body),
-            op: Op::Put { body, value: None, expect },
+            op: Op::Put {
+                body,
+                value: None,
+                expect,
+            },
             needs: BTreeSet::new(),
             undo,
             notes: vec![Note::Applied {

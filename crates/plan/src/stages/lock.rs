@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use keyless_model::sql::{Authentication, same_name};
-use keyless_model::{Address, Live, Replaced};
+use keyless_model::{Address, Live};
 use serde_json::json;
 
 use crate::compare::managed_fingerprint;
-use crate::draft::{Draft, Input, NewStep};
+use crate::draft::{Draft, Input, NewStep, waits_for};
 use crate::phase::Phase;
 use crate::stages::access::Move;
 use crate::stages::show;
@@ -47,25 +47,36 @@ pub(crate) fn servers(input: Input, draft: &mut Draft, moves: &[Move]) {
 
 const WHAT: &str = "refuse passwords on the whole server";
 
-fn lock(
-    input: Input,
-    draft: &mut Draft,
-    moves: &[Move],
-    root: &Address,
-    live: &serde_json::Value,
-) {
+fn lock(input: Input, draft: &mut Draft, moves: &[Move], root: &Address, live: &serde_json::Value) {
     let address = root.part("entraOnly");
-    let mine = || moves.iter().filter(|m| m.database.root() == *root);
-    let mut needs: BTreeSet<String> = mine()
-        .flat_map(|m| m.switched.iter().chain(&m.confirmed).chain(&m.disabled).chain(&m.settled))
+    let mine = moves.iter().filter(|m| m.database.root() == *root);
+    let mut needs: BTreeSet<String> = mine.flat_map(Move::all_before_retire).collect();
+    needs.insert(crate::draft::id_of(
+        Phase::Identify,
+        &root.part("entraAdmin"),
+    ));
+    let databases = draft
+        .world
+        .databases
+        .keys()
+        .filter(|d| d.root() == *root)
         .cloned()
         .collect();
-    needs.insert(crate::draft::id_of(Phase::Identify, &root.part("entraAdmin")));
-    let databases = draft.world.databases.keys().filter(|d| d.root() == *root).cloned().collect();
-    let gate = Gate::Lockable { server: root.clone(), databases };
+    let gate = Gate::Lockable {
+        server: root.clone(),
+        databases,
+    };
     let reason = "our own token login must work, and nothing on the server may need a password";
     let place = address.part("ready");
-    let ready = draft.gate(Phase::Lock, place, None, reason.into(), gate, needs.clone());
+    let ready = draft.add(waits_for(
+        gate,
+        Phase::Lock,
+        place,
+        None,
+        reason,
+        needs.clone(),
+        vec![],
+    ));
     let gate = Gate::Approve {
         question: format!(
             "Entra-only authentication turns off every password of {root}, the server \
@@ -73,9 +84,17 @@ fn lock(
         ),
     };
     let place = address.part("approved");
-    let reason = "a person confirms the way in for emergencies".into();
-    let approved = draft.gate(Phase::Lock, place, None, reason, gate, needs.clone());
-    needs.extend([ready, approved]);
+    let reason = "a person confirms the way in for emergencies";
+    let approved = draft.add(waits_for(
+        gate,
+        Phase::Lock,
+        place,
+        None,
+        reason,
+        needs.clone(),
+        vec![],
+    ));
+    needs.extend(ready.into_iter().chain(approved));
     let body = json!({ "properties": { "azureADOnlyAuthentication": true } });
     draft.add(NewStep {
         phase: Phase::Lock,
@@ -89,27 +108,28 @@ fn lock(
             value: None,
         },
         needs,
-        undo: Undo::Put { body: json!({ "properties": { "azureADOnlyAuthentication": false } }) },
-        notes: vec![Note::Applied { address, made: false, sent: None }],
+        undo: Undo::Put {
+            body: json!({ "properties": { "azureADOnlyAuthentication": false } }),
+        },
+        notes: vec![Note::Applied {
+            address,
+            made: false,
+            sent: None,
+        }],
     });
 }
 
-/// Everything on the server that logs in with a password and that no Access takes away.
+/// Everything on the server that will still log in with a password: the world is the one after
+/// the old ways in are closed.
 fn in_the_way(input: Input, draft: &Draft, moves: &[Move], root: &Address) -> Vec<String> {
     let mut out = Vec::new();
-    let mine: Vec<&Move> = moves.iter().filter(|m| m.database.root() == *root).collect();
-    let goes = |name: &str, database: Option<&Address>| {
-        mine.iter().any(|m| {
-            let named = m.replaces.iter().any(|item| match item {
-                Replaced::SqlLogin(n) => database.is_none() && same_name(n, name),
-                Replaced::SqlUser(n) => database == Some(&m.database) && same_name(n, name),
-                Replaced::NamedValue(_) => false,
-            });
-            named && m.access.retire.is_some() && m.all_known && !m.blocked
-        })
-    };
-    for access in input.desired.accesses.values().filter(|a| a.target().root() == *root) {
-        let planned = mine.iter().find(|m| m.access.name == access.name);
+    for access in input
+        .desired
+        .accesses
+        .values()
+        .filter(|a| a.target().root() == *root)
+    {
+        let planned = moves.iter().find(|m| m.access.name == access.name);
         if planned.is_none_or(|m| m.blocked || !m.all_known) {
             out.push(format!("the Access {}, which is held up", access.name));
         } else if access.retire.is_none() {
@@ -117,12 +137,15 @@ fn in_the_way(input: Input, draft: &Draft, moves: &[Move], root: &Address) -> Ve
         }
     }
     let server = input.live.entities.get(root);
-    let admin = server.and_then(|s| s.text("/properties/administratorLogin")).unwrap_or_default();
+    let admin = server
+        .and_then(|s| s.text("/properties/administratorLogin"))
+        .unwrap_or_default();
     match draft.world.logins(root) {
         Live::Present(logins) => {
-            let open = logins.iter().filter(|l| {
-                !l.disabled && !same_name(&l.name, admin) && !goes(&l.name, None)
-            });
+            // Logins in `##` are the service's own.
+            let open = logins
+                .iter()
+                .filter(|l| !l.disabled && !same_name(&l.name, admin) && !l.name.starts_with("##"));
             out.extend(open.map(|l| format!("the login {}", l.name)));
         }
         Live::Unreadable(why) => out.push(format!("logins that could not be read ({why})")),
@@ -135,9 +158,7 @@ fn in_the_way(input: Input, draft: &Draft, moves: &[Move], root: &Address) -> Ve
         match live {
             Live::Present(catalogue) => {
                 let users = catalogue.principals.iter().filter(|p| {
-                    p.authentication == Authentication::Database
-                        && catalogue.may_connect(&p.name)
-                        && !goes(&p.name, Some(database))
+                    p.authentication == Authentication::Database && catalogue.may_connect(&p.name)
                 });
                 out.extend(users.map(|p| format!("the user {} in {database}", p.name)));
             }

@@ -5,24 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keyless_model::{Address, Auth, Canary, ProbeRequest};
 
-use crate::draft::{Draft, Input};
+use crate::draft::{Draft, waits_for};
 use crate::phase::Phase;
 use crate::stages::access::Move;
-use crate::stages::sources::Connects;
 use crate::stages::switch::planned;
 use crate::step::{Gate, Splice};
 
 /// The gate that every switch of the Access waits for.
-pub(crate) fn before(input: Input, draft: &mut Draft, one: &mut Move) {
-    if one.blocked || one.sources.iter().all(|s| matches!(s.connects, Connects::Identity)) {
+pub(crate) fn before(draft: &mut Draft, one: &mut Move) {
+    if one.blocked || !one.sources.iter().any(|s| s.needs_switch()) {
         return;
     }
     let mut needs = one.granted.clone();
     needs.extend(one.parked.iter().cloned());
     if let (Canary::Revision, Some(request)) = (one.access.prove.canary, request(one)) {
-        for (api, edits) in by_api(input, one) {
+        for (api, edits) in by_api(one) {
             let place = api.child("access", &one.access.name).part("canary");
-            let reason = "the request is tried on a revision that already uses the identity".into();
+            let reason = "the request is tried on a revision that already uses the identity";
             let gate = Gate::Canary {
                 api,
                 current: false,
@@ -30,8 +29,17 @@ pub(crate) fn before(input: Input, draft: &mut Draft, one: &mut Move) {
                 auth: auth(one),
                 edits,
             };
-            let id = draft.gate(Phase::Prove, place, Some(&one.access.name), reason, gate, needs.clone());
-            one.proven.insert(id);
+            let (name, needs) = (Some(one.name()), needs.clone());
+            let id = draft.add(waits_for(
+                gate,
+                Phase::Prove,
+                place,
+                name,
+                reason,
+                needs,
+                vec![],
+            ));
+            one.proven.extend(id);
         }
         return;
     }
@@ -40,20 +48,29 @@ pub(crate) fn before(input: Input, draft: &mut Draft, one: &mut Move) {
          identity. Is it right to switch it?",
         one.access.name
     );
-    let reason = "the new path is unproven: a person decides".into();
+    let reason = "the new path is unproven: a person decides";
     let gate = Gate::Approve { question };
-    let id = draft.gate(Phase::Prove, one.place(), Some(&one.access.name), reason, gate, needs);
-    one.proven.insert(id);
+    let name = Some(one.name());
+    let id = draft.add(waits_for(
+        gate,
+        Phase::Prove,
+        one.place(),
+        name,
+        reason,
+        needs,
+        vec![],
+    ));
+    one.proven.extend(id);
 }
 
 /// The same request against the API as it is now; when it fails, the switch is undone at once.
-pub(crate) fn after(input: Input, draft: &mut Draft, one: &mut Move) {
+pub(crate) fn after(draft: &mut Draft, one: &mut Move) {
     if one.blocked || one.switched.is_empty() {
         return;
     }
     let Some(request) = request(one) else { return };
     let mut ids = BTreeSet::new();
-    for (api, _) in by_api(input, one) {
+    for (api, _) in by_api(one) {
         let inside: BTreeSet<String> = one
             .switched
             .iter()
@@ -61,7 +78,7 @@ pub(crate) fn after(input: Input, draft: &mut Draft, one: &mut Move) {
             .cloned()
             .collect();
         let place = api.child("access", &one.access.name).part("answers");
-        let reason = "the request must go on answering now that the API uses the identity".into();
+        let reason = "the request must go on answering now that the API uses the identity";
         let gate = Gate::Canary {
             api,
             current: true,
@@ -69,7 +86,16 @@ pub(crate) fn after(input: Input, draft: &mut Draft, one: &mut Move) {
             auth: auth(one),
             edits: BTreeMap::new(),
         };
-        ids.insert(draft.gate(Phase::Switch, place, Some(&one.access.name), reason, gate, inside));
+        let name = Some(one.name());
+        ids.extend(draft.add(waits_for(
+            gate,
+            Phase::Switch,
+            place,
+            name,
+            reason,
+            inside,
+            vec![],
+        )));
     }
     one.switched.extend(ids);
 }
@@ -79,14 +105,20 @@ fn request(one: &Move) -> Option<ProbeRequest> {
 }
 
 fn auth(one: &Move) -> Option<(String, String)> {
-    one.access.prove.auth.as_ref().map(|Auth::Header { name, env }| (name.clone(), env.clone()))
+    one.access
+        .prove
+        .auth
+        .as_ref()
+        .map(|Auth::Header { name, env }| (name.clone(), env.clone()))
 }
 
 /// The switch's edits, by API and by the policy's address below it.
-fn by_api(input: Input, one: &Move) -> BTreeMap<Address, BTreeMap<String, Vec<Splice>>> {
+fn by_api(one: &Move) -> BTreeMap<Address, BTreeMap<String, Vec<Splice>>> {
     let mut out: BTreeMap<Address, BTreeMap<String, Vec<Splice>>> = BTreeMap::new();
-    for (policy, (edits, _, _)) in planned(input, one) {
-        let Some(name) = policy.name_of("api") else { continue };
+    for (policy, (edits, _, _)) in planned(one) {
+        let Some(name) = policy.name_of("api") else {
+            continue;
+        };
         let api = one.gateway.child("api", name);
         let below = policy.as_str()[api.as_str().len() + 1..].to_owned();
         out.entry(api).or_default().insert(below, edits);

@@ -21,9 +21,10 @@ pub(crate) fn policy_address(gateway: &str, scope: &PolicyScope) -> Address {
     match scope {
         PolicyScope::Service => root.part("policy"),
         PolicyScope::Api(api) => root.child("api", api).part("policy"),
-        PolicyScope::Operation { api, operation } => {
-            root.child("api", api).child("operation", operation).part("policy")
-        }
+        PolicyScope::Operation { api, operation } => root
+            .child("api", api)
+            .child("operation", operation)
+            .part("policy"),
     }
 }
 
@@ -34,25 +35,41 @@ pub(crate) fn declared_addresses(input: Input) -> BTreeSet<Address> {
         .named_values
         .values()
         .map(|n| Address::gateway(&n.gateway).child("namedValue", &n.name));
-    let policies = desired.policies.values().map(|p| policy_address(&p.gateway, &p.scope));
-    let resolvers = desired.resolvers.values().filter(|r| r.policy.is_some()).map(|r| {
-        Address::gateway(&r.gateway).child("api", &r.api).child("resolver", &r.name).part("policy")
-    });
+    let policies = desired
+        .policies
+        .values()
+        .map(|p| policy_address(&p.gateway, &p.scope));
+    let resolvers = desired
+        .resolvers
+        .values()
+        .filter(|r| r.policy.is_some())
+        .map(|r| {
+            Address::gateway(&r.gateway)
+                .child("api", &r.api)
+                .child("resolver", &r.name)
+                .part("policy")
+        });
     values.chain(policies).chain(resolvers).collect()
 }
 
-/// Declared users, roles and grants.
-pub(crate) fn sql(input: Input, draft: &mut Draft) {
+/// Declared users.
+pub(crate) fn users(input: Input, draft: &mut Draft) {
     for user in input.desired.users.values() {
         let address = user.database.child("user", &user.name);
-        let Some(source) = declared_sid(input, &user.sid) else { continue };
-        let statement =
-            Statement::CreateUser { name: user.name.clone(), sid: source, group: user.group };
+        let sid = declared_sid(input, &user.sid);
+        let statement = Statement::CreateUser {
+            name: user.name.clone(),
+            sid,
+            group: user.group,
+        };
         let taken = match draft.world.catalogue(&user.database) {
             Live::Present(c) => c.principal(&user.name).map(|p| p.kind),
             _ => None,
         };
-        let stale = matches!(taken, Some(PrincipalKind::ExternalUser | PrincipalKind::ExternalGroup));
+        let stale = matches!(
+            taken,
+            Some(PrincipalKind::ExternalUser | PrincipalKind::ExternalGroup)
+        );
         let same = match draft.world.catalogue(&user.database) {
             Live::Present(c) => statement.done(c),
             _ => false,
@@ -67,10 +84,22 @@ pub(crate) fn sql(input: Input, draft: &mut Draft) {
             draft.wait(&address, None, "make the declared user", why, next);
             continue;
         }
-        statements(draft, address, &user.database, vec![statement], "a document declares this user");
+        statements(
+            draft,
+            address,
+            &user.database,
+            vec![statement],
+            "a document declares this user",
+        );
     }
+}
+
+/// Declared roles and grants, once every user is there.
+pub(crate) fn roles(input: Input, draft: &mut Draft) {
     for role in input.desired.roles.values() {
-        let mut list = vec![Statement::CreateRole { name: role.name.clone() }];
+        let mut list = vec![Statement::CreateRole {
+            name: role.name.clone(),
+        }];
         if let Some(members) = &role.members {
             let add = members.iter().map(|m| Statement::AddMember {
                 role: role.name.clone(),
@@ -88,12 +117,26 @@ pub(crate) fn sql(input: Input, draft: &mut Draft) {
             }
         }
         let address = role.database.child("role", &role.name);
-        statements(draft, address, &role.database, list, "a document declares this role");
+        statements(
+            draft,
+            address,
+            &role.database,
+            list,
+            "a document declares this role",
+        );
     }
     for (name, grant) in &input.desired.grants {
         let address = grant.database.child("grant", name);
-        let list = vec![Statement::Permit { rule: grant.rule.clone() }];
-        statements(draft, address, &grant.database, list, "a document declares this permission");
+        let list = vec![Statement::Permit {
+            rule: grant.rule.clone(),
+        }];
+        statements(
+            draft,
+            address,
+            &grant.database,
+            list,
+            "a document declares this permission",
+        );
     }
 }
 
@@ -117,7 +160,10 @@ fn statements(
     if list.is_empty() {
         return;
     }
-    let made = matches!(list[0], Statement::CreateUser { .. } | Statement::CreateRole { .. });
+    let made = matches!(
+        list[0],
+        Statement::CreateUser { .. } | Statement::CreateRole { .. }
+    );
     let needs = earlier(draft, database, &list);
     draft.add(NewStep {
         phase: Phase::Grant,
@@ -125,10 +171,17 @@ fn statements(
         access: None,
         reason: reason.to_owned(),
         shown: show::statements(&list),
-        undo: Undo::Sql { statements: list.iter().rev().filter_map(Statement::undo).collect() },
-        op: Op::Sql { database: database.clone(), statements: list },
+        undo: Undo::of(&list),
+        op: Op::Sql {
+            database: database.clone(),
+            statements: list,
+        },
         needs,
-        notes: vec![Note::Applied { address, made, sent: None }],
+        notes: vec![Note::Applied {
+            address,
+            made,
+            sent: None,
+        }],
     });
 }
 
@@ -142,14 +195,18 @@ fn earlier(draft: &Draft, database: &Address, list: &[Statement]) -> BTreeSet<St
             _ => {}
         }
     }
-    let here = names.iter().flat_map(|n| {
-        ["user", "role"].map(|word| id_of(Phase::Grant, &database.child(word, n)))
-    });
+    let here = names
+        .iter()
+        .flat_map(|n| ["user", "role"].map(|word| id_of(Phase::Grant, &database.child(word, n))));
     let admin = id_of(Phase::Identify, &database.root().part("entraAdmin"));
     let mut needs = draft.existing(here);
     needs.extend(draft.existing([admin]));
     for statement in list {
-        if let Statement::CreateUser { sid: SidSource::ClientIdOf(gateway), .. } = statement {
+        if let Statement::CreateUser {
+            sid: SidSource::ClientIdOf(gateway),
+            ..
+        } = statement
+        {
             needs.extend(draft.existing([id_of(Phase::Identify, gateway)]));
         }
     }
@@ -165,7 +222,14 @@ pub(crate) fn named_values(input: Input, draft: &mut Draft) {
         let value = document.value_from.as_ref().map(|from| match from {
             ValueSource::Environment(name) => ValueFrom::Environment { name: name.clone() },
         });
-        put(input, draft, address, body, value, "a document declares this named value");
+        put(
+            input,
+            draft,
+            address,
+            body,
+            value,
+            "a document declares this named value",
+        );
     }
 }
 
@@ -174,7 +238,9 @@ fn body_of(document: &NamedValue) -> Map<String, Value> {
     if document.value_from.is_some() {
         properties.entry("secret").or_insert(Value::Bool(true));
     }
-    properties.entry("displayName").or_insert_with(|| document.name.clone().into());
+    properties
+        .entry("displayName")
+        .or_insert_with(|| document.name.clone().into());
     properties
 }
 
@@ -200,14 +266,22 @@ pub(crate) fn policies(input: Input, draft: &mut Draft, moves: &[Move]) {
 fn policy(input: Input, draft: &mut Draft, moves: &[Move], address: Address, text: &str) {
     let id = id_of(Phase::Switch, &address);
     let of_access = moves.iter().any(|m| {
-        use crate::stages::sources::Connects;
-        m.sources.iter().any(|s| s.policy == address && !matches!(s.connects, Connects::Identity))
+        m.sources
+            .iter()
+            .any(|s| s.policy == address && s.needs_switch())
     });
     if draft.has(&id) || of_access {
         return;
     }
     let body = json!({ "properties": { "format": "rawxml", "value": text } });
-    put(input, draft, address, body, None, "a document declares this policy");
+    put(
+        input,
+        draft,
+        address,
+        body,
+        None,
+        "a document declares this policy",
+    );
 }
 
 fn put(
@@ -233,7 +307,11 @@ fn put(
     };
     let sent = Some(managed_fingerprint(input.key, &address, &body, &body));
     let is_policy = address.last().0 == "policy";
-    let text = |b: &Value| b.pointer("/properties/value").and_then(Value::as_str).map(str::to_owned);
+    let text = |b: &Value| {
+        b.pointer("/properties/value")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     let shown = if is_policy {
         let old = before.as_ref().and_then(text).unwrap_or_default();
         show::document(input.key, &address, &old, &text(&body).unwrap_or_default())
@@ -258,18 +336,28 @@ fn put(
         access: None,
         reason: reason.to_owned(),
         shown,
-        op: Op::Put { body, value, expect },
+        op: Op::Put {
+            body,
+            value,
+            expect,
+        },
         needs,
         undo,
-        notes: vec![Note::Applied { address, made: before.is_none(), sent }],
+        notes: vec![Note::Applied {
+            address,
+            made: before.is_none(),
+            sent,
+        }],
     });
 }
 
 /// The fields as they were, unless they may hold a secret.
-fn undo_of(address: &Address, before: &Value, body: &Value, secret: bool) -> Undo {
+pub(crate) fn undo_of(address: &Address, before: &Value, body: &Value, secret: bool) -> Undo {
     let old = crate::compare::restricted(before, body);
     if secret || show::may_be_secret(address, &old) {
-        return Undo::Never { why: "what was there may be secret, so no copy of it is kept".into() };
+        return Undo::Never {
+            why: "what was there may be secret, so no copy of it is kept".into(),
+        };
     }
     Undo::Put { body: old }
 }

@@ -1,6 +1,6 @@
 //! The point of no return: users, logins and named values of the old credential go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keyless_model::sql::{Login, Statement};
 use keyless_model::{Address, Replaced};
@@ -9,198 +9,313 @@ use crate::draft::{Draft, Input, NewStep, id_of};
 use crate::phase::Phase;
 use crate::stages::access::Move;
 use crate::stages::disable::{catalogue, login};
-use crate::stages::replaced::{covers, uncovered};
+use crate::stages::replaced::{kept_by, names, sharing, uncovered};
 use crate::stages::show;
 use crate::step::{Note, Op, Undo};
 
 /// Drops the old users, and the old login once no user of it is left.
-pub(crate) fn principals(_input: Input, draft: &mut Draft, moves: &[Move]) {
-    for one in moves {
-        if !lets_go(one) {
-            continue;
-        }
+pub(crate) fn principals(input: Input, draft: &mut Draft, moves: &[Move]) {
+    for one in moves.iter().filter(|m| m.drops()) {
         for item in &one.replaces {
             match item {
                 Replaced::NamedValue(_) => {}
                 Replaced::SqlUser(name) => {
-                    drop_user(draft, one, name);
+                    drop_user(input, draft, moves, one, item, name);
                 }
                 Replaced::SqlLogin(name) => {
-                    let Some(login) = login(draft, one, name) else { continue };
-                    drop_login(draft, moves, one, &login);
+                    if let Some(login) = login(draft, one, name) {
+                        drop_login(input, draft, moves, one, item, &login);
+                    }
                 }
             }
         }
     }
 }
 
-fn lets_go(one: &Move) -> bool {
-    !one.blocked && one.all_known && one.access.retire.as_ref().is_some_and(|r| r.drop)
+/// The steps that must be over before what these Accesses share goes, and what the state learns.
+fn leave(moves: &[Move], scope: &Address, item: &Replaced) -> (BTreeSet<String>, Vec<Note>) {
+    let sharing: Vec<&Move> = sharing(moves, scope, item)
+        .into_iter()
+        .map(|i| &moves[i])
+        .collect();
+    let needs = sharing.iter().flat_map(|m| m.all_before_retire()).collect();
+    let retired = sharing.iter().filter(|m| names(m, item));
+    let notes = retired
+        .map(|m| Note::Retired {
+            access: m.access.name.clone(),
+        })
+        .collect();
+    (needs, notes)
 }
 
-/// True when the user is gone after the plan.
-fn drop_user(draft: &mut Draft, one: &Move, user: &str) -> bool {
+/// Drops a user of the old credential. True when it is gone after the plan.
+fn drop_user(
+    input: Input,
+    draft: &mut Draft,
+    moves: &[Move],
+    one: &Move,
+    item: &Replaced,
+    user: &str,
+) -> bool {
     let address = one.database.child("user", user);
-    let Some(found) = catalogue(draft, &one.database) else { return false };
+    let Some(found) = catalogue(draft, &one.database) else {
+        return false;
+    };
     if found.principal(user).is_none() {
         return true;
     }
-    let owned = found.schemas_owned_by(user);
+    let what = "drop the old user";
+    let owned = found.schemas_owned_by(user).join(", ");
     if !owned.is_empty() {
-        let why = format!("it owns the schema {}", owned.join(", "));
+        let why = format!("it owns the schema {owned}");
         let next = "give the schema to another owner (ALTER AUTHORIZATION), then plan again";
-        draft.wait(&address, Some(one.name()), "drop the old user", &why, next);
+        draft.wait(&address, Some(one.name()), what, &why, next);
         return false;
     }
-    let statements = vec![Statement::DropUser { name: user.to_owned() }];
-    draft.add(NewStep {
-        phase: Phase::Retire,
+    let kept = kept_by(input, moves, &one.database, item, Move::drops);
+    if !kept.is_empty() {
+        let why = format!("it is also used by {}", kept.join(", "));
+        draft.wait(&address, Some(one.name()), what, &why, OTHERS);
+        return false;
+    }
+    let statements = vec![Statement::DropUser {
+        name: user.to_owned(),
+    }];
+    let (needs, mut notes) = leave(moves, &one.database, item);
+    notes.push(Note::Forgotten {
         address: address.clone(),
+    });
+    let id = draft.add(NewStep {
+        phase: Phase::Retire,
+        address,
         access: Some(one.access.name.clone()),
         reason: "nobody connects as this user any more".into(),
         shown: show::statements(&statements),
-        op: Op::Sql { database: one.database.clone(), statements },
-        needs: one.settled.iter().chain(&one.disabled).cloned().collect(),
-        undo: Undo::Never { why: "its password is kept nowhere".into() },
-        notes: vec![
-            Note::Forgotten { address },
-            Note::Retired { access: one.access.name.clone() },
-        ],
+        op: Op::Sql {
+            database: one.database.clone(),
+            statements,
+        },
+        needs,
+        undo: Undo::Never {
+            why: "its password is kept nowhere".into(),
+        },
+        notes,
     });
-    true
+    id.is_some()
 }
 
-fn drop_login(draft: &mut Draft, moves: &[Move], one: &Move, login: &Login) {
+const OTHERS: &str = "declare an Access with `retire` for those, or move them by hand";
+
+fn drop_login(
+    input: Input,
+    draft: &mut Draft,
+    moves: &[Move],
+    one: &Move,
+    item: &Replaced,
+    login: &Login,
+) {
     let server = one.database.root();
     let address = server.child("login", &login.name);
-    if draft.has(&id_of(Phase::Retire, &address)) {
-        return;
-    }
-    let covering: Vec<&Move> = moves
+    let (mut needs, mut notes) = leave(moves, &server, item);
+    let mut all_gone = true;
+    for m in moves
         .iter()
-        .filter(|m| m.database.root() == server && covers(m, &m.database, &login.name))
-        .collect();
-    let others = uncovered(draft, moves, &server, login);
-    let mut needs = BTreeSet::new();
-    let mut all_gone = others.is_empty();
-    for m in covering.iter().filter(|m| lets_go(m)) {
+        .filter(|m| m.drops() && m.database.root() == server && names(m, item))
+    {
         let users: Vec<String> = catalogue(draft, &m.database)
             .map(|c| c.users_of_login(login).map(|u| u.name.clone()).collect())
             .unwrap_or_default();
         for user in users {
-            all_gone &= drop_user(draft, m, &user);
+            all_gone &= drop_user(input, draft, moves, m, item, &user);
             needs.insert(id_of(Phase::Retire, &m.database.child("user", &user)));
         }
     }
-    all_gone &= covering.iter().all(|m| lets_go(m));
-    if !all_gone {
+    let mut others = uncovered(input, draft, moves, &server, login);
+    others.extend(kept_by(input, moves, &server, item, Move::drops));
+    others.sort();
+    others.dedup();
+    if !all_gone || !others.is_empty() {
         let why = if others.is_empty() {
-            "an Access that shares it keeps it, or a user of it cannot be dropped".to_owned()
+            "a user of it cannot be dropped".to_owned()
         } else {
             format!("it is also used by {}", others.join(", "))
         };
-        let next = "declare an Access with `retire` for those, or move them by hand";
-        draft.wait(&address, Some(one.name()), "drop the old login", &why, next);
+        draft.wait(
+            &address,
+            Some(one.name()),
+            "drop the old login",
+            &why,
+            OTHERS,
+        );
         return;
     }
-    for m in &covering {
-        needs.extend(m.settled.iter().chain(&m.disabled).cloned());
-    }
-    let statements = vec![Statement::DropLogin { name: login.name.clone() }];
-    let retired = covering.iter().map(|m| Note::Retired { access: m.access.name.clone() });
-    let mut notes = vec![Note::Forgotten { address: address.clone() }];
-    notes.extend(retired);
+    let statements = vec![Statement::DropLogin {
+        name: login.name.clone(),
+    }];
+    let alone = notes.len() == 1;
+    notes.push(Note::Forgotten {
+        address: address.clone(),
+    });
     draft.add(NewStep {
         phase: Phase::Retire,
         address,
-        access: (covering.len() == 1).then(|| one.access.name.clone()),
+        access: alone.then(|| one.access.name.clone()),
         reason: "no user of this login is left".into(),
         shown: show::statements(&statements),
-        op: Op::Sql { database: one.database.clone(), statements },
+        op: Op::Sql {
+            database: one.database.clone(),
+            statements,
+        },
         needs,
-        undo: Undo::Never { why: "its password is kept nowhere".into() },
+        undo: Undo::Never {
+            why: "its password is kept nowhere".into(),
+        },
         notes,
     });
 }
 
 /// Deletes the named values that held the credential, and those that keyless parked literals in.
 pub(crate) fn named_values(input: Input, draft: &mut Draft, moves: &[Move]) {
-    for one in moves.iter().filter(|m| lets_go(m)) {
-        let mut values: BTreeSet<Address> = one
-            .replaces
-            .iter()
-            .filter_map(|item| match item {
-                Replaced::NamedValue(name) => Some(one.gateway.child("namedValue", name)),
-                _ => None,
-            })
-            .collect();
-        let state = input.state.accesses.get(one.name());
-        values.extend(state.into_iter().flat_map(|s| s.parked.iter().cloned()));
-        let parked = one.parked.iter().filter_map(|id| id.split_once('/'));
-        values.extend(
-            parked
-                .filter_map(|(_, address)| address.parse::<Address>().ok())
-                .filter(|a| a.last().0 == "namedValue"),
-        );
-        for address in values {
-            delete(input, draft, moves, one, &address);
+    let mut holders: BTreeMap<Address, Vec<&Move>> = BTreeMap::new();
+    for one in moves {
+        for address in values_of(input, one) {
+            holders.entry(address).or_default().push(one);
         }
     }
-}
-
-fn delete(input: Input, draft: &mut Draft, moves: &[Move], one: &Move, address: &Address) {
-    let Some(entity) = draft.world.entities.get(address) else { return };
-    let display = entity.text("/properties/displayName").unwrap_or(address.last().1).to_owned();
-    let what = "delete the named value that held the credential";
-    let declared = input.desired.named_values.values().any(|n| {
-        Address::gateway(&n.gateway).child("namedValue", &n.name) == *address
-    });
-    let users = users_of(draft, &one.gateway, &display);
-    let (why, next) = if declared {
-        ("a NamedValue document declares it".to_owned(), "remove the document, then plan again")
-    } else if !users.is_empty() {
-        (
-            format!("it is still used by {}", users.join(", ")),
-            "declare an Access for that path, or take the reference out by hand",
-        )
-    } else {
-        let mut needs: BTreeSet<String> = one.settled.clone();
-        for m in moves.iter().filter(|m| m.gateway == one.gateway) {
-            needs.extend(m.switched.iter().cloned());
-        }
-        draft.add(NewStep {
-            phase: Phase::Retire,
-            address: address.clone(),
-            access: Some(one.access.name.clone()),
-            reason: "no policy refers to it any more".into(),
-            shown: vec![],
-            op: Op::Delete {},
-            needs,
-            undo: Undo::Never { why: "its value is kept nowhere".into() },
-            notes: vec![
-                Note::Forgotten { address: address.clone() },
-                Note::Retired { access: one.access.name.clone() },
-            ],
-        });
+    holders
+        .retain(|a, those| draft.world.entities.contains_key(a) && those.iter().any(|m| m.drops()));
+    if holders.is_empty() {
         return;
-    };
-    draft.wait(address, Some(one.name()), what, &why, next);
+    }
+    let references = References::of(draft);
+    for (address, those) in holders {
+        delete(input, draft, &references, moves, &those, &address);
+    }
 }
 
-/// The policies and backends of the gateway that will still refer to `{{display}}`, and scopes
-/// where that is not known.
-fn users_of(draft: &Draft, gateway: &Address, display: &str) -> Vec<String> {
-    let mut out = Vec::new();
-    for (address, entity) in &draft.world.entities {
-        if !address.within(gateway) || address.last().0 == "namedValue" {
-            continue;
-        }
-        let text = entity.body.to_string();
-        if keyless_policy::references(&text).iter().any(|r| r.name == display) {
-            out.push(address.to_string());
-        }
+/// The named values that an Access makes needless.
+pub(crate) fn values_of(input: Input, one: &Move) -> BTreeSet<Address> {
+    let replaced = one.replaces.iter().filter_map(|item| match item {
+        Replaced::NamedValue(name) => Some(one.gateway.child("namedValue", name)),
+        _ => None,
+    });
+    let state = input.state.accesses.get(one.name());
+    let recorded = state.into_iter().flat_map(|s| s.parked.iter().cloned());
+    let parked = one
+        .parked
+        .iter()
+        .filter_map(|id| id.split_once('/')?.1.parse().ok());
+    let parked = parked.filter(|a: &Address| a.last().0 == "namedValue");
+    replaced.chain(recorded).chain(parked).collect()
+}
+
+fn delete(
+    input: Input,
+    draft: &mut Draft,
+    references: &References,
+    moves: &[Move],
+    those: &[&Move],
+    address: &Address,
+) {
+    let gateway = address.root();
+    let name = those.iter().find(|m| m.drops()).map(|m| m.name());
+    let declared = input
+        .desired
+        .named_values
+        .values()
+        .any(|n| Address::gateway(&n.gateway).child("namedValue", &n.name) == *address);
+    let kept = those
+        .iter()
+        .filter(|m| !m.drops())
+        .map(|m| format!("the Access {}", m.name()));
+    let mut users: Vec<String> = references.users(draft, address);
+    users.extend(kept);
+    let what = "delete the named value that held the credential";
+    if declared {
+        let why = "a NamedValue document declares it";
+        draft.wait(
+            address,
+            name,
+            what,
+            why,
+            "remove the document, then plan again",
+        );
+        return;
     }
-    let unread = draft.world.unreadable.keys().filter(|p| p.starts_with(gateway.as_str()));
-    out.extend(unread.filter(|p| !p.contains("/identity")).map(|p| format!("{p}… (unreadable)")));
-    out
+    if !users.is_empty() {
+        let why = format!("it is still used by {}", users.join(", "));
+        let next = "declare an Access with `retire` for that path, or take the reference out by \
+                    hand";
+        draft.wait(address, name, what, &why, next);
+        return;
+    }
+    let mut needs: BTreeSet<String> = those.iter().flat_map(|m| m.all_before_retire()).collect();
+    let around = moves.iter().filter(|m| m.gateway == gateway);
+    needs.extend(around.flat_map(|m| m.switched.iter().cloned()));
+    let mut notes = vec![Note::Forgotten {
+        address: address.clone(),
+    }];
+    notes.extend(those.iter().map(|m| Note::Retired {
+        access: m.access.name.clone(),
+    }));
+    draft.add(NewStep {
+        phase: Phase::Retire,
+        address: address.clone(),
+        access: name.map(str::to_owned),
+        reason: "no policy refers to it any more".into(),
+        shown: vec![],
+        op: Op::Delete {},
+        needs,
+        undo: Undo::Never {
+            why: "its value is kept nowhere".into(),
+        },
+        notes,
+    });
+}
+
+/// Who refers to which named value once every step so far is done: read once, for a gateway holds
+/// thousands of documents.
+pub(crate) struct References(BTreeMap<(Address, String), Vec<Address>>);
+
+impl References {
+    pub fn of(draft: &Draft) -> Self {
+        let mut out: BTreeMap<(Address, String), Vec<Address>> = BTreeMap::new();
+        for (address, entity) in &draft.world.entities {
+            if !address.is_gateway() || address.last().0 == "namedValue" {
+                continue;
+            }
+            let text = entity.body.to_string();
+            let found = keyless_policy::references(&text);
+            let names: BTreeSet<String> = found.into_iter().map(|r| r.name).collect();
+            for name in names {
+                out.entry((address.root(), name))
+                    .or_default()
+                    .push(address.clone());
+            }
+        }
+        Self(out)
+    }
+
+    /// The documents that still refer to the named value at `address`, and scopes where that is
+    /// not known. A named value refers to none, so what is not known of those does not matter.
+    pub fn users(&self, draft: &Draft, address: &Address) -> Vec<String> {
+        let gateway = address.root();
+        let entity = draft.world.entities.get(address);
+        let display = entity.and_then(|e| e.text("/properties/displayName"));
+        let display = display.unwrap_or(address.last().1).to_owned();
+        let users = self
+            .0
+            .get(&(gateway.clone(), display))
+            .into_iter()
+            .flatten();
+        let still_there = users.filter(|a| draft.world.entities.contains_key(*a));
+        let mut out: Vec<String> = still_there.map(Address::to_string).collect();
+        // A prefix such as `apim:contoso/api:` is an address but for its end.
+        let scope = |p: &str| p.trim_end_matches(':').parse::<Address>().ok();
+        let inside = |p: &&String| scope(p).is_some_and(|a| a.within(&gateway));
+        let unread = draft.world.unreadable.keys().filter(inside);
+        let matters = unread.filter(|p| !p.contains("/identity") && !p.contains("/namedValue:"));
+        out.extend(matters.map(|p| format!("{p}… (unreadable)")));
+        out
+    }
 }

@@ -2,11 +2,30 @@
 
 use std::collections::BTreeSet;
 
-use keyless_model::sql::{Permission, PermissionState, Securable};
+use keyless_model::sql::{Catalogue, Permission, PermissionState, Securable, same_name};
 use keyless_model::{Access, Role};
 
-/// The permissions that the role of `access` has, and no other.
-pub(crate) fn rules(access: &Access) -> Vec<Permission> {
+/// The permissions that the role of `access` has, and no other, with schemas spelled as the
+/// database spells them: rights are compared with what it gives back.
+pub(crate) fn rules(access: &Access, catalogue: &Catalogue) -> Vec<Permission> {
+    asked(access)
+        .iter()
+        .map(|rule| spelled(rule, catalogue))
+        .collect()
+}
+
+/// The rule with its schema spelled as the database spells it.
+pub(crate) fn spelled(rule: &Permission, catalogue: &Catalogue) -> Permission {
+    let mut rule = rule.clone();
+    if let Securable::Schema(name) | Securable::Object { schema: name, .. } = &mut rule.on
+        && let Some(own) = catalogue.schemas.keys().find(|own| same_name(own, name))
+    {
+        own.clone_into(name);
+    }
+    rule
+}
+
+fn asked(access: &Access) -> Vec<Permission> {
     let words: &[&str] = match access.role {
         Role::Reader => &["SELECT"],
         Role::Writer => &["SELECT", "INSERT", "UPDATE", "DELETE"],
@@ -42,7 +61,11 @@ fn custom(access: &Access) -> Vec<Permission> {
                 on: grant.on.clone(),
                 column,
                 to: access.role_name(),
-                state: if grant.deny { PermissionState::Deny } else { PermissionState::Grant },
+                state: if grant.deny {
+                    PermissionState::Deny
+                } else {
+                    PermissionState::Grant
+                },
             });
         }
     }
@@ -57,7 +80,11 @@ pub(crate) fn allowed<'a>(rules: impl IntoIterator<Item = &'a Permission>) -> Ri
     let mut granted = Rights::new();
     let mut denied = Rights::new();
     for rule in rules {
-        let key = (rule.permission.clone(), rule.on.to_string(), rule.column.clone());
+        let key = (
+            rule.permission.clone(),
+            rule.on.to_string(),
+            rule.column.clone(),
+        );
         match rule.state {
             PermissionState::Deny => denied.insert(key),
             _ => granted.insert(key),

@@ -54,26 +54,38 @@ fn walk(
 
 /// The statements, a line each.
 pub(crate) fn statements(statements: &[Statement]) -> Vec<Shown> {
-    statements.iter().map(|s| Shown::Sql { text: s.text() }).collect()
+    statements
+        .iter()
+        .map(|s| Shown::Sql { text: s.text() })
+        .collect()
 }
 
 /// The edits of a policy: each place before and after, word for word.
 pub(crate) fn edits(key: &FingerprintKey, policy: &str, edits: &[Splice]) -> Vec<Shown> {
-    let Ok(document) = keyless_policy::Document::parse(policy) else { return vec![] };
+    let Ok(document) = keyless_policy::Document::parse(policy) else {
+        return vec![];
+    };
     let mut out = Vec::new();
     for edit in edits {
         let (Splice::Text { path, .. } | Splice::Attribute { path, .. }) = edit;
-        let Some(element) = path.parse().ok().and_then(|p| document.find(&p)) else { continue };
+        let Some(element) = path.parse().ok().and_then(|p| document.find(&p)) else {
+            continue;
+        };
         let (title, before, after) = match edit {
-            Splice::Text { text, .. } => {
-                (path.clone(), masked(key, &element.text().unwrap_or_default()), masked(key, text))
-            }
+            Splice::Text { text, .. } => (
+                path.clone(),
+                masked(key, &element.text().unwrap_or_default()),
+                masked(key, text),
+            ),
             Splice::Attribute { name, value, .. } => {
                 let old = element.attribute(name).map(|a| a.value).unwrap_or_default();
                 (format!("{path}/@{name}"), old, value.clone())
             }
         };
-        out.push(Shown::Lines { title, lines: diff_lines(&before, &after) });
+        out.push(Shown::Lines {
+            title,
+            lines: diff_lines(&before, &after),
+        });
     }
     out
 }
@@ -83,12 +95,22 @@ pub(crate) fn diff_lines(before: &str, after: &str) -> Vec<Line> {
     let lines = keyless_policy::diff(before, after, 1).into_iter();
     lines
         .map(|line| match line.kind {
-            LineKind::Kept => Line { mark: ' ', pieces: line.pieces },
-            LineKind::Removed => Line { mark: '-', pieces: line.pieces },
-            LineKind::Added => Line { mark: '+', pieces: line.pieces },
-            LineKind::Skipped(n) => {
-                Line { mark: '…', pieces: vec![(false, format!("{n} unchanged lines"))] }
-            }
+            LineKind::Kept => Line {
+                mark: ' ',
+                pieces: line.pieces,
+            },
+            LineKind::Removed => Line {
+                mark: '-',
+                pieces: line.pieces,
+            },
+            LineKind::Added => Line {
+                mark: '+',
+                pieces: line.pieces,
+            },
+            LineKind::Skipped(n) => Line {
+                mark: '…',
+                pieces: vec![(false, format!("{n} unchanged lines"))],
+            },
         })
         .collect()
 }
@@ -96,7 +118,10 @@ pub(crate) fn diff_lines(before: &str, after: &str) -> Vec<Line> {
 /// A connection string with its password as a fingerprint; a text that is neither one nor a
 /// reference stands as a fingerprint whole.
 pub(crate) fn masked(key: &FingerprintKey, text: &str) -> String {
-    if keyless_policy::references(text).iter().any(|r| r.range.len() == text.trim().len()) {
+    if keyless_policy::references(text)
+        .iter()
+        .any(|r| r.range.len() == text.trim().len())
+    {
         return text.to_owned();
     }
     match ConnectionString::parse(text) {
@@ -106,16 +131,28 @@ pub(crate) fn masked(key: &FingerprintKey, text: &str) -> String {
 }
 
 /// The lines of a policy document that change, with credentials as fingerprints.
-pub(crate) fn document(key: &FingerprintKey, path: &Address, before: &str, after: &str) -> Vec<Shown> {
+pub(crate) fn document(
+    key: &FingerprintKey,
+    path: &Address,
+    before: &str,
+    after: &str,
+) -> Vec<Shown> {
     let lines = diff_lines(&without_secrets(key, before), &without_secrets(key, after));
-    vec![Shown::Lines { title: path.to_string(), lines }]
+    vec![Shown::Lines {
+        title: path.to_string(),
+        lines,
+    }]
 }
 
 /// A policy text in which every credential that the scanner finds stands as a fingerprint. One
 /// that cannot be read stands as a fingerprint whole.
 fn without_secrets(key: &FingerprintKey, text: &str) -> String {
     let Ok(document) = keyless_policy::Document::parse(text) else {
-        return if text.is_empty() { String::new() } else { format!("‹{}›", key.of(text)) };
+        return if text.is_empty() {
+            String::new()
+        } else {
+            format!("‹{}›", key.of(text))
+        };
     };
     let mut out = text.to_owned();
     for range in keyless_scan::secret_ranges(&document).into_iter().rev() {
@@ -128,11 +165,15 @@ fn without_secrets(key: &FingerprintKey, text: &str) -> String {
 /// Whether fields of the thing at `address` may hold a credential.
 pub(crate) fn may_be_secret(address: &Address, fields: &Value) -> bool {
     if address.last().0 == "namedValue" {
-        return fields.pointer("/properties/value").is_some_and(|v| !v.is_null());
+        return fields
+            .pointer("/properties/value")
+            .is_some_and(|v| !v.is_null());
     }
     let policy = fields.pointer("/properties/value").and_then(Value::as_str);
     policy.is_some_and(|text| {
         let parsed = keyless_policy::Document::parse(text);
-        parsed.map_or(true, |document| !keyless_scan::secret_ranges(&document).is_empty())
+        parsed.map_or(true, |document| {
+            !keyless_scan::secret_ranges(&document).is_empty()
+        })
     })
 }

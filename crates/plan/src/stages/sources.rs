@@ -1,8 +1,9 @@
 //! Where the APIs of an Access connect to SQL from, and with what.
 
-use keyless_model::{Address, ApiChoice, Entity, Selection, Snapshot};
+use keyless_model::sql::same_name;
+use keyless_model::{Access, Address, ApiChoice, Entity, Live, Selection, Snapshot};
 use keyless_policy::Document;
-use keyless_scan::{ConnectionString, SqlSource, sql_sources};
+use keyless_scan::{ConnectionString, Resolved, SqlSource, resolve, sql_sources};
 
 use crate::draft::{Draft, Input};
 use crate::stages::access::Move;
@@ -13,7 +14,20 @@ pub(crate) struct Source {
     pub policy: Address,
     /// The path of its `connection-string` element.
     pub path: String,
+    /// Its `use-managed-identity` as it is.
+    pub flag: bool,
     pub connects: Connects,
+}
+
+impl Source {
+    pub fn is_hidden(&self) -> bool {
+        matches!(self.connects, Connects::Hidden { .. })
+    }
+
+    /// Whether it still has to be switched.
+    pub fn needs_switch(&self) -> bool {
+        !matches!(self.connects, Connects::Identity)
+    }
 }
 
 /// How a source connects.
@@ -21,19 +35,34 @@ pub(crate) enum Connects {
     /// With the identity, and to the Access's database: nothing is to do.
     Identity,
     /// With a credential in the policy's own text.
-    Literal { text: String, login: Option<String>, clean: String },
+    Literal {
+        text: String,
+        login: Option<String>,
+        clean: String,
+    },
     /// With a credential in a named value.
-    Reference { text: String, named_values: Vec<Address>, login: Option<String>, clean: String },
+    Reference {
+        text: String,
+        named_values: Vec<Address>,
+        login: Option<String>,
+        clean: String,
+    },
     /// With a named value whose value was not read.
-    Hidden { text: String, named_values: Vec<Address> },
+    Hidden {
+        text: String,
+        named_values: Vec<Address>,
+        clean: String,
+    },
 }
 
 /// Every source of the Access's APIs that leads to its database. One that leads elsewhere belongs
 /// to another Access, or to none.
 pub(crate) fn sources(input: Input, draft: &mut Draft, one: &mut Move) -> Vec<Source> {
     let mut out = Vec::new();
-    for api in chosen_apis(input.live, one) {
-        let Some(selection) = resolvers_of(one, &api) else { continue };
+    for (api, selection) in chosen_apis(input, draft, one) {
+        if !listed(input, draft, one, &api, "resolver") {
+            continue;
+        }
         let resolvers: Vec<Address> = input
             .live
             .children(&api, "resolver")
@@ -48,24 +77,47 @@ pub(crate) fn sources(input: Input, draft: &mut Draft, one: &mut Move) -> Vec<So
     out
 }
 
-/// The current revisions of the APIs that the Access names.
-fn chosen_apis(live: &Snapshot, one: &Move) -> Vec<Address> {
-    let current = |(_, e): &(&Address, &Entity)| e.flag("/properties/isCurrent") != Some(false);
-    let apis = live.children(&one.gateway, "api").filter(current).map(|(a, _)| a.clone());
-    match &one.access.apis {
-        None => apis.collect(),
-        Some(choices) => apis.filter(|a| choices.iter().any(|c| c.name == a.last().1)).collect(),
-    }
+/// The current revisions of the APIs that the Access names, and which of their resolvers it means.
+fn chosen_apis<'a>(
+    input: Input,
+    draft: &mut Draft,
+    one: &mut Move<'a>,
+) -> Vec<(Address, &'a Selection)> {
+    let access: &'a Access = one.access;
+    let Some(choices) = &access.apis else {
+        if !listed(input, draft, one, &one.gateway.clone(), "api") {
+            return Vec::new();
+        }
+        let apis = input.live.children(&one.gateway, "api");
+        let current = apis.filter(|(_, e)| e.flag("/properties/isCurrent") != Some(false));
+        return current.map(|(a, _)| (a.clone(), &Selection::All)).collect();
+    };
+    let found = choices
+        .iter()
+        .map(|c| (one.gateway.child("api", &c.name), &c.resolvers));
+    found
+        .filter(|(a, _)| input.live.entities.contains_key(a))
+        .collect()
 }
 
-fn resolvers_of<'a>(one: &Move<'a>, api: &Address) -> Option<&'a Selection> {
-    match &one.access.apis {
-        None => Some(&Selection::All),
-        Some(choices) => {
-            choices.iter().find(|c| c.name == api.last().1).map(|c| &c.resolvers)
-        }
-    }
+/// Whether the list of these children was read. One that was not is no empty list.
+fn listed(input: Input, draft: &mut Draft, one: &mut Move, parent: &Address, word: &str) -> bool {
+    let Live::Unreadable(why) = input.live.get(&parent.child(word, "")) else {
+        return true;
+    };
+    let next = "give the identity that plans the Reader role on the gateway";
+    held_up(draft, one, parent, &why, next);
+    false
 }
+
+/// Something of the Access could not be looked into, so that nothing after its grants is planned.
+fn held_up(draft: &mut Draft, one: &mut Move, place: &Address, why: &str, next: &str) {
+    draft.wait(place, Some(&one.access.name), FIND, why, next);
+    one.blocked = true;
+    one.all_known = false;
+}
+
+const FIND: &str = "find the credentials behind it";
 
 /// What an Access names must be there; a name that is not is a mistake that would look clean.
 fn missing_choices(input: Input, draft: &mut Draft, one: &mut Move) {
@@ -81,9 +133,13 @@ fn missing_choices(input: Input, draft: &mut Draft, one: &mut Move) {
         }
         for address in absent {
             let why = "it is not in the gateway, or could not be read";
-            let next = "correct the name in `from.apis` of the Access";
-            draft.wait(&address, Some(one.name()), "move it to the identity", why, next);
-            one.blocked = true;
+            held_up(
+                draft,
+                one,
+                &address,
+                why,
+                "correct the name in `from.apis` of the Access",
+            );
         }
     }
 }
@@ -96,67 +152,130 @@ fn in_policy(
     out: &mut Vec<Source>,
 ) {
     let Some(text) = input.live.policy_text(policy) else {
-        if let keyless_model::Live::Unreadable(why) = input.live.get(policy) {
-            let what = "find the credential of this resolver";
+        if let Live::Unreadable(why) = input.live.get(policy) {
             let next = "give the identity that plans the right to read policies";
-            draft.wait(policy, Some(one.name()), what, &why, next);
-            one.blocked = true;
+            held_up(draft, one, policy, &why, next);
         }
         return;
     };
     let document = match Document::parse(text) {
         Ok(document) => document,
         Err(error) => {
-            let what = "find the credential of this resolver";
             let next = "mend the policy in the gateway";
-            draft.wait(policy, Some(one.name()), what, &error.to_string(), next);
-            one.blocked = true;
+            held_up(draft, one, policy, &error.to_string(), next);
             return;
         }
     };
     for source in sql_sources(&document) {
-        if let Some(connects) = classify(input, one, &source) {
-            let path = source.path.to_string();
-            out.push(Source { policy: policy.clone(), path, connects });
+        match classify(input, one, &source) {
+            Ok(None) => {}
+            Ok(Some(connects)) => {
+                let (policy, path) = (policy.clone(), source.path.to_string());
+                out.push(Source {
+                    policy,
+                    path,
+                    flag: source.managed_identity,
+                    connects,
+                });
+            }
+            Err(why) => {
+                (one.all_known, one.left_behind) = (false, true);
+                let what = "move this data source to the identity";
+                let next = "write the connection string as plain text, then plan again";
+                draft.wait(policy, Some(&one.access.name), what, why, next);
+            }
         }
     }
 }
 
 /// How a source connects, if it leads to the Access's database.
-fn classify(input: Input, one: &Move, source: &SqlSource) -> Option<Connects> {
-    let mut named_values = Vec::new();
-    let mut whole = source.text.clone();
-    let mut hidden = false;
-    for name in &source.references {
-        match input.live.named_value(&one.gateway, name) {
-            Some((address, entity)) => {
-                named_values.push(address.clone());
-                match entity.text("/properties/value") {
-                    Some(value) => whole = whole.replace(&format!("{{{{{name}}}}}"), value),
-                    None => hidden = true,
-                }
-            }
-            None => hidden = true,
-        }
-    }
+///
+/// # Errors
+/// When its text does not tell where it leads, and not because a value is hidden.
+fn classify(
+    input: Input,
+    one: &Move,
+    source: &SqlSource,
+) -> Result<Option<Connects>, &'static str> {
+    let found: Vec<(&Address, &Entity)> = source
+        .references
+        .iter()
+        .filter_map(|name| named_value(input.live, &one.gateway, name))
+        .collect();
+    let value = |name: &str| {
+        let named = found
+            .iter()
+            .find(|(_, e)| e.text("/properties/displayName") == Some(name));
+        named.and_then(|(_, e)| e.text("/properties/value"))
+    };
+    let hidden = source.references.iter().any(|name| value(name).is_none());
+    // A value that is not known stays as its reference: the rest may still tell where it leads.
+    let seen = |name: &str| {
+        Live::Present(value(name).map_or_else(|| format!("{{{{{name}}}}}"), str::to_owned))
+    };
+    let Resolved::Text(whole) = resolve(&source.text, seen) else {
+        return Ok(None);
+    };
     let text = source.text.clone();
-    if hidden {
-        return (!source.managed_identity).then_some(Connects::Hidden { text, named_values });
-    }
-    let parsed = ConnectionString::parse(&whole)?;
+    let named_values: Vec<Address> = found.iter().map(|(a, _)| (*a).clone()).collect();
+    let parsed = ConnectionString::parse(&whole).filter(|p| !hidden || tells_where(p));
+    let Some(parsed) = parsed else {
+        return match (source.managed_identity, hidden) {
+            (true, _) => Ok(None),
+            (false, true) => {
+                let clean = connection_string(input, one);
+                Ok(Some(Connects::Hidden {
+                    text,
+                    named_values,
+                    clean,
+                }))
+            }
+            (false, false) => Err("its connection string is an expression or is malformed"),
+        };
+    };
     if !leads_to(input, one, &parsed) {
-        return None;
+        return Ok(None);
     }
     if source.managed_identity && !parsed.has_password() {
-        return Some(Connects::Identity);
+        return Ok(Some(Connects::Identity));
     }
     let login = parsed.user();
     let clean = parsed.without_credentials();
-    Some(if named_values.is_empty() {
+    Ok(Some(if hidden {
+        Connects::Hidden {
+            text,
+            named_values,
+            clean,
+        }
+    } else if named_values.is_empty() {
         Connects::Literal { text, login, clean }
     } else {
-        Connects::Reference { text, named_values, login, clean }
-    })
+        Connects::Reference {
+            text,
+            named_values,
+            login,
+            clean,
+        }
+    }))
+}
+
+/// Whether server and database stand in it in clear.
+fn tells_where(parsed: &ConnectionString) -> bool {
+    let clear = |part: Option<String>| part.is_some_and(|text| !text.contains("{{"));
+    clear(parsed.server()) && clear(parsed.database())
+}
+
+/// The named value that policies call `{{name}}`, looked for among named values only: a gateway
+/// holds thousands of other things.
+fn named_value<'a>(
+    live: &'a Snapshot,
+    gateway: &Address,
+    name: &str,
+) -> Option<(&'a Address, &'a Entity)> {
+    let first = gateway.child("namedValue", "");
+    let all = live.entities.range(first.clone()..);
+    all.take_while(|(a, _)| a.as_str().starts_with(first.as_str()))
+        .find(|(_, e)| e.text("/properties/displayName") == Some(name))
 }
 
 /// Whether a connection string names the Access's server and database.
@@ -170,22 +289,24 @@ fn leads_to(input: Input, one: &Move, parsed: &ConnectionString) -> bool {
             None => label.eq_ignore_ascii_case(&server.id.name),
         }
     });
-    let database = parsed.database();
-    let same_database = database
-        .is_some_and(|d: String| keyless_model::sql::same_name(&d, &one.access.database));
-    same_host && same_database
+    same_host
+        && parsed
+            .database()
+            .is_some_and(|d| same_name(&d, &one.access.database))
 }
 
 fn host_of(input: Input, one: &Move) -> Option<String> {
     let server = input.live.entities.get(&one.database.root())?;
-    server.text("/properties/fullyQualifiedDomainName").map(str::to_owned)
+    server
+        .text("/properties/fullyQualifiedDomainName")
+        .map(str::to_owned)
 }
 
 /// A connection string to the Access's database without any credential, for a source whose own
 /// text could not be read.
-pub(crate) fn connection_string(input: Input, one: &Move) -> String {
-    let host = host_of(input, one)
-        .unwrap_or_else(|| format!("{}.database.windows.net", input.desired.servers[&one.access.server].id.name));
+fn connection_string(input: Input, one: &Move) -> String {
+    let name = &input.desired.servers[&one.access.server].id.name;
+    let host = host_of(input, one).unwrap_or_else(|| format!("{name}.database.windows.net"));
     let database = &one.access.database;
     format!("Server=tcp:{host},1433;Initial Catalog={database};Encrypt=True;")
 }

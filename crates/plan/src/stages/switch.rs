@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyless_model::{Address, Replaced, Resolver};
+use keyless_model::{Address, Resolver};
+use keyless_scan::ConnectionString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -11,9 +12,9 @@ use crate::draft::{Draft, Input, NewStep, id_of};
 use crate::phase::Phase;
 use crate::simulate::edited;
 use crate::stages::access::Move;
-use crate::stages::show;
-use crate::stages::sources::{Connects, connection_string};
-use crate::step::{Note, Op, Splice, Undo, ValueFrom};
+use crate::stages::sources::Connects;
+use crate::stages::{resources, show};
+use crate::step::{Note, Op, Splice, Step, Undo, ValueFrom};
 
 /// A named value's value has at most this many characters (Azure's documentation of named values).
 const LONGEST_VALUE: usize = 4096;
@@ -24,79 +25,139 @@ pub(crate) fn park(input: Input, draft: &mut Draft, one: &mut Move) {
     if one.blocked {
         return;
     }
-    let literals: Vec<(Address, String)> = one
-        .sources
-        .iter()
-        .filter_map(|s| match &s.connects {
-            Connects::Literal { text, .. } if parkable(text) => {
-                Some((s.policy.clone(), s.path.clone()))
-            }
-            _ => None,
-        })
-        .collect();
-    for (policy, path) in literals {
-        let name = parked_name(&one.access.name, &policy, &path);
-        let value = one.gateway.child("namedValue", &name);
-        if !draft.world.entities.contains_key(&value) {
-            let id = park_value(input, draft, one, &value, &name, &policy, &path);
-            one.parked.insert(id);
+    let mut literals: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+    for source in &one.sources {
+        if matches!(&source.connects, Connects::Literal { text, .. } if parkable(text)) {
+            literals
+                .entry(source.policy.clone())
+                .or_default()
+                .push(source.path.clone());
         }
-        park_reference(input, draft, one, &policy, &path, &name);
+    }
+    for (policy, paths) in literals {
+        let ids = if draft.has(&id_of(Phase::Park, &policy)) {
+            Some(parked_already(draft, one, &policy))
+        } else {
+            park_policy(input, draft, one, &policy, &paths)
+        };
+        one.blocked |= ids.is_none();
+        one.parked.extend(ids.into_iter().flatten());
     }
 }
 
+/// Another Access of the same resolver has parked its literals: they serve this one too.
+fn parked_already(draft: &mut Draft, one: &Move, policy: &Address) -> Vec<String> {
+    let holds = |s: &&Step| match &s.op {
+        Op::Put {
+            value: Some(ValueFrom::PolicyText { policy: from, .. }),
+            ..
+        } => from == policy,
+        _ => false,
+    };
+    let values: Vec<(String, Address)> = draft
+        .steps
+        .iter()
+        .filter(|s| s.phase == Phase::Park)
+        .filter(holds)
+        .map(|s| (s.id.clone(), s.address.clone()))
+        .collect();
+    let mut ids = vec![id_of(Phase::Park, policy)];
+    for (id, address) in values {
+        let note = Note::Parked {
+            access: one.access.name.clone(),
+            address,
+        };
+        draft.join(&id, BTreeSet::new(), vec![note]);
+        ids.push(id);
+    }
+    ids
+}
+
+/// Parks the literals at `paths`, and has the policy refer to them in one edit.
+fn park_policy(
+    input: Input,
+    draft: &mut Draft,
+    one: &Move,
+    policy: &Address,
+    paths: &[String],
+) -> Option<Vec<String>> {
+    let mut ids = Vec::new();
+    let mut edits = Vec::new();
+    for path in paths {
+        let name = parked_name(&one.access.name, policy, path);
+        ids.push(park_value(input, draft, one, &name, policy, path)?);
+        edits.push(text_edit(path, format!("{{{{{name}}}}}")));
+    }
+    let mut needs = one.granted.clone();
+    needs.extend(ids.iter().cloned());
+    let planned = Planned {
+        reason: "the policy refers to the parked value: nothing changes for a caller".into(),
+        needs,
+        undo: Undo::Nothing {
+            why: "the parked policy means the same".into(),
+        },
+        notes: vec![],
+    };
+    ids.push(splice_step(
+        input,
+        draft,
+        one,
+        Phase::Park,
+        policy,
+        edits,
+        planned,
+    )?);
+    Some(ids)
+}
+
+/// The value is written even where a parked one is there already: that one may hold an earlier
+/// literal, and it cannot be read.
 fn park_value(
     input: Input,
     draft: &mut Draft,
     one: &Move,
-    address: &Address,
     name: &str,
     policy: &Address,
     path: &str,
-) -> String {
-    let body = json!({ "properties": { "displayName": name, "secret": true, "tags": ["keyless"] } });
+) -> Option<String> {
+    let address = one.gateway.child("namedValue", name);
+    let body =
+        json!({ "properties": { "displayName": name, "secret": true, "tags": ["keyless"] } });
+    let before = draft.world.entities.get(&address).map(|e| e.body.clone());
+    let expect = before
+        .as_ref()
+        .map(|b| managed_fingerprint(input.key, &address, b, &body));
     draft.add(NewStep {
         phase: Phase::Park,
         address: address.clone(),
         access: Some(one.access.name.clone()),
         reason: "the literal in the policy moves here unchanged, so that the switch can be undone"
             .into(),
-        shown: show::fields(input.key, address, None, &body),
+        shown: show::fields(input.key, &address, before.as_ref(), &body),
         op: Op::Put {
             body,
-            value: Some(ValueFrom::PolicyText { policy: policy.clone(), path: path.to_owned() }),
-            expect: None,
+            value: Some(ValueFrom::PolicyText {
+                policy: policy.clone(),
+                path: path.to_owned(),
+            }),
+            expect,
         },
         needs: one.granted.clone(),
-        undo: Undo::Nothing { why: "the policy may refer to it".into() },
+        undo: Undo::Nothing {
+            why: "the policy may refer to it".into(),
+        },
         notes: vec![
-            Note::Applied { address: address.clone(), made: true, sent: None },
-            Note::Parked { access: one.access.name.clone(), address: address.clone() },
+            Note::Applied {
+                address: address.clone(),
+                made: before.is_none(),
+                sent: None,
+            },
+            Note::Parked {
+                access: one.access.name.clone(),
+                address,
+            },
         ],
     })
-}
-
-fn park_reference(
-    input: Input,
-    draft: &mut Draft,
-    one: &mut Move,
-    policy: &Address,
-    path: &str,
-    name: &str,
-) {
-    let splice = vec![Splice::Text { path: path.to_owned(), text: format!("{{{{{name}}}}}") }];
-    let mut needs = one.granted.clone();
-    needs.insert(id_of(Phase::Park, &one.gateway.child("namedValue", name)));
-    // Two literals of one policy are parked one after the other.
-    needs.extend(draft.existing([id_of(Phase::Park, policy)]));
-    if let Some(id) = splice_step(input, draft, one, Phase::Park, policy, splice, Planned {
-        reason: "the policy refers to the parked value: nothing changes for a caller".into(),
-        needs,
-        undo: Undo::Nothing { why: "the parked policy means the same".into() },
-        notes: vec![],
-    }) {
-        one.parked.insert(id);
-    }
 }
 
 /// Whether a named value can stand for the text: it must read back exactly as it was.
@@ -117,35 +178,48 @@ pub(crate) fn switch(input: Input, draft: &mut Draft, one: &mut Move) {
     if one.blocked {
         return;
     }
-    for (policy, (edits, back, never)) in planned(input, one) {
+    for (policy, (edits, back, never)) in planned(one) {
         let mut needs = one.proven.clone();
         needs.extend(one.granted.iter().cloned());
         needs.extend(draft.existing([id_of(Phase::Park, &policy)]));
-        let undo = match never {
-            Some(why) => Undo::Never { why },
-            None => Undo::Splice { edits: back },
-        };
-        let reason = format!("the resolver reaches {} as the gateway's identity", one.database);
-        let mut notes = vec![Note::Switched { access: one.access.name.clone() }];
+        let mut notes = vec![Note::Switched {
+            access: one.access.name.clone(),
+        }];
         notes.extend(one.replaces.iter().map(|item| Note::Replaces {
             access: one.access.name.clone(),
             item: item.clone(),
         }));
-        notes.push(Note::Applied { address: policy.clone(), made: false, sent: None });
-        let id = match document(input, &policy).and_then(|d| d.policy.clone()) {
-            Some(text) => declared(input, draft, one, &policy, &text, Planned {
-                reason,
-                needs,
-                undo,
-                notes,
-            }),
-            None => splice_step(input, draft, one, Phase::Switch, &policy, edits, Planned {
-                reason,
-                needs,
-                undo,
-                notes,
-            }),
+        let id = id_of(Phase::Switch, &policy);
+        if draft.has(&id) {
+            // Another Access of the same resolver switches it: once both are proven.
+            draft.join(&id, needs, notes);
+            one.switched.insert(id);
+            continue;
+        }
+        notes.push(Note::Applied {
+            address: policy.clone(),
+            made: false,
+            sent: None,
+        });
+        let undo = match never {
+            Some(why) => Undo::Never { why },
+            None => Undo::Splice { edits: back },
         };
+        let reason = format!(
+            "the resolver reaches {} as the gateway's identity",
+            one.database
+        );
+        let planned = Planned {
+            reason,
+            needs,
+            undo,
+            notes,
+        };
+        let id = match document(input, &policy).and_then(|d| d.policy.as_deref()) {
+            Some(text) => declared(input, draft, one, &policy, text, planned),
+            None => splice_step(input, draft, one, Phase::Switch, &policy, edits, planned),
+        };
+        one.blocked |= id.is_none();
         one.switched.extend(id);
     }
 }
@@ -153,7 +227,7 @@ pub(crate) fn switch(input: Input, draft: &mut Draft, one: &mut Move) {
 type Edits = (Vec<Splice>, Vec<Splice>, Option<String>);
 
 /// For each policy: the edits that switch it, those that take it back, and why it cannot be.
-pub(crate) fn planned(input: Input, one: &Move) -> BTreeMap<Address, Edits> {
+pub(crate) fn planned(one: &Move) -> BTreeMap<Address, Edits> {
     let mut out: BTreeMap<Address, Edits> = BTreeMap::new();
     for source in &one.sources {
         let (before, clean, never) = match &source.connects {
@@ -164,14 +238,23 @@ pub(crate) fn planned(input: Input, one: &Move) -> BTreeMap<Address, Edits> {
             }
             Connects::Literal { clean, .. } => (None, clean.clone(), Some(UNPARKABLE.to_owned())),
             Connects::Reference { text, clean, .. } => (before(text), clean.clone(), None),
-            Connects::Hidden { text, .. } => (before(text), connection_string(input, one), None),
+            Connects::Hidden { text, clean, .. } => (before(text), clean.clone(), None),
         };
         let never = never.or_else(|| before.is_none().then(|| UNPARKABLE.to_owned()));
         let entry = out.entry(source.policy.clone()).or_default();
         let path = &source.path;
-        let (text, flag) = (|text: String| text_edit(path, text), |on: &str| flag_edit(path, on));
+        let (text, flag) = (
+            |text: String| text_edit(path, text),
+            |on: &str| flag_edit(path, on),
+        );
         entry.0.extend([flag("true"), text(clean)]);
-        entry.1.extend(before.map(|b| [flag("false"), text(b)]).into_iter().flatten());
+        let old_flag = if source.flag { "true" } else { "false" };
+        entry.1.extend(
+            before
+                .map(|b| [flag(old_flag), text(b)])
+                .into_iter()
+                .flatten(),
+        );
         entry.2 = entry.2.take().or(never);
     }
     out
@@ -179,15 +262,25 @@ pub(crate) fn planned(input: Input, one: &Move) -> BTreeMap<Address, Edits> {
 
 const UNPARKABLE: &str = "the literal cannot stand in a named value, so it cannot be put back";
 
-/// The text that an undo may put back: only one that is all references holds no secret.
+/// The text that an undo may put back: one that is all references, or whose password is.
 fn before(text: &str) -> Option<String> {
-    let references = keyless_policy::references(text);
-    let covered: usize = references.iter().map(|r| r.range.len()).sum();
-    (covered == text.trim().len()).then(|| text.to_owned())
+    let all_references = |text: &str| {
+        let covered: usize = keyless_policy::references(text)
+            .iter()
+            .map(|r| r.range.len())
+            .sum();
+        covered == text.trim().len()
+    };
+    let password = ConnectionString::parse(text).and_then(|p| p.password());
+    let free = all_references(text) || password.is_some_and(|p| all_references(p.expose()));
+    free.then(|| text.to_owned())
 }
 
 fn text_edit(path: &str, text: String) -> Splice {
-    Splice::Text { path: path.to_owned(), text }
+    Splice::Text {
+        path: path.to_owned(),
+        text,
+    }
 }
 
 fn flag_edit(path: &str, value: &str) -> Splice {
@@ -218,35 +311,44 @@ fn splice_step(
 ) -> Option<String> {
     let text = draft.world.policy_text(policy)?.to_owned();
     let fingerprint = |text: &str| -> Option<keyless_model::Fingerprint> {
-        keyless_policy::canonical(text).ok().map(|c| input.key.of(&c))
+        keyless_policy::canonical(text)
+            .ok()
+            .map(|c| input.key.of(&c))
     };
     let after = edited(&text, &edits);
     let (Ok(after), Some(expect)) = (&after, fingerprint(&text)) else {
-        let why = after.err().unwrap_or_else(|| "the policy is malformed".into());
+        let why = after
+            .err()
+            .unwrap_or_else(|| "the policy is malformed".into());
         let next = "mend the policy in the gateway, then plan again";
         draft.wait(policy, Some(one.name()), "edit the policy", &why, next);
         return None;
     };
     let leads_to = fingerprint(after)?;
-    Some(draft.add(NewStep {
+    draft.add(NewStep {
         phase,
         address: policy.clone(),
         access: Some(one.access.name.clone()),
         reason: planned.reason,
         shown: show::edits(input.key, &text, &edits),
-        op: Op::Splice { edits, expect, leads_to },
+        op: Op::Splice {
+            edits,
+            expect,
+            leads_to,
+        },
         needs: planned.needs,
         undo: planned.undo,
         notes: planned.notes,
-    }))
+    })
 }
 
 /// The Resolver document that declares this policy's text.
 pub(crate) fn document<'a>(input: Input<'a>, policy: &Address) -> Option<&'a Resolver> {
     let resolver = policy.parent()?;
     input.desired.resolvers.values().find(|r| {
-        let address =
-            Address::gateway(&r.gateway).child("api", &r.api).child("resolver", &r.name);
+        let address = Address::gateway(&r.gateway)
+            .child("api", &r.api)
+            .child("resolver", &r.name);
         address == resolver && r.policy.is_some()
     })
 }
@@ -255,7 +357,7 @@ pub(crate) fn document<'a>(input: Input<'a>, policy: &Address) -> Option<&'a Res
 fn declared(
     input: Input,
     draft: &mut Draft,
-    one: &mut Move,
+    one: &Move,
     policy: &Address,
     text: &str,
     planned: Planned,
@@ -268,14 +370,33 @@ fn declared(
         let why = "the declared policy file does not use the identity";
         let next = "write use-managed-identity=\"true\" and a connection string without a user \
                     into the file, or leave the policy out of the Resolver document";
-        draft.wait(policy, Some(one.name()), "switch the resolver to the identity", why, next);
-        one.blocked = true;
+        draft.wait(
+            policy,
+            Some(one.name()),
+            "switch the resolver to the identity",
+            why,
+            next,
+        );
         return None;
     }
     let body = json!({ "properties": { "format": "rawxml", "value": text } });
-    let live = draft.world.entities.get(policy).map(|e| e.body.clone()).unwrap_or_default();
-    let before = draft.world.policy_text(policy).unwrap_or_default().to_owned();
-    Some(draft.add(NewStep {
+    let live = draft
+        .world
+        .entities
+        .get(policy)
+        .map(|e| e.body.clone())
+        .unwrap_or_default();
+    let before = draft
+        .world
+        .policy_text(policy)
+        .unwrap_or_default()
+        .to_owned();
+    // The edits that would take a splice back belong to another text than the declared one.
+    let undo = match planned.undo {
+        Undo::Splice { .. } => resources::undo_of(policy, &live, &body, false),
+        other => other,
+    };
+    draft.add(NewStep {
         phase: Phase::Switch,
         address: policy.clone(),
         access: Some(one.access.name.clone()),
@@ -287,21 +408,7 @@ fn declared(
             value: None,
         },
         needs: planned.needs,
-        undo: planned.undo,
+        undo,
         notes: planned.notes,
-    }))
-}
-
-/// Named values that the sources of an Access refer to.
-pub(crate) fn referenced(one: &Move) -> BTreeSet<Replaced> {
-    let mut out = BTreeSet::new();
-    for source in &one.sources {
-        if let Connects::Reference { named_values, .. } | Connects::Hidden { named_values, .. } =
-            &source.connects
-        {
-            let names = named_values.iter().map(|a| a.last().1.to_owned());
-            out.extend(names.map(Replaced::NamedValue));
-        }
-    }
-    out
+    })
 }

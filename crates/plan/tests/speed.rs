@@ -1,0 +1,72 @@
+//! A gateway of 250 APIs with 20 operations each: planning must not grow with the square of it.
+
+mod estate;
+
+use std::time::{Duration, Instant};
+
+use estate::{Estate, entity, policy, with_password};
+use keyless_model::Address;
+use serde_json::json;
+
+/// Every twentieth operation has a policy; every tenth API has a resolver to move.
+fn large(apis: usize) -> Estate {
+    let mut e = Estate::small();
+    e.login("sql", "app", "Canary-speed-1");
+    e.user_of("sql", "orders", "app", "app");
+    let text = with_password("sql", "orders", "app", "Canary-speed-1");
+    for api in 0..apis {
+        let name = format!("api{api:04}");
+        e.api("contoso", &name);
+        let address = Address::gateway("contoso").child("api", &name);
+        for operation in 0..20 {
+            let operation = address.child("operation", &format!("op{operation}"));
+            e.truth
+                .entities
+                .insert(operation, entity(json!({ "urlTemplate": "/x/{id}" })));
+        }
+        let value = "<policies><inbound><base/><set-header name=\"x\"><value>{{region}}</value>\
+                     </set-header></inbound></policies>";
+        let place = address.child("operation", "op0").part("policy");
+        e.truth
+            .entities
+            .insert(place, entity(json!({ "value": value })));
+        if api % 10 == 0 {
+            let value = format!("db{api}");
+            e.named_value("contoso", &value, &text);
+            e.resolver(
+                "contoso",
+                &name,
+                "q",
+                &policy(&format!("{{{{{value}}}}}"), false),
+            );
+            e.access(
+                &format!("access{api}"),
+                "contoso",
+                &[&name],
+                "sql",
+                "orders",
+            );
+        }
+    }
+    e
+}
+
+fn best_of_three(estate: &Estate) -> Duration {
+    let seen = estate.seen();
+    let once = || {
+        let start = Instant::now();
+        let plan = keyless_plan::plan(&estate.desired, &seen, &estate.state, &estate::options());
+        assert!(!plan.steps.is_empty());
+        start.elapsed()
+    };
+    (0..3).map(|_| once()).min().unwrap_or_default()
+}
+
+#[test]
+#[ignore = "tells seconds, which depend on the machine; run it by name"]
+#[expect(clippy::print_stdout, reason = "the numbers are what it is run for")]
+fn a_large_estate_is_planned_in_time() {
+    for apis in [125, 250, 500] {
+        println!("{apis} APIs: {:?}", best_of_three(&large(apis)));
+    }
+}
