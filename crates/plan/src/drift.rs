@@ -3,7 +3,7 @@
 //! What keyless once applied and would have to apply again has drifted or is missing; what it has
 //! not come to yet is pending; what could not be read is unreadable, never clean.
 
-use keyless_model::sql::Statement;
+use keyless_model::sql::{PrincipalKind, Statement};
 use keyless_model::{
     AccessState, Address, Desired, FingerprintKey, Live, Severity, Snapshot, State,
 };
@@ -304,7 +304,12 @@ fn undeclared(input: Input, moves: &[Move]) -> Vec<Finding> {
         let Live::Present(catalogue) = input.live.catalogue(&database) else {
             continue;
         };
+        let unclear = may_be_replaced(input, moves, &database);
         for (name, statements) in exclusive::undeclared(input, moves, &database, catalogue) {
+            let kind = catalogue.principal(&name).map(|p| p.kind);
+            if unclear && kind == Some(PrincipalKind::SqlUser) {
+                continue;
+            }
             let owner = statements.iter().any(|s| {
                 matches!(s, Statement::DropMember { role, .. } if role.eq_ignore_ascii_case("db_owner"))
             });
@@ -328,6 +333,25 @@ fn undeclared(input: Input, moves: &[Move]) -> Vec<Finding> {
         }
     }
     out
+}
+
+/// Whether an Access that is not switched yet may turn out to replace users of the database: what
+/// it connects with is not known.
+fn may_be_replaced(input: Input, moves: &[Move], database: &Address) -> bool {
+    let known = |name: &str| moves.iter().any(|m| m.name() == name && m.all_known);
+    let switched = |name: &str| {
+        input
+            .state
+            .accesses
+            .get(name)
+            .is_some_and(|a| a.switched_at.is_some())
+    };
+    let mut here = input
+        .desired
+        .accesses
+        .values()
+        .filter(|a| a.target() == *database);
+    here.any(|a| !known(&a.name) && !switched(&a.name))
 }
 
 fn unmanaged(address: Address, severity: Severity, what: &str, shown: Vec<Shown>) -> Finding {

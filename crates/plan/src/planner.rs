@@ -66,9 +66,9 @@ pub(crate) fn drafted<'a>(input: Input<'a>) -> (Draft, Vec<Move<'a>>) {
         switch::park(input, &mut draft, one);
     }
     for one in &mut moves {
-        prove::before(&mut draft, one);
+        prove::before(input, &mut draft, one);
         switch::switch(input, &mut draft, one);
-        prove::after(&mut draft, one);
+        prove::after(input, &mut draft, one);
     }
     resources::policies(input, &mut draft, &moves);
     for one in &mut moves {

@@ -12,7 +12,7 @@ use keyless_model::sql::{PermissionState, Securable, Statement};
 use keyless_model::{
     Address, Live, NamedValue, Replaced, Replaces, Resolver, Role, Span, SqlRole, Timestamp,
 };
-use keyless_plan::{Class, Gate, Note, Op, Phase, Plan, Step, Undo};
+use keyless_plan::{Class, Finding, Gate, Note, Op, Phase, Plan, Step, Undo};
 use serde_json::json;
 
 const SECRET: &str = "Wq7-canary-0001";
@@ -659,31 +659,17 @@ fn a_literal_that_cannot_be_parked_makes_its_switch_irreversible() {
 }
 
 #[test]
-fn a_value_left_from_an_earlier_parking_is_written_anew() {
-    let mut e = with_literal();
-    let parked = e
-        .plan()
-        .steps
-        .iter()
-        .find(|s| s.phase == Phase::Park)
-        .unwrap()
-        .address
-        .clone();
-    e.secret_value("contoso", parked.last().1, "an older literal");
-    let plan = e.plan();
-    let park = step(&plan, &format!("park/{parked}"));
-    assert!(
-        matches!(
-            &park.op,
-            Op::Put {
-                value: Some(_),
-                expect: Some(_),
-                ..
-            }
-        ),
-        "{:?}",
-        park.op
-    );
+fn another_literal_is_parked_under_another_name() {
+    let parked = |e: &Estate| {
+        let plan = e.plan();
+        let value = plan.steps.iter().find(|s| s.address.last().0 == "namedValue");
+        value.unwrap().address.clone()
+    };
+    let first = parked(&with_literal());
+    assert_eq!(first, parked(&with_literal()));
+    let mut e = with_text(&literal().replace("Password=", "Password=x"));
+    e.secret_value("contoso", first.last().1, "an older literal");
+    assert_ne!(first, parked(&e));
 }
 
 #[test]
@@ -903,4 +889,19 @@ fn logins_that_could_not_be_read_are_recorded_and_left_open() {
     // Once they can be read the login is still known, although the policy no longer names it.
     e.truth.logins.insert(server, logins.unwrap());
     step(&e.plan(), "disable/sql:sql/login:orders_app");
+}
+
+#[test]
+fn a_user_that_an_unread_access_may_replace_is_no_finding_until_the_switch() {
+    let mut e = with_text("{{orders-db}}");
+    e.secret_value("contoso", "orders-db", &literal());
+    e.declare_database("sql", "orders", false);
+    assert!(
+        e.drift().iter().all(|f| f.class == Class::Pending),
+        "{:#?}",
+        e.drift()
+    );
+    e.converge();
+    let unmanaged = |f: &Finding| f.class == Class::Unmanaged && f.address.last().1 == "app user";
+    assert!(e.drift().iter().any(unmanaged), "{:#?}", e.drift());
 }

@@ -5,21 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keyless_model::{Address, Auth, Canary, ProbeRequest};
 
-use crate::draft::{Draft, waits_for};
+use crate::draft::{Draft, Input, waits_for};
 use crate::phase::Phase;
 use crate::stages::access::Move;
 use crate::stages::switch::planned;
 use crate::step::{Gate, Splice};
 
 /// The gate that every switch of the Access waits for.
-pub(crate) fn before(draft: &mut Draft, one: &mut Move) {
+pub(crate) fn before(input: Input, draft: &mut Draft, one: &mut Move) {
     if one.blocked || !one.sources.iter().any(|s| s.needs_switch()) {
         return;
     }
     let mut needs = one.granted.clone();
     needs.extend(one.parked.iter().cloned());
     if let (Canary::Revision, Some(request)) = (one.access.prove.canary, request(one)) {
-        for (api, edits) in by_api(one) {
+        for (api, edits) in by_api(input, one) {
             let place = api.child("access", &one.access.name).part("canary");
             let reason = "the request is tried on a revision that already uses the identity";
             let gate = Gate::Canary {
@@ -64,13 +64,13 @@ pub(crate) fn before(draft: &mut Draft, one: &mut Move) {
 }
 
 /// The same request against the API as it is now; when it fails, the switch is undone at once.
-pub(crate) fn after(draft: &mut Draft, one: &mut Move) {
+pub(crate) fn after(input: Input, draft: &mut Draft, one: &mut Move) {
     if one.blocked || one.switched.is_empty() {
         return;
     }
     let Some(request) = request(one) else { return };
     let mut ids = BTreeSet::new();
-    for (api, _) in by_api(one) {
+    for (api, _) in by_api(input, one) {
         let inside: BTreeSet<String> = one
             .switched
             .iter()
@@ -113,9 +113,9 @@ fn auth(one: &Move) -> Option<(String, String)> {
 }
 
 /// The switch's edits, by API and by the policy's address below it.
-fn by_api(one: &Move) -> BTreeMap<Address, BTreeMap<String, Vec<Splice>>> {
+fn by_api(input: Input, one: &Move) -> BTreeMap<Address, BTreeMap<String, Vec<Splice>>> {
     let mut out: BTreeMap<Address, BTreeMap<String, Vec<Splice>>> = BTreeMap::new();
-    for (policy, (edits, _, _)) in planned(one) {
+    for (policy, (edits, _, _)) in planned(input, one) {
         let Some(name) = policy.name_of("api") else {
             continue;
         };

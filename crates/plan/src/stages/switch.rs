@@ -12,7 +12,7 @@ use crate::draft::{Draft, Input, NewStep, id_of};
 use crate::phase::Phase;
 use crate::simulate::edited;
 use crate::stages::access::Move;
-use crate::stages::sources::Connects;
+use crate::stages::sources::{Connects, Source};
 use crate::stages::{resources, show};
 use crate::step::{Note, Op, Splice, Step, Undo, ValueFrom};
 
@@ -25,20 +25,21 @@ pub(crate) fn park(input: Input, draft: &mut Draft, one: &mut Move) {
     if one.blocked {
         return;
     }
-    let mut literals: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+    let mut literals: BTreeMap<Address, Vec<(String, String)>> = BTreeMap::new();
     for source in &one.sources {
-        if matches!(&source.connects, Connects::Literal { text, .. } if parkable(text)) {
-            literals
-                .entry(source.policy.clone())
-                .or_default()
-                .push(source.path.clone());
+        if let Connects::Literal { text, .. } = &source.connects
+            && parkable(text)
+        {
+            let name = parked_name(input, &one.access.name, source, text);
+            let place = (source.path.clone(), name);
+            literals.entry(source.policy.clone()).or_default().push(place);
         }
     }
-    for (policy, paths) in literals {
+    for (policy, places) in literals {
         let ids = if draft.has(&id_of(Phase::Park, &policy)) {
             Some(parked_already(draft, one, &policy))
         } else {
-            park_policy(input, draft, one, &policy, &paths)
+            park_policy(input, draft, one, &policy, &places)
         };
         one.blocked |= ids.is_none();
         one.parked.extend(ids.into_iter().flatten());
@@ -79,13 +80,12 @@ fn park_policy(
     draft: &mut Draft,
     one: &Move,
     policy: &Address,
-    paths: &[String],
+    places: &[(String, String)],
 ) -> Option<Vec<String>> {
     let mut ids = Vec::new();
     let mut edits = Vec::new();
-    for path in paths {
-        let name = parked_name(&one.access.name, policy, path);
-        ids.push(park_value(input, draft, one, &name, policy, path)?);
+    for (path, name) in places {
+        ids.push(park_value(input, draft, one, name, policy, path)?);
         edits.push(text_edit(path, format!("{{{{{name}}}}}")));
     }
     let mut needs = one.granted.clone();
@@ -166,9 +166,11 @@ fn parkable(text: &str) -> bool {
     plain && !text.starts_with('@') && !text.is_empty() && text.chars().count() <= LONGEST_VALUE
 }
 
-/// Stable, so that a plan made again finds what was parked before.
-fn parked_name(access: &str, policy: &Address, path: &str) -> String {
-    let digest = Sha256::digest(format!("{policy}{path}").as_bytes());
+/// Named after the place and, by its keyed fingerprint, the literal: a plan made again finds what
+/// was parked before, and never takes another literal's value for it.
+fn parked_name(input: Input, access: &str, source: &Source, text: &str) -> String {
+    let literal = input.key.of(text);
+    let digest = Sha256::digest(format!("{}{}{literal}", source.policy, source.path).as_bytes());
     let tail: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
     format!("keyless-{access}-{tail}")
 }
@@ -178,7 +180,7 @@ pub(crate) fn switch(input: Input, draft: &mut Draft, one: &mut Move) {
     if one.blocked {
         return;
     }
-    for (policy, (edits, back, never)) in planned(one) {
+    for (policy, (edits, back, never)) in planned(input, one) {
         let mut needs = one.proven.clone();
         needs.extend(one.granted.iter().cloned());
         needs.extend(draft.existing([id_of(Phase::Park, &policy)]));
@@ -227,13 +229,13 @@ pub(crate) fn switch(input: Input, draft: &mut Draft, one: &mut Move) {
 type Edits = (Vec<Splice>, Vec<Splice>, Option<String>);
 
 /// For each policy: the edits that switch it, those that take it back, and why it cannot be.
-pub(crate) fn planned(one: &Move) -> BTreeMap<Address, Edits> {
+pub(crate) fn planned(input: Input, one: &Move) -> BTreeMap<Address, Edits> {
     let mut out: BTreeMap<Address, Edits> = BTreeMap::new();
     for source in &one.sources {
         let (before, clean, never) = match &source.connects {
             Connects::Identity => continue,
             Connects::Literal { text, clean, .. } if parkable(text) => {
-                let name = parked_name(&one.access.name, &source.policy, &source.path);
+                let name = parked_name(input, &one.access.name, source, text);
                 (Some(format!("{{{{{name}}}}}")), clean.clone(), None)
             }
             Connects::Literal { clean, .. } => (None, clean.clone(), Some(UNPARKABLE.to_owned())),
