@@ -5,7 +5,10 @@ use crate::estate::Estate;
 /// Nothing but reads reached the resource manager.
 fn unchanged(estate: &Estate) {
     let requests = estate.requests();
-    assert!(requests.iter().all(|(verb, _, _)| verb == "GET"), "{requests:#?}");
+    assert!(
+        requests.iter().all(|(verb, _, _)| verb == "GET"),
+        "{requests:#?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -16,12 +19,24 @@ async fn a_plan_file_that_is_cut_edited_foreign_or_missing_is_refused() {
     let cut = &plan[..plan.len() / 2];
     let edited = plan.replacen("orders", "0rders", 1);
     let later = plan.replace("keyless.plan/1", "keyless.plan/2");
-    for (name, text) in [("cut", cut), ("edited", &edited), ("later", &later), ("other", "{}")] {
+    for (name, text) in [
+        ("cut", cut),
+        ("edited", &edited),
+        ("later", &later),
+        ("other", "{}"),
+    ] {
         estate.write(&format!("{name}.json"), text);
-        let said = estate.keyless(&["apply", &format!("{name}.json")]).await.exits(1);
+        let said = estate
+            .keyless(&["apply", &format!("{name}.json")])
+            .await
+            .exits(1);
         said.says("error[KL0301]").says("keyless plan");
     }
-    estate.keyless(&["apply", "missing.json"]).await.exits(1).says("error[KL0301]");
+    estate
+        .keyless(&["apply", "missing.json"])
+        .await
+        .exits(1)
+        .says("error[KL0301]");
     unchanged(&estate);
 }
 
@@ -30,17 +45,29 @@ async fn a_plan_for_another_tenant_or_another_key_is_refused() {
     let estate = Estate::contoso().await;
     estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
     let other = Estate::start(
-        &include_str!("../manifests/contoso/contoso.seed")
-            .replace("0c0ffee0-0000-4000-8000-0000000000ff", "0c0ffee0-0000-4000-8000-0000000000fe"),
+        &include_str!("../manifests/contoso/contoso.seed").replace(
+            "0c0ffee0-0000-4000-8000-0000000000ff",
+            "0c0ffee0-0000-4000-8000-0000000000fe",
+        ),
         &[],
         &[],
     )
     .await;
     let plan = std::fs::read_to_string(estate.path().join("plan.json")).unwrap();
     other.write("plan.json", &plan);
-    other.keyless(&["apply", "plan.json"]).await.exits(1).says("error[KL0303]").says("tenant");
+    other
+        .keyless(&["apply", "plan.json"])
+        .await
+        .exits(1)
+        .says("error[KL0303]")
+        .says("tenant");
     std::fs::remove_dir_all(estate.path().join(".keyless")).unwrap();
-    estate.keyless(&["apply", "plan.json"]).await.exits(1).says("error[KL0303]").says("key");
+    estate
+        .keyless(&["apply", "plan.json"])
+        .await
+        .exits(1)
+        .says("error[KL0303]")
+        .says("key");
     unchanged(&estate);
     unchanged(&other);
 }
@@ -56,7 +83,11 @@ async fn without_a_credential_the_message_says_what_was_tried() {
             *value = "planted-wrong-secret-88".into();
         }
     }
-    let said = estate.keyless_with(&["plan"], &wrong).await.exits(1).says("error[KL0201]");
+    let said = estate
+        .keyless_with(&["plan"], &wrong)
+        .await
+        .exits(1)
+        .says("error[KL0201]");
     assert!(!format!("{}{}", said.out, said.err).contains("planted-wrong"));
 }
 
@@ -70,13 +101,19 @@ async fn an_endpoint_that_is_not_there_not_trusted_or_not_azure_is_told_apart() 
     drop(free);
     let with_ca = |text: String| text.replace("ca.pem", "emulator/ca.pem");
     estate.write("closed.json", &with_ca(cloud.replace(&port, &closed)));
-    let said = estate.keyless(&["plan", "--cloud", "closed.json"]).await.exits(1);
+    let said = estate
+        .keyless(&["plan", "--cloud", "closed.json"])
+        .await
+        .exits(1);
     said.says("error[KL02");
 
     let stranger = Estate::start("tenant: 0c0ffee0-0000-4000-8000-0000000000ff", &[], &[]).await;
     std::fs::copy(stranger.ca(), estate.path().join("stranger.pem")).unwrap();
     estate.write("untrusted.json", &cloud.replace("ca.pem", "stranger.pem"));
-    let said = estate.keyless(&["plan", "--cloud", "untrusted.json"]).await.exits(1);
+    let said = estate
+        .keyless(&["plan", "--cloud", "untrusted.json"])
+        .await
+        .exits(1);
     said.says("error[KL02");
 
     estate.emulator.add_fault(keyless_emulator::Fault {
@@ -86,8 +123,17 @@ async fn an_endpoint_that_is_not_there_not_trusted_or_not_azure_is_told_apart() 
         times: 0,
         ..Default::default()
     });
-    estate.keyless(&["plan"]).await.exits(1).says("error[KL0203]").says("instead of JSON");
-    estate.keyless(&["plan", "--cloud", "nowhere"]).await.exits(1).says("error[KL0206]");
+    estate
+        .keyless(&["plan"])
+        .await
+        .exits(1)
+        .says("error[KL0203]")
+        .says("instead of JSON");
+    estate
+        .keyless(&["plan", "--cloud", "nowhere"])
+        .await
+        .exits(1)
+        .says("error[KL0206]");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +147,14 @@ async fn manifests_are_all_told_at_once_with_place_and_next_step() {
     );
     let said = estate.keyless(&["validate"]).await.exits(1);
     let text = &said.err;
-    for wanted in ["KL0102", "KL0103", "KL0107", "wrong.yaml:2:", "wrong.yaml:9:", "Access"] {
+    for wanted in [
+        "KL0102",
+        "KL0103",
+        "KL0107",
+        "wrong.yaml:2:",
+        "wrong.yaml:9:",
+        "Access",
+    ] {
         assert!(text.contains(wanted), "{wanted} is not in\n{text}");
     }
     estate.keyless(&["plan"]).await.exits(1);

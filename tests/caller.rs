@@ -28,7 +28,10 @@ pub async fn call(estate: &Estate, service: &str, path: &str, query: &str) -> (u
 /// Asserts that the API answers with data.
 pub async fn answers(estate: &Estate, service: &str, path: &str, query: &str) {
     let (status, body) = call(estate, service, path, query).await;
-    assert!(status == 200 && !body.contains("\"errors\""), "{path}: {status} {body}");
+    assert!(
+        status == 200 && !body.contains("\"errors\""),
+        "{path}: {status} {body}"
+    );
 }
 
 pub type Sql = Client<Compat<TcpStream>>;
@@ -47,7 +50,9 @@ pub async fn log_in(
     config.encryption(EncryptionLevel::Required);
     config.authentication(how);
     config.trust_cert_ca(estate.ca());
-    let stream = TcpStream::connect(("127.0.0.1", estate.emulator.sql_port())).await.unwrap();
+    let stream = TcpStream::connect(("127.0.0.1", estate.emulator.sql_port()))
+        .await
+        .unwrap();
     match Client::connect(config, stream.compat_write()).await {
         Ok(client) => Ok(client),
         Err(error) => Err(error.code().unwrap_or_else(|| panic!("no number: {error}"))),
@@ -67,6 +72,9 @@ pub async fn run(client: &mut Sql, statement: &str) -> Result<usize, u32> {
 pub fn identity_token(estate: &Estate, service: &str) -> AuthMethod {
     let found = estate.emulator.directory().by_display_name(service);
     let principal = found.first().expect("the gateway has an identity");
-    let token = estate.emulator.directory().issue(principal, "https://database.windows.net", 3_600);
+    let token = estate
+        .emulator
+        .directory()
+        .issue(principal, "https://database.windows.net", 3_600);
     AuthMethod::aad_token(token)
 }

@@ -8,9 +8,17 @@ pub fn spellings(secret: &str) -> Vec<Vec<u8>> {
     let bytes = secret.as_bytes();
     let mut out = vec![bytes.to_vec()];
     out.push(secret.encode_utf16().flat_map(u16::to_le_bytes).collect());
-    out.push(secret.bytes().flat_map(|b| format!("%{b:02X}").into_bytes()).collect());
+    out.push(
+        secret
+            .bytes()
+            .flat_map(|b| format!("%{b:02X}").into_bytes())
+            .collect(),
+    );
     out.push(url(secret).into_bytes());
-    let xml = secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    let xml = secret
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('"', "&quot;");
     out.push(xml.into_bytes());
     let json = serde_json::to_string(secret).unwrap();
     out.push(json.trim_matches('"').as_bytes().to_vec());
@@ -20,7 +28,16 @@ pub fn spellings(secret: &str) -> Vec<Vec<u8>> {
 
 fn url(secret: &str) -> String {
     let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    secret.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    secret
+        .bytes()
+        .map(|b| {
+            if keep(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
 }
 
 /// The characters of a base64 text that the secret alone decides, when it starts `offset` bytes
@@ -39,7 +56,11 @@ fn base64_middle(secret: &[u8], offset: usize) -> Vec<u8> {
 }
 
 /// Where a secret was found: the name of the text and the secret's first letters.
-pub fn found<'a>(name: &str, text: &[u8], secrets: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub fn found<'a>(
+    name: &str,
+    text: &[u8],
+    secrets: impl IntoIterator<Item = &'a str>,
+) -> Vec<String> {
     let mut out = Vec::new();
     for secret in secrets {
         for spelling in spellings(secret) {
@@ -54,14 +75,20 @@ pub fn found<'a>(name: &str, text: &[u8], secrets: impl IntoIterator<Item = &'a 
 /// Searches every file below `folder` that keyless wrote.
 pub fn in_folder(folder: &Path, secrets: &[&str]) -> Vec<String> {
     let mut out = Vec::new();
-    let Ok(entries) = fs::read_dir(folder) else { return out };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return out;
+    };
     for entry in entries {
         let path = entry.unwrap().path();
         if path.is_dir() {
             out.extend(in_folder(&path, secrets));
         } else {
             let text = fs::read(&path).unwrap();
-            out.extend(found(&path.display().to_string(), &text, secrets.iter().copied()));
+            out.extend(found(
+                &path.display().to_string(),
+                &text,
+                secrets.iter().copied(),
+            ));
         }
     }
     out
@@ -74,8 +101,14 @@ fn every_spelling_is_recognised() {
         let whole = format!("{head}{secret}tail");
         let text = base64_middle(&[b"", whole.as_bytes()].concat(), 0);
         let wanted = base64_middle(secret.as_bytes(), offset);
-        assert!(text.windows(wanted.len()).any(|w| w == wanted), "offset {offset}");
+        assert!(
+            text.windows(wanted.len()).any(|w| w == wanted),
+            "offset {offset}"
+        );
     }
-    assert_eq!(found("x", b"plain planted-& \"x\"-7f3a9c", [secret]).len(), 1);
+    assert_eq!(
+        found("x", b"plain planted-& \"x\"-7f3a9c", [secret]).len(),
+        1
+    );
     assert!(found("x", b"nothing here", [secret]).is_empty());
 }

@@ -29,14 +29,22 @@ impl Said {
     /// Asserts the exit code, and shows what was said if it is another.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.out, self.err);
+        assert_eq!(
+            self.code, code,
+            "\n--- stdout\n{}\n--- stderr\n{}",
+            self.out, self.err
+        );
         self
     }
 
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
         let found = self.out.contains(text) || self.err.contains(text);
-        assert!(found, "“{text}” is not in\n--- stdout\n{}\n--- stderr\n{}", self.out, self.err);
+        assert!(
+            found,
+            "“{text}” is not in\n--- stdout\n{}\n--- stderr\n{}",
+            self.out, self.err
+        );
         self
     }
 }
@@ -56,15 +64,29 @@ impl Estate {
         };
         let emulator = Emulator::start(options).await.unwrap();
         let secrets = secrets.iter().map(|s| (*s).to_owned()).collect();
-        Self { emulator, folder, secrets, printed: Mutex::default() }
+        Self {
+            emulator,
+            folder,
+            secrets,
+            printed: Mutex::default(),
+        }
     }
 
     /// Contoso, as `keyless demo` has it.
     pub async fn contoso() -> Self {
         let manifests = [
-            ("gateway.yaml", include_str!("../manifests/contoso/gateway.yaml")),
-            ("servers.yaml", include_str!("../manifests/contoso/servers.yaml")),
-            ("access.yaml", include_str!("../manifests/contoso/access.yaml")),
+            (
+                "gateway.yaml",
+                include_str!("../manifests/contoso/gateway.yaml"),
+            ),
+            (
+                "servers.yaml",
+                include_str!("../manifests/contoso/servers.yaml"),
+            ),
+            (
+                "access.yaml",
+                include_str!("../manifests/contoso/access.yaml"),
+            ),
         ];
         let seed = include_str!("../manifests/contoso/contoso.seed");
         Self::start(seed, &manifests, &CONTOSO_SECRETS).await
@@ -83,7 +105,11 @@ impl Estate {
     }
 
     pub fn ca(&self) -> String {
-        self.emulator.cloud_file().with_file_name("ca.pem").display().to_string()
+        self.emulator
+            .cloud_file()
+            .with_file_name("ca.pem")
+            .display()
+            .to_string()
     }
 
     pub fn variable(&self, name: &str) -> Option<String> {
@@ -105,7 +131,9 @@ impl Estate {
 
     /// Starts the program and leaves it running.
     pub fn spawn(&self, arguments: &[&str]) -> Child {
-        self.command(arguments, &self.emulator.environment()).spawn().unwrap()
+        self.command(arguments, &self.emulator.environment())
+            .spawn()
+            .unwrap()
     }
 
     fn command(&self, arguments: &[&str], variables: &[(String, String)]) -> Command {
@@ -147,7 +175,11 @@ impl Estate {
         }
         for entry in std::fs::read_dir(self.path()).unwrap() {
             let path = entry.unwrap().path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             // What the test itself wrote is not the program's.
             if path.is_dir() && (name == "manifests" || name == "emulator") {
                 continue;
@@ -165,7 +197,9 @@ impl Estate {
     /// Requests to the resource manager since the last reset, by path.
     pub fn requests(&self) -> Vec<(String, String, u64)> {
         let all = self.emulator.requests().into_iter();
-        all.filter(|r| r.host == "management.localhost").map(|r| (r.verb, r.path, r.count)).collect()
+        all.filter(|r| r.host == "management.localhost")
+            .map(|r| (r.verb, r.path, r.count))
+            .collect()
     }
 }
 

@@ -8,7 +8,11 @@ use keyless_emulator::{Fault, FaultEffect};
 use crate::estate::Estate;
 
 fn fault(verb: &str, path: &str) -> Fault {
-    Fault { verb: Some(verb.into()), path: path.into(), ..Default::default() }
+    Fault {
+        verb: Some(verb.into()),
+        path: path.into(),
+        ..Default::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +39,10 @@ async fn an_operation_that_fails_late_is_told_with_its_code_and_goes_on_when_run
         ..fault("PUT", "/namedValues/keyless-orders-read")
     });
     let failed = estate.keyless(&["apply", "plan.json"]).await.exits(1);
-    failed.says("ValidationError").says("The value is refused in the end").says("next:");
+    failed
+        .says("ValidationError")
+        .says("The value is refused in the end")
+        .says("next:");
     estate.keyless(&["apply", "plan.json"]).await.exits(3);
     estate.keeps_secrets();
 }
@@ -50,7 +57,11 @@ async fn a_policy_that_changed_since_the_plan_is_left_alone() {
         times: 0,
         ..fault("PUT", "/apis/customers/resolvers/query-customer/policies")
     });
-    estate.keyless(&["apply", "plan.json"]).await.exits(1).says("customers");
+    estate
+        .keyless(&["apply", "plan.json"])
+        .await
+        .exits(1)
+        .says("customers");
     estate.emulator.clear_faults();
     estate.keyless(&["apply", "plan.json"]).await.exits(3);
 }
@@ -101,9 +112,10 @@ async fn a_process_killed_anywhere_goes_on_where_it_stopped() {
     assert!(kills > 15, "only {kills} kills");
     estate.keyless(&["apply", "plan.json"]).await.exits(3);
     // What can be made only once was made once: a second identity would have another client id.
-    let enabled = estate.requests().into_iter().filter(|(verb, path, _)| {
-        verb == "PATCH" && path.ends_with("/service/contoso-apim")
-    });
+    let enabled = estate
+        .requests()
+        .into_iter()
+        .filter(|(verb, path, _)| verb == "PATCH" && path.ends_with("/service/contoso-apim"));
     let times: u64 = enabled.map(|(_, _, count)| count).sum();
     assert!(times <= 2, "the identity was enabled {times} times");
     estate.keyless(&["plan"]).await.exits(2);

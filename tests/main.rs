@@ -1,8 +1,8 @@
 //! Scenarios: the built program against the emulator, over real sockets, as a user would run it.
 
 mod bad_input;
-mod canaries;
 mod caller;
+mod canaries;
 mod drift;
 mod estate;
 mod faults;

@@ -15,11 +15,16 @@ const PASSWORD: &str = "planted!Fab#9d2e(x)";
 const SECRETS: [&str; 3] = [PASSWORD, "planted-fab-admin-1f", "planted-fab-operator-22"];
 
 fn resource(id: &str, properties: &str) -> String {
-    format!("  - id: {GROUP}/providers/{id}\n    body: {{ location: eastus, properties: {properties} }}\n")
+    format!(
+        "  - id: {GROUP}/providers/{id}\n    body: {{ location: eastus, properties: {properties} }}\n"
+    )
 }
 
 fn apim(rest: &str, properties: &str) -> String {
-    resource(&format!("Microsoft.ApiManagement/service/{SERVICE}{rest}"), properties)
+    resource(
+        &format!("Microsoft.ApiManagement/service/{SERVICE}{rest}"),
+        properties,
+    )
 }
 
 fn policy(api: &str, resolver: &str, format: &str, text: &str) -> String {
@@ -29,7 +34,10 @@ fn policy(api: &str, resolver: &str, format: &str, text: &str) -> String {
     let kind = if kind == "q" { "Query" } else { "Mutation" };
     let named = format!("{{ displayName: {resolver}, path: {kind}/{field} }}");
     apim(&path, &named)
-        + &apim(&format!("{path}/policies/policy"), &format!("{{ format: {format}, value: {value} }}"))
+        + &apim(
+            &format!("{path}/policies/policy"),
+            &format!("{{ format: {format}, value: {value} }}"),
+        )
 }
 
 fn source(connection: &str, statement: &str) -> String {
@@ -48,7 +56,9 @@ fn seed() -> String {
         )
     };
     let graphql = |path: &str| {
-        format!("{{ displayName: {path}, path: {path}, protocols: [https], type: graphql, subscriptionRequired: false }}")
+        format!(
+            "{{ displayName: {path}, path: {path}, protocols: [https], type: graphql, subscriptionRequired: false }}"
+        )
     };
     let mut resources = apim("", "{ publisherName: Fab, publisherEmail: a@fab.example }");
     resources += &resource(
@@ -61,7 +71,10 @@ fn seed() -> String {
          sid: 99990000-0000-4000-8000-00000000000a, tenantId: 99990000-0000-4000-8000-0000000000ff }",
     );
     for database in ["Sales Data", "hr"] {
-        resources += &resource(&format!("Microsoft.Sql/servers/{SERVER}/databases/{database}"), "{}");
+        resources += &resource(
+            &format!("Microsoft.Sql/servers/{SERVER}/databases/{database}"),
+            "{}",
+        );
     }
     let value = serde_json::to_string(&connection("hr")).unwrap();
     let named = format!("{{ displayName: Conn.HR, secret: true, value: {value} }}");
@@ -125,8 +138,15 @@ async fn everybody_is_served(estate: &Estate) {
 async fn another_estate_becomes_keyless() {
     let estate = Estate::start(&seed(), &[("all.yaml", &manifests())], &SECRETS).await;
     everybody_is_served(&estate).await;
-    estate.keyless(&["scan", "--inspect-secrets"]).await.exits(2).says("KL0403");
-    estate.keyless(&["plan", "--inspect-secrets", "-o", "p.json"]).await.exits(2);
+    estate
+        .keyless(&["scan", "--inspect-secrets"])
+        .await
+        .exits(2)
+        .says("KL0403");
+    estate
+        .keyless(&["plan", "--inspect-secrets", "-o", "p.json"])
+        .await
+        .exits(2);
     for (wait, arguments) in [
         (0, &["apply", "p.json"][..]),
         (7_201, &["apply", "p.json"][..]),
@@ -134,16 +154,25 @@ async fn another_estate_becomes_keyless() {
     ] {
         estate.emulator.advance(wait);
         estate.keyless(arguments).await.exits(3);
-        estate.keyless(&["approve", "p.json", "--all", "--by", "dba"]).await.exits(0);
+        estate
+            .keyless(&["approve", "p.json", "--all", "--by", "dba"])
+            .await
+            .exits(0);
         estate.keyless(arguments).await;
         everybody_is_served(&estate).await;
     }
-    estate.keyless(&["apply", "p.json", "--allow-irreversible"]).await.exits(0);
+    estate
+        .keyless(&["apply", "p.json", "--allow-irreversible"])
+        .await
+        .exits(0);
     everybody_is_served(&estate).await;
     estate.keyless(&["plan"]).await.exits(0).says("No changes");
     estate.keyless(&["drift"]).await.exits(0);
     // Passwords stay possible on this server: no document asks for Entra-only.
-    let scan = estate.keyless(&["scan", "--inspect-secrets"]).await.exits(2);
+    let scan = estate
+        .keyless(&["scan", "--inspect-secrets"])
+        .await
+        .exits(2);
     for gone in ["KL0401", "KL0402", "KL0403", "KL0404", "KL0406", "svc]app"] {
         assert!(!scan.out.contains(gone), "{gone} is still in\n{}", scan.out);
     }

@@ -27,18 +27,35 @@ pub async fn carry_out(estate: &Estate) {
     estate.keyless(&["apply", "plan.json"]).await.exits(3);
     everybody_is_served(estate).await;
     estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
-    estate.keyless(&["apply", "plan.json"]).await.exits(3).says("billing-read");
+    estate
+        .keyless(&["apply", "plan.json"])
+        .await
+        .exits(3)
+        .says("billing-read");
     let gate = "prove/apim:contoso/access:billing-read";
-    estate.keyless(&["approve", "plan.json", gate, "--by", "tester"]).await.exits(0);
+    estate
+        .keyless(&["approve", "plan.json", gate, "--by", "tester"])
+        .await
+        .exits(0);
     estate.keyless(&["apply", "plan.json"]).await.exits(3);
     everybody_is_served(estate).await;
     estate.emulator.advance(WEEK);
     estate.keyless(&["apply", "plan.json"]).await.exits(3);
     everybody_is_served(estate).await;
     estate.emulator.advance(WEEK);
-    estate.keyless(&["apply", "plan.json"]).await.exits(3).says("--allow-irreversible");
-    estate.keyless(&["approve", "plan.json", "--all", "--by", "tester"]).await.exits(0);
-    estate.keyless(&["apply", "plan.json", "--allow-irreversible"]).await.exits(0);
+    estate
+        .keyless(&["apply", "plan.json"])
+        .await
+        .exits(3)
+        .says("--allow-irreversible");
+    estate
+        .keyless(&["approve", "plan.json", "--all", "--by", "tester"])
+        .await
+        .exits(0);
+    estate
+        .keyless(&["apply", "plan.json", "--allow-irreversible"])
+        .await
+        .exits(0);
     everybody_is_served(estate).await;
 }
 
@@ -53,7 +70,9 @@ async fn contoso_becomes_keyless() {
 
     estate.keyless(&["plan"]).await.exits(0).says("No changes");
     let scan = estate.keyless(&["scan"]).await.exits(2);
-    for gone in ["KL0401", "KL0402", "KL0403", "KL0404", "KL0406", "KL0407", "_app"] {
+    for gone in [
+        "KL0401", "KL0402", "KL0403", "KL0404", "KL0406", "KL0407", "_app",
+    ] {
         assert!(!scan.out.contains(gone), "{gone} is still in\n{}", scan.out);
     }
     estate.keyless(&["drift"]).await.exits(0).says("Clean");
@@ -68,12 +87,30 @@ async fn contoso_becomes_keyless() {
 
     // The identity can do what its role says, and nothing more.
     let token = || identity_token(&estate, SERVICE);
-    let mut orders = log_in(&estate, "contoso-orders-sql", "orders", token()).await.unwrap();
+    let mut orders = log_in(&estate, "contoso-orders-sql", "orders", token())
+        .await
+        .unwrap();
     assert_eq!(run(&mut orders, "SELECT id FROM dbo.Orders").await, Ok(2));
-    assert_eq!(run(&mut orders, "DELETE FROM dbo.Orders WHERE id = 1").await, Err(229));
-    let mut customers = log_in(&estate, "contoso-orders-sql", "customers", token()).await.unwrap();
-    assert!(run(&mut customers, "UPDATE dbo.Customers SET name = 'Eve' WHERE id = 1").await.is_ok());
-    assert!(run(&mut customers, "CREATE TABLE dbo.Mine (id int)").await.is_err());
+    assert_eq!(
+        run(&mut orders, "DELETE FROM dbo.Orders WHERE id = 1").await,
+        Err(229)
+    );
+    let mut customers = log_in(&estate, "contoso-orders-sql", "customers", token())
+        .await
+        .unwrap();
+    assert!(
+        run(
+            &mut customers,
+            "UPDATE dbo.Customers SET name = 'Eve' WHERE id = 1"
+        )
+        .await
+        .is_ok()
+    );
+    assert!(
+        run(&mut customers, "CREATE TABLE dbo.Mine (id int)")
+            .await
+            .is_err()
+    );
     estate.keeps_secrets();
 }
 
@@ -84,11 +121,18 @@ async fn a_login_that_somebody_still_uses_keeps_the_soak_open() {
     estate.keyless(&["apply", "plan.json"]).await.exits(3);
     estate.emulator.advance(WEEK);
     let how = AuthMethod::sql_server("orders_app", "planted-orders-7f3a");
-    let mut batch_job = log_in(&estate, "contoso-orders-sql", "orders", how).await.unwrap();
+    let mut batch_job = log_in(&estate, "contoso-orders-sql", "orders", how)
+        .await
+        .unwrap();
     let waits = estate.keyless(&["apply", "plan.json"]).await.exits(3);
-    waits.says("confirm/apim:contoso/access:orders-read").says("orders_app");
+    waits
+        .says("confirm/apim:contoso/access:orders-read")
+        .says("orders_app");
     // Its session still works: nothing was closed on it.
-    assert_eq!(run(&mut batch_job, "SELECT id FROM dbo.Orders").await, Ok(2));
+    assert_eq!(
+        run(&mut batch_job, "SELECT id FROM dbo.Orders").await,
+        Ok(2)
+    );
     estate.keeps_secrets();
 }
 
@@ -98,7 +142,10 @@ async fn a_plan_reads_lists_policies_and_roots_and_nothing_twice() {
     estate.emulator.reset_requests();
     estate.keyless(&["plan"]).await.exits(2);
     let requests = estate.requests();
-    assert!(requests.iter().all(|(verb, _, _)| verb == "GET"), "{requests:#?}");
+    assert!(
+        requests.iter().all(|(verb, _, _)| verb == "GET"),
+        "{requests:#?}"
+    );
     let mut policies = 0;
     for (_, path, count) in &requests {
         if path.ends_with("/policies/policy") {
@@ -107,10 +154,13 @@ async fn a_plan_reads_lists_policies_and_roots_and_nothing_twice() {
         }
     }
     // Three roots, and lists by pages of two: 3 named values, 3 APIs, the resolvers of three APIs, the
-    // index of 7 policies; one list of databases for each of two servers.
+    // index of 7 policies; 3 databases (master among them) on one server, 2 on the other.
     let total: u64 = requests.iter().map(|(_, _, count)| count).sum();
-    let pages = 2 + 2 + (1 + 1 + 1) + 4 + 2;
-    assert!(total <= policies + 3 + pages, "{total} requests: {requests:#?}");
+    let pages = 2 + 2 + (1 + 1 + 1) + 4 + (2 + 1);
+    assert!(
+        total <= policies + 3 + pages,
+        "{total} requests: {requests:#?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +176,11 @@ async fn equal_inputs_give_equal_plans() {
 async fn a_broken_path_fails_the_call_and_tells_no_password() {
     let estate = Estate::contoso().await;
     let broken = "ALTER LOGIN orders_app DISABLE";
-    estate.emulator.sql().run_script("contoso-orders-sql", "master", broken).unwrap();
+    estate
+        .emulator
+        .sql()
+        .run_script("contoso-orders-sql", "master", broken)
+        .unwrap();
     let (status, body) = call(&estate, SERVICE, "orders", CALLS[0].1).await;
     assert!(status != 200 || body.contains("errors"), "{status} {body}");
     assert!(!body.contains("planted"), "{body}");

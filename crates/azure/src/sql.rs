@@ -299,7 +299,10 @@ mod tests {
         );
         assert_eq!(seen(firewall_rules(&id)), get("/firewallRules"));
         assert_eq!(seen(job_agents(&id)), get("/jobAgents"));
-        assert_eq!(seen(sync_groups(&id, "orders")), get("/databases/orders/syncGroups"));
+        assert_eq!(
+            seen(sync_groups(&id, "orders")),
+            get("/databases/orders/syncGroups")
+        );
         let put = |rest| want(Verb::Put, rest);
         let body = || json!({});
         assert_eq!(seen(patch_server(&id, body())), want(Verb::Patch, ""));

@@ -31,10 +31,22 @@ pub struct Cli {
 #[derive(Args)]
 pub struct Common {
     /// The folder that holds manifests/ and .keyless/
-    #[arg(long, global = true, value_name = "DIR", default_value = ".", env = "KEYLESS_PROJECT")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = ".",
+        env = "KEYLESS_PROJECT"
+    )]
     pub project: PathBuf,
     /// public, government, china, or a file of endpoints
-    #[arg(long, global = true, value_name = "NAME|FILE", default_value = "public", env = "KEYLESS_CLOUD")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME|FILE",
+        default_value = "public",
+        env = "KEYLESS_CLOUD"
+    )]
     pub cloud: String,
     /// Text for people, or JSON with a format version
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]

@@ -17,12 +17,20 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), told: false }
+        Self {
+            code,
+            message: message.into(),
+            told: false,
+        }
     }
 
     /// For a command that has already shown its diagnostics.
     pub fn told() -> Self {
-        Self { code: "", message: String::new(), told: true }
+        Self {
+            code: "",
+            message: String::new(),
+            told: true,
+        }
     }
 }
 
@@ -55,7 +63,11 @@ impl From<ArmError> for Failure {
 
 impl From<SqlError> for Failure {
     fn from(error: SqlError) -> Self {
-        let code = if error.number().is_some() { "KL0204" } else { "KL0205" };
+        let code = if error.number().is_some() {
+            "KL0204"
+        } else {
+            "KL0205"
+        };
         Self::new(code, error.to_string())
     }
 }

@@ -23,10 +23,16 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
-            output::error(&failure::Failure::new("KL0203", format!("no runtime: {error}")));
+            output::error(&failure::Failure::new(
+                "KL0203",
+                format!("no runtime: {error}"),
+            ));
             return ExitCode::FAILURE;
         }
     };

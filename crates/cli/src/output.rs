@@ -1,5 +1,9 @@
 //! What is printed: data on stdout, messages on stderr.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where the program prints"
+)]
 
 use std::io::{IsTerminal, Write};
 
@@ -20,7 +24,10 @@ pub fn style(common: &Common) -> Style {
         Color::Never => false,
         Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
     };
-    Style { color, width: width(terminal) }
+    Style {
+        color,
+        width: width(terminal),
+    }
 }
 
 /// The terminal's width; 100 where there is none.

@@ -33,19 +33,40 @@ impl Progress {
         }
         match event {
             Event::Started { step } => self.running(&step),
-            Event::Verifying { step, look, waits_for } if look > 1 => {
+            Event::Verifying {
+                step,
+                look,
+                waits_for,
+            } if look > 1 => {
                 let what = waits_for.unwrap_or_else(|| "not to be seen yet".into());
                 self.running(&format!("{step}: look {look}, {what}"));
             }
             Event::Verifying { .. } | Event::Skipped { .. } => {}
-            Event::Done { step, already: true } => self.line(&format!("  = {step}")),
-            Event::Done { step, already: false } => self.line(&format!("  ✓ {step}")),
-            Event::Failed { step, message, next } => {
+            Event::Done {
+                step,
+                already: true,
+            } => self.line(&format!("  = {step}")),
+            Event::Done {
+                step,
+                already: false,
+            } => self.line(&format!("  ✓ {step}")),
+            Event::Failed {
+                step,
+                message,
+                next,
+            } => {
                 let next = self.with_file(&next);
                 self.line(&format!("  ✗ {step}\n    {message}\n    next: {next}"));
             }
-            Event::GateWaits { step, why, until, next } => {
-                let until = until.map(|t| format!("until {t}")).filter(|u| !why.contains(u));
+            Event::GateWaits {
+                step,
+                why,
+                until,
+                next,
+            } => {
+                let until = until
+                    .map(|t| format!("until {t}"))
+                    .filter(|u| !why.contains(u));
                 let until = until.map(|u| format!(", {u}")).unwrap_or_default();
                 let next = self.with_file(&next);
                 self.line(&format!("  ⧖ {step}\n    {why}{until}\n    next: {next}"));
@@ -77,7 +98,9 @@ impl Progress {
 
     /// The engine does not know the plan's file, which commands need.
     fn with_file(&self, next: &str) -> String {
-        let Some(file) = &self.file else { return next.to_owned() };
+        let Some(file) = &self.file else {
+            return next.to_owned();
+        };
         next.replace("keyless approve ", &format!("keyless approve {file} "))
             .replace("`keyless apply`", &format!("`keyless apply {file}`"))
     }
@@ -87,12 +110,21 @@ impl Progress {
         let done = outcome.done.len();
         let before = outcome.already.len();
         let mut out = format!("{done} of {} steps done now, {before} before", self.total);
-        let count = |n: usize, word: &str| if n == 0 { String::new() } else { format!(", {n} {word}") };
+        let count = |n: usize, word: &str| {
+            if n == 0 {
+                String::new()
+            } else {
+                format!(", {n} {word}")
+            }
+        };
         out += &count(outcome.failed.len(), "failed");
         out += &count(outcome.undone.len(), "taken back");
         out += &count(outcome.waiting.len(), "waiting");
         out += &count(outcome.not_started.len(), "not started");
-        let again = self.file.as_ref().map_or("keyless apply".into(), |f| format!("keyless apply {f}"));
+        let again = self
+            .file
+            .as_ref()
+            .map_or("keyless apply".into(), |f| format!("keyless apply {f}"));
         if !outcome.failed.is_empty() {
             out += &format!("\nnext: mend what failed, then {again} goes on from there");
         } else if !outcome.waiting.is_empty() || !outcome.not_started.is_empty() {

@@ -43,13 +43,19 @@ pub type Wrong = (Diagnostics, Vec<Source>);
 pub fn try_load(common: &Common, paths: &[PathBuf]) -> Result<Result<Project, Wrong>, Failure> {
     let root = fs::canonicalize(&common.project).map_err(|error| {
         let place = common.project.display();
-        Failure::new("KL0114", format!("the project {place} cannot be read: {error}; correct --project"))
+        Failure::new(
+            "KL0114",
+            format!("the project {place} cannot be read: {error}; correct --project"),
+        )
     })?;
     let (sources, mut diagnostics) = sources(&root, paths)?;
     let read = std::cell::RefCell::new(Vec::<Source>::new());
     let read_policy = |path: &str| -> Result<String, ReadError> {
         let text = policy(&root, path)?;
-        read.borrow_mut().push(Source { path: path.to_owned(), text: text.clone() });
+        read.borrow_mut().push(Source {
+            path: path.to_owned(),
+            text: text.clone(),
+        });
         Ok(text)
     };
     let loaded = keyless_manifest::load(&sources, &read_policy);
@@ -58,7 +64,11 @@ pub fn try_load(common: &Common, paths: &[PathBuf]) -> Result<Result<Project, Wr
     match loaded {
         Ok(desired) if diagnostics.is_empty() => {
             let documents = count(&desired);
-            Ok(Ok(Project { desired, digest: digest(&files), documents }))
+            Ok(Ok(Project {
+                desired,
+                digest: digest(&files),
+                documents,
+            }))
         }
         Ok(_) => Ok(Err((diagnostics, files))),
         Err(more) => {
@@ -73,7 +83,10 @@ pub fn try_load(common: &Common, paths: &[PathBuf]) -> Result<Result<Project, Wr
 pub fn show(common: &Common, diagnostics: &[Diagnostic], sources: &[Source]) {
     let masked: Vec<Source> = sources
         .iter()
-        .map(|s| Source { path: s.path.clone(), text: keyless_manifest::masked(&s.text) })
+        .map(|s| Source {
+            path: s.path.clone(),
+            text: keyless_manifest::masked(&s.text),
+        })
         .collect();
     let shown: Vec<Diagnostic> = diagnostics
         .iter()
@@ -88,7 +101,12 @@ pub fn show(common: &Common, diagnostics: &[Diagnostic], sources: &[Source]) {
             one
         })
         .collect();
-    let text = |path: &str| masked.iter().find(|s| s.path == path).map(|s| s.text.as_str());
+    let text = |path: &str| {
+        masked
+            .iter()
+            .find(|s| s.path == path)
+            .map(|s| s.text.as_str())
+    };
     output::note(keyless_report::diagnostics(&shown, &text, &output::style(common)).trim_end());
 }
 
@@ -132,7 +150,11 @@ fn digest(files: &[Source]) -> String {
 
 fn sources(root: &Path, paths: &[PathBuf]) -> Result<(Vec<Source>, Diagnostics), Failure> {
     let default = [PathBuf::from("manifests")];
-    let paths = if paths.is_empty() { &default[..] } else { paths };
+    let paths = if paths.is_empty() {
+        &default[..]
+    } else {
+        paths
+    };
     let mut files = Vec::new();
     for path in paths {
         collect(&root.join(path), &mut files).map_err(|error| {
@@ -147,7 +169,11 @@ fn sources(root: &Path, paths: &[PathBuf]) -> Result<(Vec<Source>, Diagnostics),
     files.dedup();
     let (mut sources, mut diagnostics) = (Vec::new(), Vec::new());
     for file in files {
-        let shown = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+        let shown = file
+            .strip_prefix(root)
+            .unwrap_or(&file)
+            .to_string_lossy()
+            .replace('\\', "/");
         match text_of(&file, MAX_MANIFEST_BYTES) {
             Ok(text) => sources.push(Source { path: shown, text }),
             Err(error) => diagnostics.push(unusable(&shown, &error)),
@@ -179,12 +205,19 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     }
     for entry in fs::read_dir(path)? {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if path.is_dir() {
             if !SKIPPED.contains(&name.as_str()) {
                 collect(&path, files)?;
             }
-        } else if [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) {
+        } else if [".yaml", ".yml", ".json"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
             files.push(path);
         }
     }
@@ -215,7 +248,9 @@ fn text_of(path: &Path, limit: u64) -> Result<String, ReadError> {
         return Err(ReadError::TooLarge(size));
     }
     let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLarge(bytes.len() as u64));
     }

@@ -24,7 +24,16 @@ pub fn services(common: &Common, roots: BTreeMap<Address, Root>) -> Result<Servi
 
 /// The roots that manifests declare.
 pub fn roots(desired: &Desired) -> BTreeMap<Address, Root> {
-    let gateways = desired.gateways.iter().map(|(name, g)| (Address::gateway(name), g.id.clone()));
-    let servers = desired.servers.iter().map(|(name, s)| (Address::server(name), s.id.clone()));
-    gateways.chain(servers).map(|(address, id)| (address, Root { id, host: None })).collect()
+    let gateways = desired
+        .gateways
+        .iter()
+        .map(|(name, g)| (Address::gateway(name), g.id.clone()));
+    let servers = desired
+        .servers
+        .iter()
+        .map(|(name, s)| (Address::server(name), s.id.clone()));
+    gateways
+        .chain(servers)
+        .map(|(address, id)| (address, Root { id, host: None }))
+        .collect()
 }

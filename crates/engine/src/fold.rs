@@ -69,6 +69,7 @@ fn learn(state: &mut State, note: &Note, at: Timestamp) {
         Note::Switched { access } => {
             let access = state.accesses.entry(access.clone()).or_default();
             (access.switched_at, access.confirmed_at) = (Some(at), None);
+            (access.disabled_at, access.settled_at, access.retired_at) = (None, None, None);
         }
         Note::Confirmed { access } => {
             state

@@ -51,7 +51,11 @@ async fn free_revision(
     root: &ArmId,
     api: &Address,
 ) -> Result<String, LiveError> {
-    let list = provider.services.arm.list(apim::revisions(root, api.last().1)?).await?;
+    let list = provider
+        .services
+        .arm
+        .list(apim::revisions(root, api.last().1)?)
+        .await?;
     let number = |r: &Value| r.get("apiRevision")?.as_str()?.parse::<u32>().ok();
     let highest = list.iter().filter_map(number).max().unwrap_or(1);
     Ok((highest + 1).to_string())
@@ -64,7 +68,9 @@ async fn make(
     api: &Address,
     number: &str,
 ) -> Result<Address, LiveError> {
-    let source = now(provider, api).await?.ok_or_else(|| LiveError::Gone(api.clone()))?;
+    let source = now(provider, api)
+        .await?
+        .ok_or_else(|| LiveError::Gone(api.clone()))?;
     let field = |name: &str| source.body.pointer(&format!("/properties/{name}")).cloned();
     let body = json!({ "properties": {
         "sourceApiId": format!("{root}/apis/{}", api.last().1),
@@ -93,14 +99,24 @@ async fn edit(
 ) -> Result<(), LiveError> {
     let at = |api: &Address| format!("{api}/{below}").parse::<Address>();
     let bad = || LiveError::Place(revision.clone());
-    let (source, target) = (at(api).map_err(|_| bad())?, at(revision).map_err(|_| bad())?);
-    let text = |body: &Value| body.pointer("/properties/value").and_then(Value::as_str).map(str::to_owned);
+    let (source, target) = (
+        at(api).map_err(|_| bad())?,
+        at(revision).map_err(|_| bad())?,
+    );
+    let text = |body: &Value| {
+        body.pointer("/properties/value")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     let live = now(provider, &source).await?.and_then(|n| text(&n.body));
     let live = live.ok_or_else(|| LiveError::Gone(source.clone()))?;
     let request = get(root, &place(&target)?)?;
     let copy = provider.services.arm.find(request).await?;
     let etag = copy.as_ref().and_then(|a| a.etag.clone());
-    let copied = copy.as_ref().and_then(|a| text(&a.body)).unwrap_or_default();
+    let copied = copy
+        .as_ref()
+        .and_then(|a| text(&a.body))
+        .unwrap_or_default();
     if !keyless_policy::same(&live, &copied) {
         let why = "the revision's policy is not that of the current one; the canary would prove \
                    nothing"
@@ -130,13 +146,25 @@ async fn call(
 ) -> Result<Probe, LiveError> {
     let services = &provider.services;
     let root = services.root(asked.api)?;
-    let base = root.host.clone().unwrap_or_else(|| services.arm.cloud().gateway_url(&root.id.name));
-    let entity = now(provider, asked.api).await?.ok_or_else(|| LiveError::Gone(asked.api.clone()))?;
-    let path = entity.body.pointer("/properties/path").and_then(Value::as_str).unwrap_or_default();
+    let base = root
+        .host
+        .clone()
+        .unwrap_or_else(|| services.arm.cloud().gateway_url(&root.id.name));
+    let entity = now(provider, asked.api)
+        .await?
+        .ok_or_else(|| LiveError::Gone(asked.api.clone()))?;
+    let path = entity
+        .body
+        .pointer("/properties/path")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let revision = revision.map(|n| format!(";rev={n}")).unwrap_or_default();
     let below = asked.request.path.trim_start_matches('/');
     let slash = if below.is_empty() { "" } else { "/" };
-    let url = format!("{}/{path}{revision}{slash}{below}", base.trim_end_matches('/'));
+    let url = format!(
+        "{}/{path}{revision}{slash}{below}",
+        base.trim_end_matches('/')
+    );
     let mut headers = Vec::new();
     if let Some((name, variable)) = asked.auth {
         let value = (provider.environment)(variable);
@@ -159,15 +187,25 @@ async fn call(
 
 /// Whether an answer is what the document expects. Its text may hold rows, so none of it is shown.
 fn judge(request: &ProbeRequest, switched: bool, status: u16, text: &str) -> Probe {
-    let then = if switched { "the switch is taken back" } else { "the switch was not made" };
+    let then = if switched {
+        "the switch is taken back"
+    } else {
+        "the switch was not made"
+    };
     let next = format!("look at the gateway's trace of this call; {then}");
     if status != request.expect.status {
-        let why = format!("the answer was {status} instead of {}", request.expect.status);
+        let why = format!(
+            "the answer was {status} instead of {}",
+            request.expect.status
+        );
         return Probe::Fails { why, next };
     }
     if request.expect.no_graphql_errors {
         let answer: Value = serde_json::from_str(text).unwrap_or(Value::Null);
-        let errors = answer.get("errors").and_then(Value::as_array).map_or(0, Vec::len);
+        let errors = answer
+            .get("errors")
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len);
         if errors > 0 {
             let why = format!("the answer holds {errors} GraphQL errors");
             return Probe::Fails { why, next };
@@ -188,12 +226,23 @@ mod tests {
             method: "POST".into(),
             path: String::new(),
             body: None,
-            expect: Expected { status: 200, no_graphql_errors: true },
+            expect: Expected {
+                status: 200,
+                no_graphql_errors: true,
+            },
         };
-        assert!(matches!(judge(&request, false, 200, r#"{"data":{}}"#), Probe::Holds(_)));
-        assert!(matches!(judge(&request, false, 500, "{}"), Probe::Fails { .. }));
+        assert!(matches!(
+            judge(&request, false, 200, r#"{"data":{}}"#),
+            Probe::Holds(_)
+        ));
+        assert!(matches!(
+            judge(&request, false, 500, "{}"),
+            Probe::Fails { .. }
+        ));
         let errors = r#"{"errors":[{"message":"secret row"}]}"#;
-        let Probe::Fails { why, .. } = judge(&request, false, 200, errors) else { panic!("holds") };
+        let Probe::Fails { why, .. } = judge(&request, false, 200, errors) else {
+            panic!("holds")
+        };
         assert!(!why.contains("secret"));
     }
 }

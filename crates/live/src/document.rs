@@ -20,7 +20,9 @@ pub(crate) async fn check(
     leads_to: &Fingerprint,
 ) -> Result<Standing, LiveError> {
     let Some((text, _)) = text(provider, address).await? else {
-        return Ok(Standing::Conflict { found: "the policy is not there any more".into() });
+        return Ok(Standing::Conflict {
+            found: "the policy is not there any more".into(),
+        });
     };
     let found = fingerprint(provider, address, &text)?;
     Ok(if found == *leads_to {
@@ -28,7 +30,9 @@ pub(crate) async fn check(
     } else if found == *expect {
         Standing::Ready
     } else {
-        Standing::Conflict { found: "the policy has another text than at the plan".into() }
+        Standing::Conflict {
+            found: "the policy has another text than at the plan".into(),
+        }
     })
 }
 
@@ -53,7 +57,12 @@ pub(crate) async fn splice(
         return Ok(());
     }
     let root = provider.services.root(address)?;
-    let request = put(&root.id, &place(address)?, policy_body(after), etag.as_deref())?;
+    let request = put(
+        &root.id,
+        &place(address)?,
+        policy_body(after),
+        etag.as_deref(),
+    )?;
     provider.services.arm.send(request).await?;
     Ok(())
 }
@@ -64,7 +73,11 @@ async fn text(
 ) -> Result<Option<(String, Option<String>)>, LiveError> {
     let live = now(provider, address).await?;
     Ok(live.and_then(|n| {
-        let text = n.body.pointer("/properties/value").and_then(Value::as_str)?.to_owned();
+        let text = n
+            .body
+            .pointer("/properties/value")
+            .and_then(Value::as_str)?
+            .to_owned();
         Some((text, n.etag))
     }))
 }

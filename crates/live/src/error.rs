@@ -33,15 +33,17 @@ impl LiveError {
     pub fn ends_the_run(&self) -> bool {
         match self {
             Self::Credential(_) => true,
-            Self::Arm(error) => matches!(
-                error,
-                ArmError::Unreachable { .. }
-                    | ArmError::Untrusted { .. }
-                    | ArmError::NotJson { .. }
-                    | ArmError::Credential(_)
-                    | ArmError::Client { .. }
-                    | ArmError::ForeignLink { .. }
-            ) || error.status() == Some(401),
+            Self::Arm(error) => {
+                matches!(
+                    error,
+                    ArmError::Unreachable { .. }
+                        | ArmError::Untrusted { .. }
+                        | ArmError::NotJson { .. }
+                        | ArmError::Credential(_)
+                        | ArmError::Client { .. }
+                        | ArmError::ForeignLink { .. }
+                ) || error.status() == Some(401)
+            }
             _ => false,
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use keyless_engine::Probe;
-use keyless_model::sql::{effective, same_name};
 use keyless_model::Address;
+use keyless_model::sql::{effective, same_name};
 
 use crate::error::LiveError;
 use crate::services::Services;
@@ -22,16 +22,29 @@ pub(crate) async fn rights(
 ) -> Result<Probe, LiveError> {
     let catalogue = catalogue(services, database).await?;
     let found = effective(&catalogue, user);
-    let word = |(permission, on, _): &(String, String, Option<String>)| format!("{permission} on {on}");
+    let word =
+        |(permission, on, _): &(String, String, Option<String>)| format!("{permission} on {on}");
     let mut wrong: Vec<String> = Vec::new();
-    wrong.extend(asked.difference(&found.allowed).map(|r| format!("it lacks {}", word(r))));
-    wrong.extend(found.allowed.difference(asked).map(|r| format!("it also has {}", word(r))));
+    wrong.extend(
+        asked
+            .difference(&found.allowed)
+            .map(|r| format!("it lacks {}", word(r))),
+    );
+    wrong.extend(
+        found
+            .allowed
+            .difference(asked)
+            .map(|r| format!("it also has {}", word(r))),
+    );
     wrong.extend(found.fixed_roles.iter().map(|r| format!("it is in {r}")));
     if !catalogue.may_connect(user) {
         wrong.push("it may not connect".into());
     }
     Ok(if wrong.is_empty() {
-        Probe::Holds(format!("{user} has {} rights, as asked for", found.allowed.len()))
+        Probe::Holds(format!(
+            "{user} has {} rights, as asked for",
+            found.allowed.len()
+        ))
     } else {
         Probe::Fails {
             why: format!("{user}: {}", wrong.join(", ")),
@@ -53,7 +66,11 @@ pub(crate) async fn sample(
             Ok(sessions) => sessions,
             Err(error) => return Ok(Probe::NoEvidence(error.to_string())),
         };
-        let old = |login: &str| principals.iter().any(|(d, p)| d == database && same_name(p, login));
+        let old = |login: &str| {
+            principals
+                .iter()
+                .any(|(d, p)| d == database && same_name(p, login))
+        };
         open.extend(sessions.into_iter().filter(|s| old(&s.original_login)));
     }
     // A sample counts from the service's clock, which only an ARM answer tells.
@@ -67,7 +84,10 @@ pub(crate) async fn lockable(
     databases: &BTreeSet<Address>,
 ) -> Result<Probe, LiveError> {
     let root = services.root(server)?;
-    let agents = services.arm.list(keyless_azure::sql::job_agents(&root.id)?).await?;
+    let agents = services
+        .arm
+        .list(keyless_azure::sql::job_agents(&root.id)?)
+        .await?;
     if !agents.is_empty() {
         return Ok(Probe::Fails {
             why: format!("{} elastic job agents log in with passwords", agents.len()),
@@ -80,7 +100,9 @@ pub(crate) async fn lockable(
         let request = keyless_azure::sql::sync_groups(&root.id, name(database))?;
         if !services.arm.list(request).await?.is_empty() {
             return Ok(Probe::Fails {
-                why: format!("{database} is in a sync group (SQL Data Sync), which needs passwords"),
+                why: format!(
+                    "{database} is in a sync group (SQL Data Sync), which needs passwords"
+                ),
                 next: "retire the sync group, then run apply again".into(),
             });
         }
@@ -92,5 +114,7 @@ pub(crate) async fn lockable(
             });
         }
     }
-    Ok(Probe::Holds("our token login works, no job agents, no sync groups and no change data capture".into()))
+    Ok(Probe::Holds(
+        "our token login works, no job agents, no sync groups and no change data capture".into(),
+    ))
 }

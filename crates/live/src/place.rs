@@ -50,20 +50,33 @@ pub(crate) fn place(address: &Address) -> Result<Place, LiveError> {
         [("apim", _)] => Place::Service,
         [("apim", _), ("namedValue", name)] => Place::NamedValue(own(name)),
         [("apim", _), ("api", name)] => Place::Api(own(name)),
-        [("apim", _), ("api", api), ("resolver", name)] => {
-            Place::Resolver { api: own(api), name: own(name) }
-        }
+        [("apim", _), ("api", api), ("resolver", name)] => Place::Resolver {
+            api: own(api),
+            name: own(name),
+        },
         [("apim", _), ("policy", "")] => Place::Policy(PolicyPlace::Service),
         [("apim", _), ("product", name), ("policy", "")] => {
             Place::Policy(PolicyPlace::Product(own(name)))
         }
         [("apim", _), ("api", api), ("policy", "")] => Place::Policy(PolicyPlace::Api(own(api))),
-        [("apim", _), ("api", api), ("operation", operation), ("policy", "")] => {
-            Place::Policy(PolicyPlace::Operation { api: own(api), operation: own(operation) })
-        }
-        [("apim", _), ("api", api), ("resolver", resolver), ("policy", "")] => {
-            Place::Policy(PolicyPlace::Resolver { api: own(api), resolver: own(resolver) })
-        }
+        [
+            ("apim", _),
+            ("api", api),
+            ("operation", operation),
+            ("policy", ""),
+        ] => Place::Policy(PolicyPlace::Operation {
+            api: own(api),
+            operation: own(operation),
+        }),
+        [
+            ("apim", _),
+            ("api", api),
+            ("resolver", resolver),
+            ("policy", ""),
+        ] => Place::Policy(PolicyPlace::Resolver {
+            api: own(api),
+            resolver: own(resolver),
+        }),
         [("sql", _)] => Place::Server,
         [("sql", _), ("entraAdmin", "")] => Place::EntraAdmin,
         [("sql", _), ("entraOnly", "")] => Place::EntraOnly,
@@ -155,14 +168,25 @@ mod tests {
             ("policies/policy", "apim:g/policy"),
             ("products/p/policies/policy", "apim:g/product:p/policy"),
             ("apis/a;rev=2/policies/policy", "apim:g/api:a;rev=2/policy"),
-            ("apis/a/operations/o/policies/policy", "apim:g/api:a/operation:o/policy"),
-            ("apis/a/resolvers/r/policies/policy", "apim:g/api:a/resolver:r/policy"),
+            (
+                "apis/a/operations/o/policies/policy",
+                "apim:g/api:a/operation:o/policy",
+            ),
+            (
+                "apis/a/resolvers/r/policies/policy",
+                "apim:g/api:a/resolver:r/policy",
+            ),
         ] {
             let whole = format!("{}/{id}", SERVICE.to_uppercase().replace("/SUB", "/sub"));
             let whole = whole.replace(&id.to_uppercase(), id);
             let found = policy_address(&gateway, &service, &whole).unwrap();
             assert_eq!(found.as_str(), address);
-            assert!(get(&service, &place(&found).unwrap()).unwrap().path.contains(id.split('/').next().unwrap()));
+            assert!(
+                get(&service, &place(&found).unwrap())
+                    .unwrap()
+                    .path
+                    .contains(id.split('/').next().unwrap())
+            );
         }
         let workspace = format!("{SERVICE}/workspaces/w/policies/policy");
         assert_eq!(policy_address(&gateway, &service, &workspace), None);

@@ -26,7 +26,11 @@ impl LiveProvider {
         key: FingerprintKey,
         environment: fn(&str) -> Option<String>,
     ) -> Self {
-        Self { services, key, environment }
+        Self {
+            services,
+            key,
+            environment,
+        }
     }
 }
 
@@ -41,12 +45,13 @@ impl Provider for LiveProvider {
             Op::Put { body, expect, .. } | Op::Patch { body, expect } => {
                 resource::check_put(self, &step.address, body, expect.as_ref()).await
             }
-            Op::Splice { expect, leads_to, .. } => {
-                document::check(self, &step.address, expect, leads_to).await
-            }
-            Op::Sql { database, statements } => {
-                statements::check(&self.services, database, statements).await
-            }
+            Op::Splice {
+                expect, leads_to, ..
+            } => document::check(self, &step.address, expect, leads_to).await,
+            Op::Sql {
+                database,
+                statements,
+            } => statements::check(&self.services, database, statements).await,
             Op::Delete {} => resource::check_delete(self, &step.address).await,
             Op::Gate { .. } => Ok(Standing::Ready),
         };
@@ -55,7 +60,11 @@ impl Provider for LiveProvider {
 
     async fn act(&self, step: &Step) -> Result<(), Fault> {
         let done = match &step.op {
-            Op::Put { body, value, expect } => {
+            Op::Put {
+                body,
+                value,
+                expect,
+            } => {
                 let expect = expect.as_ref();
                 resource::put(self, &step.address, body, value.as_ref(), expect).await
             }
@@ -63,9 +72,10 @@ impl Provider for LiveProvider {
             Op::Splice { edits, expect, .. } => {
                 document::splice(self, &step.address, edits, Some(expect)).await
             }
-            Op::Sql { database, statements } => {
-                statements::run(&self.services, database, statements).await
-            }
+            Op::Sql {
+                database,
+                statements,
+            } => statements::run(&self.services, database, statements).await,
             Op::Delete {} => resource::delete(self, &step.address).await,
             Op::Gate { .. } => Ok(()),
         };
@@ -78,12 +88,16 @@ impl Provider for LiveProvider {
             Undo::Put { body } => resource::put_back(self, &step.address, body).await,
             Undo::Splice { edits } => document::splice(self, &step.address, edits, None).await,
             Undo::Sql { statements } => {
-                let Op::Sql { database, .. } = &step.op else { return Ok(()) };
+                let Op::Sql { database, .. } = &step.op else {
+                    return Ok(());
+                };
                 statements::run(&self.services, database, statements).await
             }
             Undo::Nothing { .. } => Ok(()),
             Undo::Never { why } => {
-                return Err(Fault::Refused { message: format!("it cannot be undone: {why}") });
+                return Err(Fault::Refused {
+                    message: format!("it cannot be undone: {why}"),
+                });
             }
         };
         done.map_err(fault)
@@ -91,11 +105,25 @@ impl Provider for LiveProvider {
 
     async fn probe(&self, step: &Step, gate: &Gate) -> Result<Probe, Fault> {
         let probe = match gate {
-            Gate::Effective { database, user, rights } => {
-                gates::rights(&self.services, database, user, rights).await
-            }
-            Gate::Canary { api, current, request, auth, edits } => {
-                let asked = canary::Asked { api, current: *current, request, auth: auth.as_ref(), edits };
+            Gate::Effective {
+                database,
+                user,
+                rights,
+            } => gates::rights(&self.services, database, user, rights).await,
+            Gate::Canary {
+                api,
+                current,
+                request,
+                auth,
+                edits,
+            } => {
+                let asked = canary::Asked {
+                    api,
+                    current: *current,
+                    request,
+                    auth: auth.as_ref(),
+                    edits,
+                };
                 canary::probe(self, asked).await
             }
             Gate::Soak { principals, .. } => gates::sample(&self.services, principals).await,

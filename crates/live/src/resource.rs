@@ -23,7 +23,10 @@ pub(crate) async fn now(
     let root = provider.services.root(address)?;
     let request = get(&root.id, &place(address)?)?;
     let answer = provider.services.arm.find(request).await?;
-    Ok(answer.map(|a| Now { body: a.body, etag: a.etag }))
+    Ok(answer.map(|a| Now {
+        body: a.body,
+        etag: a.etag,
+    }))
 }
 
 /// How live stands to a body that is to be written.
@@ -37,7 +40,9 @@ pub(crate) async fn check_put(
     let Some(live) = live else {
         return Ok(match expect {
             None => Standing::Ready,
-            Some(_) => Standing::Conflict { found: "it is not there any more".into() },
+            Some(_) => Standing::Conflict {
+                found: "it is not there any more".into(),
+            },
         });
     };
     // A value that may not be read came with the same request as the rest of the body.
@@ -48,7 +53,9 @@ pub(crate) async fn check_put(
     Ok(if expect == Some(&found) {
         Standing::Ready
     } else {
-        Standing::Conflict { found: "its managed fields have other values than at the plan".into() }
+        Standing::Conflict {
+            found: "its managed fields have other values than at the plan".into(),
+        }
     })
 }
 
@@ -58,8 +65,12 @@ async fn policy_text(
     path: &str,
 ) -> Result<Option<String>, LiveError> {
     let live = now(provider, policy).await?;
-    let text = live.as_ref().and_then(|n| n.body.pointer("/properties/value"));
-    Ok(text.and_then(Value::as_str).and_then(|text| text_at(text, path)))
+    let text = live
+        .as_ref()
+        .and_then(|n| n.body.pointer("/properties/value"));
+    Ok(text
+        .and_then(Value::as_str)
+        .and_then(|text| text_at(text, path)))
 }
 
 /// Writes `body` merged over what is live.
@@ -150,15 +161,25 @@ pub(crate) async fn check_delete(
     address: &Address,
 ) -> Result<Standing, LiveError> {
     let live = now(provider, address).await?;
-    Ok(if live.is_none() { Standing::Done } else { Standing::Ready })
+    Ok(if live.is_none() {
+        Standing::Done
+    } else {
+        Standing::Ready
+    })
 }
 
 /// Deletes what is at `address`, as it was just read.
 pub(crate) async fn delete(provider: &LiveProvider, address: &Address) -> Result<(), LiveError> {
-    let Some(live) = now(provider, address).await? else { return Ok(()) };
+    let Some(live) = now(provider, address).await? else {
+        return Ok(());
+    };
     let root = provider.services.root(address)?;
     let etag = live.etag.unwrap_or_else(|| "*".to_owned());
-    provider.services.arm.send(delete_request(&root.id, address, &etag)?).await?;
+    provider
+        .services
+        .arm
+        .send(delete_request(&root.id, address, &etag)?)
+        .await?;
     Ok(())
 }
 

@@ -35,7 +35,9 @@ impl Services {
     /// # Errors
     /// When nobody is logged in, or no service answers.
     pub async fn hear_the_clock(&self) -> Result<(), LiveError> {
-        let Some((address, root)) = self.roots.iter().next() else { return Ok(()) };
+        let Some((address, root)) = self.roots.iter().next() else {
+            return Ok(());
+        };
         let request = crate::place::get(&root.id, &crate::place::place(address)?)?;
         self.arm.find(request).await?;
         Ok(())
@@ -43,7 +45,9 @@ impl Services {
 
     /// The root that `address` lies in.
     pub(crate) fn root(&self, address: &Address) -> Result<&Root, LiveError> {
-        self.roots.get(&address.root()).ok_or_else(|| LiveError::Root(address.clone()))
+        self.roots
+            .get(&address.root())
+            .ok_or_else(|| LiveError::Root(address.clone()))
     }
 
     /// The name that clients connect to.

@@ -74,7 +74,9 @@ async fn undone(
     let mut out = Vec::new();
     if statements.iter().any(Statement::in_master) {
         let logins = logins(services, &database.root()).await?;
-        let left = statements.iter().filter(|s| s.in_master() && !s.done_in_master(&logins));
+        let left = statements
+            .iter()
+            .filter(|s| s.in_master() && !s.done_in_master(&logins));
         out.extend(left.cloned());
     }
     let own: Vec<&Statement> = statements.iter().filter(|s| !s.in_master()).collect();
@@ -86,7 +88,12 @@ async fn undone(
         (own.first(), own.get(1))
         && create.done(&world)
     {
-        out.extend(own[2..].iter().filter(|s| !s.done(&world)).map(|s| (*s).clone()));
+        out.extend(
+            own[2..]
+                .iter()
+                .filter(|s| !s.done(&world))
+                .map(|s| (*s).clone()),
+        );
         return Ok(out);
     }
     for statement in own {
@@ -122,9 +129,17 @@ async fn resolved(
     let mut out = Vec::with_capacity(statements.len());
     for statement in statements {
         out.push(match statement {
-            Statement::CreateUser { name, sid: SidSource::ClientIdOf(gateway), group } => {
+            Statement::CreateUser {
+                name,
+                sid: SidSource::ClientIdOf(gateway),
+                group,
+            } => {
                 let sid = SidSource::Known(client_sid(services, gateway).await?);
-                Statement::CreateUser { name: name.clone(), sid, group: *group }
+                Statement::CreateUser {
+                    name: name.clone(),
+                    sid,
+                    group: *group,
+                }
             }
             other => other.clone(),
         });
@@ -135,8 +150,15 @@ async fn resolved(
 async fn client_sid(services: &Services, gateway: &Address) -> Result<Sid, LiveError> {
     let root = services.root(gateway)?;
     let identity = gateway.part("identity");
-    let answer = services.arm.find(keyless_azure::system_identity(&root.id)).await?;
-    let id = answer.as_ref().and_then(|a| a.body.pointer("/properties/clientId"));
-    let sid = id.and_then(Value::as_str).and_then(|id| Sid::from_guid(id).ok());
+    let answer = services
+        .arm
+        .find(keyless_azure::system_identity(&root.id))
+        .await?;
+    let id = answer
+        .as_ref()
+        .and_then(|a| a.body.pointer("/properties/clientId"));
+    let sid = id
+        .and_then(Value::as_str)
+        .and_then(|id| Sid::from_guid(id).ok());
     sid.ok_or(LiveError::Gone(identity))
 }

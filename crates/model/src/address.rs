@@ -35,8 +35,10 @@ impl Address {
         Self::server(server).child("db", database)
     }
 
+    /// What lies inside. A name of a database may hold what parts segments; it stands escaped.
     #[must_use]
     pub fn child(&self, word: &str, name: &str) -> Self {
+        let name = name.replace('%', "%25").replace('/', "%2F");
         Self(format!("{}/{word}:{name}", self.0))
     }
 
@@ -165,6 +167,13 @@ mod tests {
         assert_eq!(a.root_name(), "contoso");
         assert!(a.within(&Address::gateway("contoso")));
         assert!(!a.within(&Address::gateway("cont")));
+        assert_eq!(a.to_string().parse::<Address>(), Ok(a));
+    }
+
+    #[test]
+    fn a_name_with_a_slash_stays_one_segment() {
+        let a = Address::database("s", "d").child("user", "a/b%");
+        assert_eq!(a.segments().count(), 3);
         assert_eq!(a.to_string().parse::<Address>(), Ok(a));
     }
 

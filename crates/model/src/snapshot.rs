@@ -90,7 +90,8 @@ pub struct Snapshot {
     /// The logins of each server.
     pub logins: BTreeMap<Address, Live<Vec<Login>>>,
     pub sessions: BTreeMap<Address, Live<Vec<Session>>>,
-    /// A prefix of addresses (`apim:contoso/namedValue:`) and why it could not be read.
+    /// What could not be read, and why: an address with all below it, or, ending in `:`, every
+    /// child of one kind (`apim:contoso/namedValue:`).
     pub unreadable: BTreeMap<String, String>,
 }
 
@@ -152,5 +153,25 @@ impl Snapshot {
     /// The text of the policy at `address`.
     pub fn policy_text(&self, address: &Address) -> Option<&str> {
         self.entities.get(address)?.text("/properties/value")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unreadable_scope_covers_what_is_below_it_and_no_namesake() {
+        let mut snapshot = Snapshot::default();
+        snapshot.unreadable.insert("apim:con".into(), "why".into());
+        snapshot
+            .unreadable
+            .insert("apim:x/namedValue:".into(), "why".into());
+        let unreadable = |a: Address| matches!(snapshot.get(&a), Live::Unreadable(_));
+        assert!(unreadable(Address::gateway("con")));
+        assert!(unreadable(Address::gateway("con").part("policy")));
+        assert!(!unreadable(Address::gateway("contoso")));
+        assert!(unreadable(Address::gateway("x").child("namedValue", "n")));
+        assert!(!unreadable(Address::gateway("x").child("api", "n")));
     }
 }

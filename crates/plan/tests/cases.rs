@@ -662,7 +662,10 @@ fn a_literal_that_cannot_be_parked_makes_its_switch_irreversible() {
 fn another_literal_is_parked_under_another_name() {
     let parked = |e: &Estate| {
         let plan = e.plan();
-        let value = plan.steps.iter().find(|s| s.address.last().0 == "namedValue");
+        let value = plan
+            .steps
+            .iter()
+            .find(|s| s.address.last().0 == "namedValue");
         value.unwrap().address.clone()
     };
     let first = parked(&with_literal());

@@ -11,20 +11,29 @@ pub fn diagnostics<'a>(
     source: &dyn Fn(&str) -> Option<&'a str>,
     style: &Style,
 ) -> String {
-    let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if style.color {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
     let renderer = renderer.term_width(style.width);
     let mut out = String::new();
     for one in list {
-        let title = Level::ERROR.primary_title(one.message.as_str()).id(one.code);
+        let title = Level::ERROR
+            .primary_title(one.message.as_str())
+            .id(one.code);
         // The line of a found credential is never shown.
         let text = one.span.as_ref().filter(|_| one.code != "KL0110");
         let text = text.and_then(|s| source(&s.file).map(|t| (s, t)));
         let mut group = match text {
             Some((span, text)) => {
                 let range = within(text, span.start, span.end);
-                let annotation = AnnotationKind::Primary.span(range).label(one.label.as_str());
-                let snippet =
-                    Snippet::source(text).path(span.file.as_str()).annotation(annotation);
+                let annotation = AnnotationKind::Primary
+                    .span(range)
+                    .label(one.label.as_str());
+                let snippet = Snippet::source(text)
+                    .path(span.file.as_str())
+                    .annotation(annotation);
                 title.element(snippet)
             }
             None => match &one.span {

@@ -19,17 +19,26 @@ pub fn drift(findings: &[Finding], at: Timestamp, style: &Style) -> String {
         out.push_str(&style.wrapped(2, &finding.what));
         pieces(&mut out, style, 2, &finding.shown);
         out.push_str(&style.wrapped(2, &format!("next: {}", finding.next)));
-        out.push_str(&format!("  {}\n\n", style.paint(Tone::Faint, &format!("id {}", finding.id))));
+        out.push_str(&format!(
+            "  {}\n\n",
+            style.paint(Tone::Faint, &format!("id {}", finding.id))
+        ));
     }
     let mut counts: BTreeMap<Class, usize> = BTreeMap::new();
     for finding in findings {
         *counts.entry(finding.class).or_default() += 1;
     }
-    let list: Vec<String> = counts.iter().map(|(c, n)| format!("{n} {}", c.word())).collect();
+    let list: Vec<String> = counts
+        .iter()
+        .map(|(c, n)| format!("{n} {}", c.word()))
+        .collect();
     let pending_only = counts.keys().all(|c| *c == Class::Pending);
     out.push_str(&match (list.is_empty(), pending_only) {
         (true, _) => format!("Clean at {at}: live is as declared and as last applied.\n"),
-        (false, true) => format!("Clean at {at}; {} (keyless plan shows them).\n", list.join(", ")),
+        (false, true) => format!(
+            "Clean at {at}; {} (keyless plan shows them).\n",
+            list.join(", ")
+        ),
         (false, false) => format!("{} at {at}.\n", list.join(", ")),
     });
     out

@@ -59,7 +59,11 @@ fn mark(step: &Step) -> (&'static str, Tone) {
 fn waits_for(gate: &Gate) -> Option<String> {
     match gate {
         Gate::Approve { question } => Some(question.clone()),
-        Gate::Soak { seconds, principals, .. } => {
+        Gate::Soak {
+            seconds,
+            principals,
+            ..
+        } => {
             let names: Vec<&str> = principals.iter().map(|(_, name)| name.as_str()).collect();
             let who = if names.is_empty() {
                 String::new()
@@ -78,9 +82,18 @@ fn waits_for(gate: &Gate) -> Option<String> {
                 .collect();
             Some(format!("exactly: {}", rights.join(", ")))
         }
-        Gate::Canary { request, current, .. } => {
-            let place = if *current { "the API" } else { "a revision of its own" };
-            Some(format!("sends {} {} to {place}", request.method, request.path))
+        Gate::Canary {
+            request, current, ..
+        } => {
+            let place = if *current {
+                "the API"
+            } else {
+                "a revision of its own"
+            };
+            Some(format!(
+                "sends {} {} to {place}",
+                request.method, request.path
+            ))
         }
         Gate::Lockable { .. } => None,
     }
@@ -88,7 +101,11 @@ fn waits_for(gate: &Gate) -> Option<String> {
 
 /// Whole days, hours, minutes or seconds.
 fn duration(seconds: i64) -> String {
-    for (size, one, many) in [(86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "minutes")] {
+    for (size, one, many) in [
+        (86_400, "day", "days"),
+        (3_600, "hour", "hours"),
+        (60, "minute", "minutes"),
+    ] {
         if seconds > 0 && seconds % size == 0 {
             return counted(usize::try_from(seconds / size).unwrap_or(0), one, many);
         }
@@ -102,8 +119,16 @@ fn held_up(out: &mut String, style: &Style, waiting: &[Waiting]) {
     }
     out.push_str(&format!("{}\n", style.paint(Tone::Heading, "held up")));
     for row in waiting {
-        out.push_str(&format!("  {} {}\n", style.paint(Tone::Waiting, "?"), row.address));
-        let access = row.access.as_ref().map(|a| format!(" ({a})")).unwrap_or_default();
+        out.push_str(&format!(
+            "  {} {}\n",
+            style.paint(Tone::Waiting, "?"),
+            row.address
+        ));
+        let access = row
+            .access
+            .as_ref()
+            .map(|a| format!(" ({a})"))
+            .unwrap_or_default();
         out.push_str(&style.wrapped(6, &format!("to {}{access}", row.what)));
         out.push_str(&style.wrapped(6, &format!("why: {}", row.why)));
         out.push_str(&style.wrapped(6, &format!("next: {}", row.next)));
@@ -145,7 +170,11 @@ fn replaced(out: &mut String, plan: &Plan) {
 fn sum(plan: &Plan) -> String {
     let gates = plan.steps.iter().filter(|s| s.is_gate()).count();
     let steps = plan.steps.len() - gates;
-    let never = plan.steps.iter().filter(|s| s.irreversible().is_some()).count();
+    let never = plan
+        .steps
+        .iter()
+        .filter(|s| s.irreversible().is_some())
+        .count();
     let mut out = format!("Plan: {}", counted(steps, "step", "steps"));
     if never > 0 {
         out.push_str(&format!(" ({never} cannot be undone)"));

@@ -13,7 +13,10 @@ pub fn scan(findings: &[Finding], unread: &[Unsearched], style: &Style) -> Strin
             None => finding.address.to_string(),
         };
         let severity = style.severity(finding.severity);
-        out.push_str(&format!("{severity} {} {place}\n", style.paint(Tone::Faint, finding.rule)));
+        out.push_str(&format!(
+            "{severity} {} {place}\n",
+            style.paint(Tone::Faint, finding.rule)
+        ));
         if !finding.place.is_empty() {
             let at = format!("at {}", finding.place);
             out.push_str(&format!("  {}\n", style.paint(Tone::Faint, &at)));

@@ -17,7 +17,11 @@ pub(crate) fn pieces(out: &mut String, style: &Style, indent: usize, shown: &[Sh
     let column = fields.into_iter().max().unwrap_or(0);
     for piece in shown {
         match piece {
-            Shown::Field { path, before, after } => {
+            Shown::Field {
+                path,
+                before,
+                after,
+            } => {
                 let change = match (before, after) {
                     (None, Some(after)) => style.paint(Tone::Added, after),
                     (Some(before), None) => {

@@ -8,11 +8,17 @@ use crate::style::{Style, Tone};
 pub fn state(state: &State, style: &Style) -> String {
     let mut out = String::new();
     for (name, access) in &state.accesses {
-        out.push_str(&format!("{}  {}\n", style.paint(Tone::Heading, name), stage(access)));
+        out.push_str(&format!(
+            "{}  {}\n",
+            style.paint(Tone::Heading, name),
+            stage(access)
+        ));
     }
     let made = state.applied.values().filter(|a| a.made).count();
     let changed = state.applied.len() - made;
-    out.push_str(&format!("{made} things made, {changed} changed by keyless\n"));
+    out.push_str(&format!(
+        "{made} things made, {changed} changed by keyless\n"
+    ));
     for (address, applied) in &state.applied {
         let word = if applied.made { "made   " } else { "changed" };
         let at = applied.at.map(|t| format!("  {t}")).unwrap_or_default();
@@ -30,6 +36,8 @@ fn stage(access: &AccessState) -> String {
         ("confirmed", access.confirmed_at),
         ("switched", access.switched_at),
     ];
-    let furthest = points.into_iter().find_map(|(word, at)| at.map(|at| format!("{word} {at}")));
+    let furthest = points
+        .into_iter()
+        .find_map(|(word, at)| at.map(|at| format!("{word} {at}")));
     furthest.unwrap_or_else(|| "not switched".to_owned())
 }

@@ -44,7 +44,11 @@ impl Style {
         if !self.color {
             return text.to_owned();
         }
-        let code = if tone == Tone::Added { "1;4;32" } else { "1;4;31" };
+        let code = if tone == Tone::Added {
+            "1;4;32"
+        } else {
+            "1;4;31"
+        };
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
 
@@ -98,15 +102,27 @@ mod tests {
 
     #[test]
     fn lines_fit_and_long_words_stay_whole() {
-        let style = Style { color: false, width: 30 };
-        let text = style.wrapped(4, "one two three four five six seven a-word-that-is-longer-than-the-line end");
-        assert!(text.lines().all(|l| l.len() <= 30 || l.trim().starts_with("a-word")));
+        let style = Style {
+            color: false,
+            width: 30,
+        };
+        let text = style.wrapped(
+            4,
+            "one two three four five six seven a-word-that-is-longer-than-the-line end",
+        );
+        assert!(
+            text.lines()
+                .all(|l| l.len() <= 30 || l.trim().starts_with("a-word"))
+        );
         assert!(text.lines().all(|l| l.starts_with("    ")));
     }
 
     #[test]
     fn without_colour_there_is_no_escape() {
-        let style = Style { color: false, width: 80 };
+        let style = Style {
+            color: false,
+            width: 80,
+        };
         assert_eq!(style.paint(Tone::Urgent, "x"), "x");
         assert_eq!(style.emphasis(Tone::Added, "x"), "x");
     }

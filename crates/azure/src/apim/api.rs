@@ -65,7 +65,10 @@ pub fn put_api(
 /// See [`api`].
 pub fn delete_api(service: &ArmId, name: &str, if_match: &str) -> Result<Request, ArmError> {
     from_apim(service, &[name], |g| {
-        g.client.api_client().delete(g.group, g.service, name, if_match, g.subscription).send()
+        g.client
+            .api_client()
+            .delete(g.group, g.service, name, if_match, g.subscription)
+            .send()
     })
 }
 

@@ -37,10 +37,16 @@ pub async fn run(common: &Common, args: &ApplyArgs) -> Result<u8, Failure> {
     let services = session::services(common, plan.roots.clone())?;
     let key = check_inputs(&plan, &services, &store).await?;
     let provider = LiveProvider::new(services, key, session::environment);
-    let options = Options { allow_irreversible: args.allow_irreversible, ..Options::default() };
+    let options = Options {
+        allow_irreversible: args.allow_irreversible,
+        ..Options::default()
+    };
     let file = args.plan.as_ref().map(|p| p.display().to_string());
     let mut progress = Progress::new(common, &plan, file);
-    let outcome = apply(&plan, &provider, &store, &options, &mut |event| progress.tell(event)).await?;
+    let outcome = apply(&plan, &provider, &store, &options, &mut |event| {
+        progress.tell(event)
+    })
+    .await?;
     match common.format {
         Format::Text => output::data(&progress.summary(&outcome)),
         Format::Json => output::json(&json!({
@@ -98,7 +104,11 @@ fn asked(plan: &Plan) -> Result<bool, Failure> {
         return Err(Failure::new("KL0307", message));
     }
     let mut err = std::io::stderr();
-    let _ = write!(err, "\nCarry out these {} steps? Only “yes” does: ", plan.steps.len());
+    let _ = write!(
+        err,
+        "\nCarry out these {} steps? Only “yes” does: ",
+        plan.steps.len()
+    );
     let _ = err.flush();
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);

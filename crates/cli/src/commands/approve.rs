@@ -29,7 +29,9 @@ pub async fn run(common: &Common, args: &ApproveArgs) -> Result<u8, Failure> {
         args.gates.clone()
     };
     let store = project::store(common);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
     let now = Timestamp::from_unix(i64::try_from(now).unwrap_or(0));
     let mut left = 0;
     for gate in gates {
@@ -55,12 +57,20 @@ fn asking(plan: &Plan) -> Vec<(String, String)> {
     let mut out = Vec::new();
     for step in &plan.steps {
         match &step.op {
-            Op::Gate { gate: Gate::Approve { question } } => {
+            Op::Gate {
+                gate: Gate::Approve { question },
+            } => {
                 out.push((step.id.clone(), question.clone()));
             }
-            Op::Gate { gate: Gate::Soak { principals, .. } } => {
+            Op::Gate {
+                gate: Gate::Soak { principals, .. },
+            } => {
                 let names: Vec<&str> = principals.iter().map(|(_, name)| name.as_str()).collect();
-                let who = if names.is_empty() { "the old credential".into() } else { names.join(", ") };
+                let who = if names.is_empty() {
+                    "the old credential".into()
+                } else {
+                    names.join(", ")
+                };
                 let question = format!("Has nobody used {who} for the whole soak?");
                 out.push((step.id.clone(), question));
             }

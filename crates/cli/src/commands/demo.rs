@@ -17,9 +17,18 @@ use crate::output;
 
 /// Contoso's manifests and seed, as they lie in manifests/contoso.
 const FILES: [(&str, &str); 3] = [
-    ("gateway.yaml", include_str!("../../../../manifests/contoso/gateway.yaml")),
-    ("servers.yaml", include_str!("../../../../manifests/contoso/servers.yaml")),
-    ("access.yaml", include_str!("../../../../manifests/contoso/access.yaml")),
+    (
+        "gateway.yaml",
+        include_str!("../../../../manifests/contoso/gateway.yaml"),
+    ),
+    (
+        "servers.yaml",
+        include_str!("../../../../manifests/contoso/servers.yaml"),
+    ),
+    (
+        "access.yaml",
+        include_str!("../../../../manifests/contoso/access.yaml"),
+    ),
 ];
 const SEED: &str = include_str!("../../../../manifests/contoso/contoso.seed");
 
@@ -29,7 +38,10 @@ const WEEK: i64 = 7 * 86_400;
 /// One call for each API, as its callers make it.
 const CALLS: [(&str, &str); 3] = [
     ("orders", r#"{"query":"{ order(id: 1) { id status } }"}"#),
-    ("customers", r#"{"query":"{ customer(id: 1) { id name } }"}"#),
+    (
+        "customers",
+        r#"{"query":"{ customer(id: 1) { id name } }"}"#,
+    ),
     ("billing", r#"{"query":"{ invoice(id: 1) { id total } }"}"#),
 ];
 
@@ -57,10 +69,16 @@ fn folder(args: &DemoArgs) -> Result<(PathBuf, bool), Failure> {
     };
     let failed = |error: std::io::Error| {
         let place = folder.display();
-        Failure::new("KL0306", format!("{place} cannot be used: {error}; name another with --keep"))
+        Failure::new(
+            "KL0306",
+            format!("{place} cannot be used: {error}; name another with --keep"),
+        )
     };
     if folder.join("manifests").exists() {
-        let message = format!("{} holds manifests already; name an empty folder", folder.display());
+        let message = format!(
+            "{} holds manifests already; name an empty folder",
+            folder.display()
+        );
         return Err(Failure::new("KL0306", message));
     }
     std::fs::create_dir_all(folder.join("manifests")).map_err(failed)?;
@@ -73,8 +91,15 @@ fn folder(args: &DemoArgs) -> Result<(PathBuf, bool), Failure> {
 async fn play(folder: &Path) -> Result<(), Failure> {
     let failed = |error: String| Failure::new("KL0203", format!("the emulator: {error}"));
     let seed = Seed::parse(SEED).map_err(|e| failed(e.to_string()))?;
-    let options = Options { seed, dir: folder.join("emulator"), https_port: 0, sql_port: 0 };
-    let emulator = Emulator::start(options).await.map_err(|e| failed(e.to_string()))?;
+    let options = Options {
+        seed,
+        dir: folder.join("emulator"),
+        https_port: 0,
+        sql_port: 0,
+    };
+    let emulator = Emulator::start(options)
+        .await
+        .map_err(|e| failed(e.to_string()))?;
     let stage = Stage::new(folder, &emulator)?;
     let told = story(&stage, &emulator).await;
     emulator.stop().await;
@@ -89,7 +114,9 @@ async fn story(stage: &Stage, emulator: &Emulator) -> Result<(), Failure> {
     say("Three Access documents say what is wanted instead. What would change?");
     stage.keyless(&["plan", "-o", "plan.json"], 2).await?;
 
-    say("Apply goes as far as it can: two APIs are proven on a canary and switched, then it parks.");
+    say(
+        "Apply goes as far as it can: two APIs are proven on a canary and switched, then it parks.",
+    );
     stage.keyless(&["apply", "plan.json"], 3).await?;
     stage.callers().await?;
 
@@ -98,7 +125,9 @@ async fn story(stage: &Stage, emulator: &Emulator) -> Result<(), Failure> {
 
     say("Nothing is declared that would prove the billing API, so a person approves its switch.");
     let gate = "prove/apim:contoso/access:billing-read";
-    stage.keyless(&["approve", "plan.json", gate, "--by", "demo"], 0).await?;
+    stage
+        .keyless(&["approve", "plan.json", gate, "--by", "demo"], 0)
+        .await?;
     stage.keyless(&["apply", "plan.json"], 3).await?;
     stage.callers().await?;
 
@@ -109,18 +138,26 @@ async fn story(stage: &Stage, emulator: &Emulator) -> Result<(), Failure> {
 
     say("Seven more days pass, and somebody confirms that Entra alone may open the servers.");
     emulator.advance(WEEK + 60);
-    stage.keyless(&["approve", "plan.json", "--all", "--by", "demo"], 0).await?;
-    stage.keyless(&["apply", "plan.json", "--allow-irreversible"], 0).await?;
+    stage
+        .keyless(&["approve", "plan.json", "--all", "--by", "demo"], 0)
+        .await?;
+    stage
+        .keyless(&["apply", "plan.json", "--allow-irreversible"], 0)
+        .await?;
     stage.callers().await?;
 
-    say("Nothing is left to do. Only the servers' own administrator logins are left to find, which \
-         no server takes any more.");
+    say(
+        "Nothing is left to do. Only the servers' own administrator logins are left to find, which \
+         no server takes any more.",
+    );
     stage.keyless(&["plan"], 0).await?;
     stage.keyless(&["scan"], 2).await?;
 
     say("Somebody makes the gateway a db_owner by hand. The nightly drift notices.");
     let script = "ALTER ROLE db_owner ADD MEMBER [contoso-apim]";
-    let changed = emulator.sql().run_script("contoso-orders-sql", "orders", script);
+    let changed = emulator
+        .sql()
+        .run_script("contoso-orders-sql", "orders", script);
     changed.map_err(|e| Failure::new("KL0204", format!("the change by hand failed: {e}")))?;
     stage.keyless(&["drift"], 2).await
 }
@@ -137,35 +174,54 @@ struct Stage {
 impl Stage {
     fn new(folder: &Path, emulator: &Emulator) -> Result<Self, Failure> {
         let program = std::env::current_exe().map_err(|error| {
-            Failure::new("KL0306", format!("this program cannot find itself: {error}"))
+            Failure::new(
+                "KL0306",
+                format!("this program cannot find itself: {error}"),
+            )
         })?;
         let mut environment = emulator.environment();
         let cloud_file = emulator.cloud_file().display().to_string();
         environment.push(("KEYLESS_CLOUD".into(), cloud_file.clone()));
         let cloud = Cloud::named(&cloud_file)?;
         let variable = |name: &str| {
-            environment.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone())
+            environment
+                .iter()
+                .find(|(n, _)| n == name)
+                .map(|(_, value)| value.clone())
         };
         let tokens = Tokens::from_environment(&cloud, &variable)?;
         let gateway = cloud.gateway_url(SERVICE);
         let arm = Arm::new(cloud, tokens);
-        Ok(Self { program, folder: folder.to_owned(), environment, arm, gateway })
+        Ok(Self {
+            program,
+            folder: folder.to_owned(),
+            environment,
+            arm,
+            gateway,
+        })
     }
 
     /// Runs `keyless` with these arguments and its own output.
     async fn keyless(&self, arguments: &[&str], expected: i32) -> Result<(), Failure> {
         output::data(&format!("$ keyless {}", arguments.join(" ")));
         let mut command = Command::new(&self.program);
-        command.args(arguments).current_dir(&self.folder).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(&self.folder)
+            .stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            if name.starts_with("AZURE_") || name.starts_with("KEYLESS_") || name.starts_with("IDENTITY_") {
+            if name.starts_with("AZURE_")
+                || name.starts_with("KEYLESS_")
+                || name.starts_with("IDENTITY_")
+            {
                 command.env_remove(name.as_ref());
             }
         }
         command.envs(self.environment.iter().map(|(n, v)| (n, v)));
         let status = command.status().await;
-        let status = status.map_err(|e| Failure::new("KL0306", format!("keyless does not start: {e}")))?;
+        let status =
+            status.map_err(|e| Failure::new("KL0306", format!("keyless does not start: {e}")))?;
         output::data("");
         match status.code() {
             Some(code) if code == expected => Ok(()),

@@ -12,12 +12,17 @@ use crate::{output, project, session};
 pub async fn run(common: &Common, args: &DriftArgs) -> Result<u8, Failure> {
     let project = project::load(common, &[])?;
     let services = session::services(common, session::roots(&project.desired))?;
-    let reading = Reading { inspect_secrets: args.inspect_secrets, sessions: false };
+    let reading = Reading {
+        inspect_secrets: args.inspect_secrets,
+        sessions: false,
+    };
     let snapshot = read(&services, reading).await?;
     let (state, store) = state(common).await?;
     // Without a key nothing was planned here yet; a passing one is enough to compare, and drift
     // writes nothing.
-    let key = store.key()?.unwrap_or_else(|| keyless_model::FingerprintKey::new([0; 32]));
+    let key = store
+        .key()?
+        .unwrap_or_else(|| keyless_model::FingerprintKey::new([0; 32]));
     let findings = drift(&project.desired, &snapshot, &state, &key);
     match common.format {
         Format::Json => output::json(&json!({
@@ -27,7 +32,11 @@ pub async fn run(common: &Common, args: &DriftArgs) -> Result<u8, Failure> {
             "requests": snapshot.requests,
         })),
         Format::Text => {
-            output::data(&keyless_report::drift(&findings, snapshot.now, &output::style(common)));
+            output::data(&keyless_report::drift(
+                &findings,
+                snapshot.now,
+                &output::style(common),
+            ));
             output::note(&format!("{} requests to Azure", snapshot.requests));
         }
     }

@@ -15,9 +15,19 @@ pub async fn run(args: &EmulatorArgs) -> Result<u8, Failure> {
         https_port: args.https_port,
         sql_port: args.sql_port,
     };
-    let emulator = Emulator::start(options).await.map_err(|e| failed(e.to_string()))?;
-    let mut lines = vec![format!("export KEYLESS_CLOUD={}", emulator.cloud_file().display())];
-    lines.extend(emulator.environment().into_iter().map(|(name, value)| format!("export {name}={value}")));
+    let emulator = Emulator::start(options)
+        .await
+        .map_err(|e| failed(e.to_string()))?;
+    let mut lines = vec![format!(
+        "export KEYLESS_CLOUD={}",
+        emulator.cloud_file().display()
+    )];
+    lines.extend(
+        emulator
+            .environment()
+            .into_iter()
+            .map(|(name, value)| format!("export {name}={value}")),
+    );
     output::data(&lines.join("\n"));
     output::note("running; set the above in another terminal, end with Ctrl-C");
     let _ = tokio::signal::ctrl_c().await;

@@ -8,7 +8,10 @@ use crate::output;
 
 pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
     let Some(text) = &args.code else {
-        let rows: Vec<String> = CODES.iter().map(|c| format!("{}  {}", c.code, c.title)).collect();
+        let rows: Vec<String> = CODES
+            .iter()
+            .map(|c| format!("{}  {}", c.code, c.title))
+            .collect();
         output::data(&rows.join("\n"));
         return Ok(0);
     };

@@ -41,7 +41,10 @@ pub async fn run(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
 pub async fn make(common: &Common, inspect_secrets: bool) -> Result<Made, Failure> {
     let project = project::load(common, &[])?;
     let services = session::services(common, session::roots(&project.desired))?;
-    let reading = Reading { inspect_secrets, sessions: false };
+    let reading = Reading {
+        inspect_secrets,
+        sessions: false,
+    };
     let snapshot = read(&services, reading).await?;
     let (state, store) = state(common).await?;
     let options = Options {
@@ -80,7 +83,10 @@ fn exit_code(plan: &Plan) -> u8 {
 pub fn read_plan(path: &Path) -> Result<Plan, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let place = path.display();
-        Failure::new("KL0301", format!("the plan {place} cannot be read: {error}; check the path"))
+        Failure::new(
+            "KL0301",
+            format!("the plan {place} cannot be read: {error}; check the path"),
+        )
     })?;
     Ok(Plan::from_json(&text)?)
 }
@@ -88,10 +94,13 @@ pub fn read_plan(path: &Path) -> Result<Plan, Failure> {
 fn write_plan(path: &Path, plan: &Plan) -> Result<(), Failure> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
-    let written = std::fs::write(&partial, plan.to_json())
-        .and_then(|()| std::fs::rename(&partial, path));
+    let written =
+        std::fs::write(&partial, plan.to_json()).and_then(|()| std::fs::rename(&partial, path));
     written.map_err(|error| {
         let place = path.display();
-        Failure::new("KL0301", format!("the plan {place} cannot be written: {error}; check -o"))
+        Failure::new(
+            "KL0301",
+            format!("the plan {place} cannot be written: {error}; check -o"),
+        )
     })
 }

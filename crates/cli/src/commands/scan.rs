@@ -14,7 +14,10 @@ use crate::{output, project, session};
 pub async fn run(common: &Common, args: &ScanArgs) -> Result<u8, Failure> {
     let roots = roots(common, args)?;
     let services = session::services(common, roots)?;
-    let reading = Reading { inspect_secrets: args.inspect_secrets, sessions: false };
+    let reading = Reading {
+        inspect_secrets: args.inspect_secrets,
+        sessions: false,
+    };
     let snapshot = read(&services, reading).await?;
     let key = project::store(common).key_or_new()?;
     let findings = keyless_scan::scan(&snapshot, &key);
@@ -27,7 +30,11 @@ pub async fn run(common: &Common, args: &ScanArgs) -> Result<u8, Failure> {
             "requests": snapshot.requests,
         })),
         Format::Text => {
-            output::data(&keyless_report::scan(&findings, &unread, &output::style(common)));
+            output::data(&keyless_report::scan(
+                &findings,
+                &unread,
+                &output::style(common),
+            ));
             output::note(&format!("{} requests to Azure", snapshot.requests));
         }
     }
@@ -47,8 +54,15 @@ fn roots(common: &Common, args: &ScanArgs) -> Result<BTreeMap<Address, Root>, Fa
         return Ok(session::roots(&project.desired));
     }
     let mut roots = BTreeMap::new();
-    let flags = args.gateway.iter().map(|id| (id, "Microsoft.ApiManagement/service", true));
-    let flags = flags.chain(args.server.iter().map(|id| (id, "Microsoft.Sql/servers", false)));
+    let flags = args
+        .gateway
+        .iter()
+        .map(|id| (id, "Microsoft.ApiManagement/service", true));
+    let flags = flags.chain(
+        args.server
+            .iter()
+            .map(|id| (id, "Microsoft.Sql/servers", false)),
+    );
     for (text, kind, gateway) in flags {
         let id = ArmId::parse(text)
             .map_err(|why| Failure::new("KL0104", format!("“{text}” is {why}")))?;
@@ -56,7 +70,11 @@ fn roots(common: &Common, args: &ScanArgs) -> Result<BTreeMap<Address, Root>, Fa
             let message = format!("“{text}” is a {}, and a {kind} is expected", id.kind);
             return Err(Failure::new("KL0104", message));
         }
-        let address = if gateway { Address::gateway(&id.name) } else { Address::server(&id.name) };
+        let address = if gateway {
+            Address::gateway(&id.name)
+        } else {
+            Address::server(&id.name)
+        };
         roots.insert(address, Root { id, host: None });
     }
     Ok(roots)

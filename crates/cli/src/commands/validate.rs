@@ -51,11 +51,16 @@ pub fn run(common: &Common, args: &ValidateArgs) -> Result<u8, Failure> {
 /// advice and no error.
 fn advice(desired: &keyless_model::Desired) -> Vec<String> {
     let mut out = Vec::new();
-    let mut ask = |name: &str, kind: &str, properties: &serde_json::Map<String, serde_json::Value>| {
-        let value = serde_json::Value::Object(properties.clone());
-        let found = keyless_azure::advise(kind, &value);
-        out.extend(found.into_iter().map(|advice| format!("{kind} {name}: {advice}")));
-    };
+    let mut ask =
+        |name: &str, kind: &str, properties: &serde_json::Map<String, serde_json::Value>| {
+            let value = serde_json::Value::Object(properties.clone());
+            let found = keyless_azure::advise(kind, &value);
+            out.extend(
+                found
+                    .into_iter()
+                    .map(|advice| format!("{kind} {name}: {advice}")),
+            );
+        };
     for (name, document) in &desired.named_values {
         ask(name, "NamedValue", &document.properties);
     }

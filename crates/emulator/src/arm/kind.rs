@@ -137,10 +137,7 @@ const TYPES: &[(&str, Kind)] = &[
     ),
     ("Microsoft.Sql/servers/connectionPolicies", Kind::SqlSetting),
     ("Microsoft.Sql/servers/jobAgents", Kind::SqlPlain),
-    (
-        "Microsoft.Sql/servers/databases/syncGroups",
-        Kind::SqlPlain,
-    ),
+    ("Microsoft.Sql/servers/databases/syncGroups", Kind::SqlPlain),
     (
         "Microsoft.Sql/servers/jobAgents/credentials",
         Kind::SqlPlain,

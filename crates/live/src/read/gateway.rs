@@ -27,9 +27,14 @@ pub(crate) async fn read(
     let arm = &services.arm;
     match arm.find(apim::service(id)?).await {
         Ok(Some(answer)) => {
-            let has_identity = answer.body.pointer("/identity/type").and_then(Value::as_str);
+            let has_identity = answer
+                .body
+                .pointer("/identity/type")
+                .and_then(Value::as_str);
             let system = has_identity.is_some_and(|t| t.to_lowercase().contains("systemassigned"));
-            snapshot.entities.insert(gateway.clone(), entity(answer.body, answer.etag));
+            snapshot
+                .entities
+                .insert(gateway.clone(), entity(answer.body, answer.etag));
             if system {
                 identity(services, gateway, id, snapshot).await?;
             }
@@ -40,7 +45,10 @@ pub(crate) async fn read(
     named_values(services, gateway, id, reading, snapshot).await?;
     let apis = list(services, gateway, "api", apim::apis(id)?, snapshot).await?;
     let mut policies = BTreeSet::new();
-    let graphql: Vec<Address> = apis.into_iter().filter(|a| is_graphql(snapshot, a)).collect();
+    let graphql: Vec<Address> = apis
+        .into_iter()
+        .filter(|a| is_graphql(snapshot, a))
+        .collect();
     for api in graphql {
         let request = apim::resolvers(id, api.last().1)?;
         let found = list(services, &api, "resolver", request, snapshot).await?;
@@ -52,7 +60,8 @@ pub(crate) async fn read(
 
 fn is_graphql(snapshot: &Snapshot, api: &Address) -> bool {
     let kind = snapshot.entities.get(api).and_then(|e| {
-        e.text("/properties/type").or_else(|| e.text("/properties/apiType"))
+        e.text("/properties/type")
+            .or_else(|| e.text("/properties/apiType"))
     });
     kind.is_some_and(|t| t.eq_ignore_ascii_case("graphql"))
 }
@@ -67,7 +76,9 @@ async fn identity(
     let address = gateway.part("identity");
     match services.arm.find(system_identity(id)).await {
         Ok(Some(answer)) => {
-            snapshot.entities.insert(address, entity(answer.body, answer.etag));
+            snapshot
+                .entities
+                .insert(address, entity(answer.body, answer.etag));
             Ok(())
         }
         Ok(None) => Ok(()),
@@ -90,7 +101,9 @@ async fn named_values(
     for address in found {
         let secret = snapshot.entities.get(&address).is_some_and(|e| {
             e.flag("/properties/secret") == Some(true)
-                && e.body.pointer("/properties/keyVault").is_none_or(Value::is_null)
+                && e.body
+                    .pointer("/properties/keyVault")
+                    .is_none_or(Value::is_null)
         });
         if !secret {
             continue;
@@ -98,9 +111,10 @@ async fn named_values(
         let request = apim::named_value_secret(id, address.last().1)?;
         match services.arm.send(request).await {
             Ok(answer) => {
-                if let (Some(entity), Some(value)) =
-                    (snapshot.entities.get_mut(&address), answer.body.get("value"))
-                {
+                if let (Some(entity), Some(value)) = (
+                    snapshot.entities.get_mut(&address),
+                    answer.body.get("value"),
+                ) {
                     entity.body["properties"]["value"] = value.clone();
                 }
             }
@@ -124,7 +138,9 @@ async fn list(
             for item in items {
                 let Some(name) = name_of(&item) else { continue };
                 let address = parent.child(word, &name);
-                snapshot.entities.insert(address.clone(), entity(item, None));
+                snapshot
+                    .entities
+                    .insert(address.clone(), entity(item, None));
                 out.push(address);
             }
         }
@@ -143,7 +159,9 @@ async fn index(
 ) -> Result<(), LiveError> {
     match services.arm.list(apim::all_policies(id)?).await {
         Ok(items) => {
-            let ids = items.iter().filter_map(|i| i.get("id").and_then(Value::as_str));
+            let ids = items
+                .iter()
+                .filter_map(|i| i.get("id").and_then(Value::as_str));
             policies.extend(ids.filter_map(|item| policy_address(gateway, id, item)));
             Ok(())
         }
@@ -156,8 +174,12 @@ async fn index(
                 return Err(error);
             }
             let why = error.to_string();
-            snapshot.unreadable.insert(format!("{gateway}/policy"), why.clone());
-            snapshot.unreadable.insert(children(gateway, "product"), why);
+            snapshot
+                .unreadable
+                .insert(format!("{gateway}/policy"), why.clone());
+            snapshot
+                .unreadable
+                .insert(children(gateway, "product"), why);
             Ok(())
         }
     }
@@ -173,7 +195,10 @@ async fn scope_by_scope(
     policies.insert(gateway.part("policy"));
     let products = list(services, gateway, "product", apim::products(id)?, snapshot).await?;
     policies.extend(products.iter().map(|p| p.part("policy")));
-    let apis: Vec<Address> = snapshot.children(gateway, "api").map(|(a, _)| a.clone()).collect();
+    let apis: Vec<Address> = snapshot
+        .children(gateway, "api")
+        .map(|(a, _)| a.clone())
+        .collect();
     for api in apis {
         policies.insert(api.part("policy"));
         let request = apim::operations(id, api.last().1)?;
@@ -198,7 +223,9 @@ async fn texts(
     while let Some((address, answer)) = answers.next().await {
         match answer {
             Ok(Some(answer)) => {
-                snapshot.entities.insert(address, entity(answer.body, answer.etag));
+                snapshot
+                    .entities
+                    .insert(address, entity(answer.body, answer.etag));
             }
             Ok(None) => {}
             Err(error) => unreadable(snapshot, address.to_string(), error)?,

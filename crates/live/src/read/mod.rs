@@ -45,7 +45,11 @@ pub async fn read(services: &Services, reading: Reading) -> Result<Snapshot, Liv
 
 /// An entity from an item of a list or the body of a read.
 pub(crate) fn entity(body: Value, etag: Option<String>) -> Entity {
-    let id = body.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let id = body
+        .get("id")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     Entity { id, etag, body }
 }
 
@@ -53,7 +57,11 @@ pub(crate) fn entity(body: Value, etag: Option<String>) -> Entity {
 /// but some lists leave it out.
 pub(crate) fn name_of(item: &Value) -> Option<String> {
     let named = item.get("name").and_then(Value::as_str);
-    let from_id = || item.get("id").and_then(Value::as_str).and_then(|id| id.rsplit('/').next());
+    let from_id = || {
+        item.get("id")
+            .and_then(Value::as_str)
+            .and_then(|id| id.rsplit('/').next())
+    };
     named.or_else(from_id).map(str::to_owned)
 }
 

@@ -20,7 +20,9 @@ pub(crate) async fn read(
     match services.arm.find(sql::server(id)?).await {
         Ok(Some(answer)) => {
             administrator(server, &answer.body, snapshot);
-            snapshot.entities.insert(server.clone(), entity(answer.body, answer.etag));
+            snapshot
+                .entities
+                .insert(server.clone(), entity(answer.body, answer.etag));
         }
         Ok(None) => return Ok(()),
         Err(error) => return unreadable(snapshot, server.to_string(), error.into()),
@@ -33,7 +35,10 @@ pub(crate) async fn read(
         }
     };
     logins(services, server, snapshot).await?;
-    for name in databases.iter().filter(|n| !n.eq_ignore_ascii_case("master")) {
+    for name in databases
+        .iter()
+        .filter(|n| !n.eq_ignore_ascii_case("master"))
+    {
         database(services, server, name, reading, snapshot).await?;
     }
     Ok(())
@@ -41,11 +46,19 @@ pub(crate) async fn read(
 
 /// The expanded read of the server holds its Entra administrator and the Entra-only switch.
 fn administrator(server: &Address, body: &Value, snapshot: &mut Snapshot) {
-    let found = body.pointer("/properties/administrators").filter(|a| a.is_object());
-    let only = found.and_then(|a| a.get("azureADOnlyAuthentication")).cloned();
-    let only = only.filter(|v| v.is_boolean()).unwrap_or(Value::Bool(false));
+    let found = body
+        .pointer("/properties/administrators")
+        .filter(|a| a.is_object());
+    let only = found
+        .and_then(|a| a.get("azureADOnlyAuthentication"))
+        .cloned();
+    let only = only
+        .filter(|v| v.is_boolean())
+        .unwrap_or(Value::Bool(false));
     let switch = json!({ "properties": { "azureADOnlyAuthentication": only } });
-    snapshot.entities.insert(server.part("entraOnly"), part(switch));
+    snapshot
+        .entities
+        .insert(server.part("entraOnly"), part(switch));
     if let Some(admin) = found.filter(|a| a.get("sid").is_some_and(Value::is_string)) {
         let field = |name: &str| admin.get(name).cloned().unwrap_or(Value::Null);
         let body = json!({ "properties": {
@@ -54,12 +67,18 @@ fn administrator(server: &Address, body: &Value, snapshot: &mut Snapshot) {
             "sid": field("sid"),
             "tenantId": field("tenantId"),
         }});
-        snapshot.entities.insert(server.part("entraAdmin"), part(body));
+        snapshot
+            .entities
+            .insert(server.part("entraAdmin"), part(body));
     }
 }
 
 fn part(body: Value) -> Entity {
-    Entity { id: String::new(), etag: None, body }
+    Entity {
+        id: String::new(),
+        etag: None,
+        body,
+    }
 }
 
 async fn logins(
@@ -99,7 +118,9 @@ async fn database(
     };
     match read.await {
         Ok((catalogue, sessions)) => {
-            snapshot.databases.insert(address.clone(), Live::Present(catalogue));
+            snapshot
+                .databases
+                .insert(address.clone(), Live::Present(catalogue));
             if let Some(sessions) = sessions {
                 let live = match sessions {
                     Ok(sessions) => Live::Present(sessions),
@@ -110,7 +131,9 @@ async fn database(
         }
         Err(error) if error.ends_the_run() => return Err(error),
         Err(error) => {
-            snapshot.databases.insert(address, Live::Unreadable(error.to_string()));
+            snapshot
+                .databases
+                .insert(address, Live::Unreadable(error.to_string()));
         }
     }
     Ok(())

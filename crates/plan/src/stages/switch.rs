@@ -32,7 +32,10 @@ pub(crate) fn park(input: Input, draft: &mut Draft, one: &mut Move) {
         {
             let name = parked_name(input, &one.access.name, source, text);
             let place = (source.path.clone(), name);
-            literals.entry(source.policy.clone()).or_default().push(place);
+            literals
+                .entry(source.policy.clone())
+                .or_default()
+                .push(place);
         }
     }
     for (policy, places) in literals {
