@@ -1,4 +1,8 @@
 //! Scenarios: the built program against the emulator, over real sockets, as a user would run it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a scenario that cannot go on has failed, and says where"
+)]
 
 mod bad_input;
 mod caller;
