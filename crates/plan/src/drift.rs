@@ -3,7 +3,7 @@
 //! What keyless once applied and would have to apply again has drifted or is missing; what it has
 //! not come to yet is pending; what could not be read is unreadable, never clean.
 
-use keyless_model::sql::{PrincipalKind, Statement};
+use keyless_model::sql::{PrincipalKind, Statement, effective};
 use keyless_model::{
     AccessState, Address, Desired, FingerprintKey, Live, Severity, Snapshot, State,
 };
@@ -215,7 +215,7 @@ fn of_waiting(input: Input, row: &Waiting) -> Finding {
     let switched = access.is_some_and(|a| a.switched_at.is_some());
     let locked = input.state.applied.contains_key(&row.address);
     let (code, class, severity) = match row.address.last().0 {
-        "rights" if switched => ("KL0509", Class::Drifted, Severity::High),
+        "rights" if switched => ("KL0509", Class::Drifted, of_rights(input, &row.address)),
         "rights" => ("KL0509", Class::Pending, Severity::Info),
         "entraOnly" if locked => ("KL0507", Class::Drifted, Severity::Critical),
         _ => ("KL0502", Class::Pending, Severity::Info),
@@ -227,9 +227,26 @@ fn of_waiting(input: Input, row: &Waiting) -> Finding {
         code,
         address: row.address.clone(),
         access: row.access.clone(),
-        what: format!("{}: {}", row.what, row.why),
+        what: match class {
+            Class::Drifted => row.why.clone(),
+            _ => format!("{}: {}", row.what, row.why),
+        },
         next: row.next.clone(),
         shown: vec![],
+    }
+}
+
+/// Membership of a fixed role, such as `db_owner`, opens the whole database.
+fn of_rights(input: Input, rights: &Address) -> Severity {
+    let user = rights.parent();
+    let held = user.as_ref().and_then(|user| {
+        let database = user.parent()?;
+        let catalogue = input.live.databases.get(&database)?.present()?;
+        Some(effective(catalogue, user.last().1).fixed_roles)
+    });
+    match held {
+        Some(roles) if !roles.is_empty() => Severity::Critical,
+        _ => Severity::High,
     }
 }
 
