@@ -14,6 +14,9 @@ use crate::place::{get, place, put};
 use crate::provider::LiveProvider;
 use crate::resource::{now, policy_body};
 
+/// Names a revision as keyless's own.
+const DESCRIPTION: &str = "keyless: tries the identity, and goes away again";
+
 /// What a canary gate asks for.
 pub(crate) struct Asked<'a> {
     pub api: &'a Address,
@@ -45,18 +48,23 @@ pub(crate) async fn probe(provider: &LiveProvider, asked: Asked<'_>) -> Result<P
     outcome
 }
 
-/// A revision number that the API does not have yet.
+/// A revision number that the API does not have yet. A canary that a killed run left behind is
+/// removed first: it would hold on to the named values that are to go.
 async fn free_revision(
     provider: &LiveProvider,
     root: &ArmId,
     api: &Address,
 ) -> Result<String, LiveError> {
-    let list = provider
-        .services
-        .arm
-        .list(apim::revisions(root, api.last().1)?)
-        .await?;
+    let list = provider.services.arm.list(apim::revisions(root, api.last().1)?).await?;
     let number = |r: &Value| r.get("apiRevision")?.as_str()?.parse::<u32>().ok();
+    for revision in &list {
+        let ours = revision.get("description").and_then(Value::as_str) == Some(DESCRIPTION);
+        let current = revision.get("isCurrent").and_then(Value::as_bool) != Some(false);
+        if let (true, false, Some(left)) = (ours, current, number(revision)) {
+            let name = format!("{};rev={left}", api.last().1);
+            remove(provider, root, &Address::gateway(api.root_name()).child("api", &name)).await?;
+        }
+    }
     let highest = list.iter().filter_map(number).max().unwrap_or(1);
     Ok((highest + 1).to_string())
 }
@@ -75,7 +83,7 @@ async fn make(
     let body = json!({ "properties": {
         "sourceApiId": format!("{root}/apis/{}", api.last().1),
         "apiRevision": number,
-        "apiRevisionDescription": "keyless: tries the identity, and goes away again",
+        "apiRevisionDescription": DESCRIPTION,
         "path": field("path"),
         "displayName": field("displayName"),
         "protocols": field("protocols"),
@@ -145,11 +153,7 @@ async fn call(
     revision: Option<&str>,
 ) -> Result<Probe, LiveError> {
     let services = &provider.services;
-    let root = services.root(asked.api)?;
-    let base = root
-        .host
-        .clone()
-        .unwrap_or_else(|| services.arm.cloud().gateway_url(&root.id.name));
+    let base = services.gateway_url(&asked.api.root())?;
     let entity = now(provider, asked.api)
         .await?
         .ok_or_else(|| LiveError::Gone(asked.api.clone()))?;
@@ -201,7 +205,10 @@ fn judge(request: &ProbeRequest, switched: bool, status: u16, text: &str) -> Pro
         return Probe::Fails { why, next };
     }
     if request.expect.no_graphql_errors {
-        let answer: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+        let Ok(answer) = serde_json::from_str::<Value>(text) else {
+            let why = "the answer is not JSON, and GraphQL answers in JSON".to_owned();
+            return Probe::Fails { why, next };
+        };
         let errors = answer
             .get("errors")
             .and_then(Value::as_array)
@@ -239,6 +246,7 @@ mod tests {
             judge(&request, false, 500, "{}"),
             Probe::Fails { .. }
         ));
+        assert!(matches!(judge(&request, false, 200, "<html>"), Probe::Fails { .. }));
         let errors = r#"{"errors":[{"message":"secret row"}]}"#;
         let Probe::Fails { why, .. } = judge(&request, false, 200, errors) else {
             panic!("holds")

@@ -41,15 +41,13 @@ pub(crate) async fn splice(
     provider: &LiveProvider,
     address: &Address,
     edits: &[Splice],
-    expect: Option<&Fingerprint>,
+    expect: &Fingerprint,
 ) -> Result<(), LiveError> {
     let Some((text, etag)) = text(provider, address).await? else {
         return Err(LiveError::Gone(address.clone()));
     };
-    if let Some(expect) = expect
-        && fingerprint(provider, address, &text)? != *expect
-    {
-        let why = "it has another text than at the plan".to_owned();
+    if fingerprint(provider, address, &text)? != *expect {
+        let why = "it has another text than expected".to_owned();
         return Err(LiveError::Policy(address.clone(), why));
     }
     let after = edited(&text, edits).map_err(|why| LiveError::Policy(address.clone(), why))?;
@@ -65,6 +63,24 @@ pub(crate) async fn splice(
     )?;
     provider.services.arm.send(request).await?;
     Ok(())
+}
+
+/// Takes an edit back: only from the text that it led to, and not at all where the text is as
+/// before.
+pub(crate) async fn undo(
+    provider: &LiveProvider,
+    address: &Address,
+    edits: &[Splice],
+    before: &Fingerprint,
+    after: &Fingerprint,
+) -> Result<(), LiveError> {
+    let Some((text, _)) = text(provider, address).await? else {
+        return Err(LiveError::Gone(address.clone()));
+    };
+    if fingerprint(provider, address, &text)? == *before {
+        return Ok(());
+    }
+    splice(provider, address, edits, after).await
 }
 
 async fn text(

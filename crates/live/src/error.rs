@@ -21,6 +21,8 @@ pub enum LiveError {
     Gone(Address),
     #[error("the policy {0} cannot be edited: {1}; plan again")]
     Policy(Address, String),
+    #[error("{0} does not belong to this cloud, so nothing was sent there; plan again")]
+    Foreign(String),
     #[error("the environment variable {0} is not set; set it where you run keyless apply")]
     Environment(String),
     #[error("the canary of {0}: {1}")]

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use keyless_engine::Probe;
 use keyless_model::Address;
-use keyless_model::sql::{effective, same_name};
+use keyless_model::sql::{Authentication, effective, same_name};
+use serde_json::Value;
 
 use crate::error::LiveError;
 use crate::services::Services;
-use crate::statements::{catalogue, name};
+use crate::statements::{catalogue, client_sid, name};
 
 /// Rights as the catalogue gives them: permission, securable, column.
 type Rights = BTreeSet<(String, String, Option<String>)>;
 
-/// Whether the user can do exactly what is asked for.
+/// Whether the user is the gateway's identity of now and can do exactly what is asked for.
 pub(crate) async fn rights(
     services: &Services,
+    gateway: &Address,
     database: &Address,
     user: &str,
     asked: &Rights,
@@ -37,6 +39,10 @@ pub(crate) async fn rights(
             .map(|r| format!("it also has {}", word(r))),
     );
     wrong.extend(found.fixed_roles.iter().map(|r| format!("it is in {r}")));
+    let sid = client_sid(services, gateway).await?;
+    if !catalogue.external(&sid).is_some_and(|p| same_name(&p.name, user)) {
+        wrong.push(format!("its SID is not that of the identity that {gateway} has now"));
+    }
     if !catalogue.may_connect(user) {
         wrong.push("it may not connect".into());
     }
@@ -94,27 +100,36 @@ pub(crate) async fn lockable(
             next: "give them an identity or remove them, then run apply again".into(),
         });
     }
+    let request = keyless_azure::sql::server(&root.id)?;
+    let admin = services.arm.send(request).await?.body;
+    let admin = admin.pointer("/properties/administratorLogin").and_then(Value::as_str);
     let mut master = services.session(server, "master").await?;
-    master.logins().await?;
+    let open = master.logins().await?.into_iter().filter(|l| {
+        !l.disabled && !admin.is_some_and(|admin| same_name(admin, &l.name))
+    });
+    let mut open: Vec<String> = open.map(|l| format!("the login {}", l.name)).collect();
     for database in databases {
         let request = keyless_azure::sql::sync_groups(&root.id, name(database))?;
         if !services.arm.list(request).await?.is_empty() {
-            return Ok(Probe::Fails {
-                why: format!(
-                    "{database} is in a sync group (SQL Data Sync), which needs passwords"
-                ),
-                next: "retire the sync group, then run apply again".into(),
-            });
+            open.push(format!("the sync groups of {database}"));
         }
         let mut session = services.session(server, name(database)).await?;
         if session.captures_changes().await? {
-            return Ok(Probe::Fails {
-                why: format!("{database} captures changes (CDC), which may run as a SQL user"),
-                next: "turn change data capture off or move it, then run apply again".into(),
-            });
+            open.push(format!("change data capture of {database}"));
         }
+        let catalogue = session.catalogue().await?;
+        let users = catalogue.principals.iter().filter(|p| {
+            p.authentication == Authentication::Database && catalogue.may_connect(&p.name)
+        });
+        open.extend(users.map(|p| format!("the user {} in {database}", p.name)));
+    }
+    if !open.is_empty() {
+        return Ok(Probe::Fails {
+            why: format!("passwords are still needed by {}", open.join(", ")),
+            next: "declare an Access for each or move them by hand, then plan again".into(),
+        });
     }
     Ok(Probe::Holds(
-        "our token login works, no job agents, no sync groups and no change data capture".into(),
+        "our token login works, and nothing on the server logs in with a password".into(),
     ))
 }

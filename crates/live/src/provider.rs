@@ -9,6 +9,7 @@ use keyless_model::{FingerprintKey, Timestamp};
 use keyless_plan::{Gate, Op, Step, Undo};
 
 use crate::error::LiveError;
+use crate::resource::Expect;
 use crate::services::Services;
 use crate::{canary, document, gates, resource, statements};
 
@@ -65,12 +66,12 @@ impl Provider for LiveProvider {
                 value,
                 expect,
             } => {
-                let expect = expect.as_ref();
+                let expect = Expect::Planned(expect.as_ref());
                 resource::put(self, &step.address, body, value.as_ref(), expect).await
             }
             Op::Patch { body, .. } => resource::patch(self, &step.address, body).await,
             Op::Splice { edits, expect, .. } => {
-                document::splice(self, &step.address, edits, Some(expect)).await
+                document::splice(self, &step.address, edits, expect).await
             }
             Op::Sql {
                 database,
@@ -86,7 +87,10 @@ impl Provider for LiveProvider {
         let done = match &step.undo {
             Undo::Delete => resource::delete(self, &step.address).await,
             Undo::Put { body } => resource::put_back(self, &step.address, body).await,
-            Undo::Splice { edits } => document::splice(self, &step.address, edits, None).await,
+            Undo::Splice { edits } => {
+                let Op::Splice { expect, leads_to, .. } = &step.op else { return Ok(()) };
+                document::undo(self, &step.address, edits, expect, leads_to).await
+            }
             Undo::Sql { statements } => {
                 let Op::Sql { database, .. } = &step.op else {
                     return Ok(());
@@ -105,11 +109,9 @@ impl Provider for LiveProvider {
 
     async fn probe(&self, step: &Step, gate: &Gate) -> Result<Probe, Fault> {
         let probe = match gate {
-            Gate::Effective {
-                database,
-                user,
-                rights,
-            } => gates::rights(&self.services, database, user, rights).await,
+            Gate::Effective { gateway, database, user, rights } => {
+                gates::rights(&self.services, gateway, database, user, rights).await
+            }
             Gate::Canary {
                 api,
                 current,

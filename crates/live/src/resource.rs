@@ -73,17 +73,30 @@ async fn policy_text(
         .and_then(|text| text_at(text, path)))
 }
 
+/// What a write expects to find.
+pub(crate) enum Expect<'a> {
+    /// An undo puts back what was there, whatever is there now.
+    Anything,
+    /// The managed fields as the plan saw them; none: nothing was there.
+    Planned(Option<&'a Fingerprint>),
+}
+
 /// Writes `body` merged over what is live.
 pub(crate) async fn put(
     provider: &LiveProvider,
     address: &Address,
     body: &Value,
     value: Option<&ValueFrom>,
-    expect: Option<&Fingerprint>,
+    expect: Expect<'_>,
 ) -> Result<(), LiveError> {
     let live = now(provider, address).await?;
-    if live.is_none() && expect.is_some() {
-        return Err(LiveError::Gone(address.clone()));
+    let found = live
+        .as_ref()
+        .map(|live| managed_fingerprint(&provider.key, address, &live.body, body));
+    match expect {
+        Expect::Anything => {}
+        Expect::Planned(planned) if planned == found.as_ref() => {}
+        Expect::Planned(_) => return Err(LiveError::Gone(address.clone())),
     }
     let mut body = match &live {
         Some(live) => merged(&writable(&live.body), body),
@@ -119,13 +132,25 @@ fn writable(body: &Value) -> Value {
     Value::Object(out)
 }
 
-/// Changes fields of the service itself.
+/// Changes fields of the service itself. User-assigned identities that came since the plan are
+/// kept: the service may take the set as a whole (azure-facts B.1).
 pub(crate) async fn patch(
     provider: &LiveProvider,
     address: &Address,
     body: &Value,
 ) -> Result<(), LiveError> {
-    write(provider, address, body.clone(), None).await
+    let mut body = body.clone();
+    if body.get("identity").is_some() {
+        let live = now(provider, address).await?.ok_or_else(|| LiveError::Gone(address.clone()))?;
+        let users = live.body.pointer("/identity/userAssignedIdentities");
+        if let Some(users) = users.and_then(Value::as_object).filter(|users| !users.is_empty()) {
+            let kept: Map<String, Value> =
+                users.keys().map(|id| (id.clone(), json!({}))).collect();
+            body["identity"]["userAssignedIdentities"] = Value::Object(kept);
+            body["identity"]["type"] = json!("SystemAssigned, UserAssigned");
+        }
+    }
+    write(provider, address, body, None).await
 }
 
 /// Writes fields back as they were.
@@ -134,7 +159,7 @@ pub(crate) async fn put_back(
     address: &Address,
     body: &Value,
 ) -> Result<(), LiveError> {
-    put(provider, address, body, None, None).await
+    put(provider, address, body, None, Expect::Anything).await
 }
 
 async fn write(

@@ -50,11 +50,30 @@ impl Services {
             .ok_or_else(|| LiveError::Root(address.clone()))
     }
 
-    /// The name that clients connect to.
+    /// The name that clients connect to. One that a plan file gives must lie in this cloud: a token
+    /// goes nowhere else.
     pub(crate) fn host(&self, server: &Address) -> Result<String, LiveError> {
         let root = self.root(server)?;
-        let named = root.host.clone();
-        Ok(named.unwrap_or_else(|| self.arm.cloud().sql_host(&root.id.name)))
+        let cloud = self.arm.cloud();
+        match &root.host {
+            Some(host) if within(host, &cloud.sql_suffix) => Ok(host.clone()),
+            Some(host) => Err(LiveError::Foreign(host.clone())),
+            None => Ok(cloud.sql_host(&root.id.name)),
+        }
+    }
+
+    /// Where callers reach the gateway; as for servers, only in this cloud.
+    pub(crate) fn gateway_url(&self, gateway: &Address) -> Result<String, LiveError> {
+        let root = self.root(gateway)?;
+        let cloud = self.arm.cloud();
+        let Some(url) = &root.host else { return Ok(cloud.gateway_url(&root.id.name)) };
+        let host = url.strip_prefix("https://").unwrap_or_default();
+        let host = host.split('/').next().unwrap_or_default();
+        if within(host, &cloud.gateway_suffix) {
+            Ok(format!("https://{host}/"))
+        } else {
+            Err(LiveError::Foreign(url.clone()))
+        }
     }
 
     /// A session on a database of a server, as whoever runs keyless.
@@ -72,5 +91,31 @@ impl Services {
         let token = self.arm.tokens().token(&cloud.sql_scope()).await?;
         let session = keyless_tsql::connect(&endpoint, database, &token, SQL_DEADLINE).await;
         session.map_err(|error: SqlError| LiveError::Sql(error))
+    }
+}
+
+/// Whether a host is one label or more before the suffix.
+fn within(host: &str, suffix: &str) -> bool {
+    let host = host.to_lowercase();
+    let plain = host.chars().all(|c| c.is_ascii_alphanumeric() || "-.:".contains(c));
+    plain && host.strip_suffix(&suffix.to_lowercase()).is_some_and(|h| h.len() > 1 && h.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+
+    #[test]
+    fn a_host_of_another_domain_gets_nothing() {
+        assert!(within("orders-sql.database.windows.net", "database.windows.net"));
+        for bad in [
+            "evil.example",
+            "database.windows.net",
+            "xdatabase.windows.net",
+            "a@evil.example/.database.windows.net",
+            "evil.example/database.windows.net",
+        ] {
+            assert!(!within(bad, "database.windows.net"), "{bad}");
+        }
     }
 }

@@ -147,7 +147,7 @@ async fn resolved(
     Ok(out)
 }
 
-async fn client_sid(services: &Services, gateway: &Address) -> Result<Sid, LiveError> {
+pub(crate) async fn client_sid(services: &Services, gateway: &Address) -> Result<Sid, LiveError> {
     let root = services.root(gateway)?;
     let identity = gateway.part("identity");
     let answer = services

@@ -159,10 +159,18 @@ async fn index(
 ) -> Result<(), LiveError> {
     match services.arm.list(apim::all_policies(id)?).await {
         Ok(items) => {
-            let ids = items
-                .iter()
-                .filter_map(|i| i.get("id").and_then(Value::as_str));
-            policies.extend(ids.filter_map(|item| policy_address(gateway, id, item)));
+            let mut strange = false;
+            for item in &items {
+                let place = scope_of(item).unwrap_or_default();
+                match policy_address(gateway, id, place) {
+                    Some(address) => drop(policies.insert(address)),
+                    // A workspace has named values and policies of its own.
+                    None => strange |= !place.to_lowercase().contains("/workspaces/"),
+                }
+            }
+            if strange {
+                return scope_by_scope(services, gateway, id, snapshot, policies).await;
+            }
             Ok(())
         }
         Err(error) if matches!(error.status(), Some(400 | 404 | 405)) => {
@@ -183,6 +191,13 @@ async fn index(
             Ok(())
         }
     }
+}
+
+/// The id of the policy that an item of the index speaks of; the item's own id names only the item
+/// (Azure REST specification, `AllPoliciesContract`).
+fn scope_of(item: &Value) -> Option<&str> {
+    let referred = item.pointer("/properties/referencePolicyId");
+    referred.or_else(|| item.get("id")).and_then(Value::as_str)
 }
 
 async fn scope_by_scope(

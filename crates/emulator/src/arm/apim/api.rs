@@ -253,6 +253,7 @@ fn revision(entity: &Entity, base: &str) -> Value {
     json!({
         "apiId": id,
         "apiRevision": number,
+        "description": entity.property("apiRevisionDescription"),
         "isOnline": true,
         "isCurrent": is_current,
     })
