@@ -8,7 +8,7 @@ use keyless_plan::{Op, Plan, Step};
 use crate::error::EngineError;
 use crate::event::Event;
 use crate::outcome::{NotStarted, Outcome};
-use crate::progress::Progress;
+use crate::progress::{Progress, not_overtaken};
 use crate::provider::Provider;
 use crate::run::Run;
 use crate::store::{StateStore, load};
@@ -34,14 +34,15 @@ impl Default for Options {
 /// Runs `plan` from the first step that the journal does not know as done.
 ///
 /// A step runs when all that it needs is done. One that fails, waits or was taken back holds up
-/// what needs it, and nothing else. Every request is preceded by a record in the journal and
+/// what needs it, and nothing else. Before something is closed, locked or removed, the done steps
+/// that it stands on are looked at again. Every request is preceded by a record in the journal and
 /// followed by one once live was read back, so a run may be killed anywhere and run again.
 ///
 /// Assumes that the caller checked the plan's tenant and key against those at hand.
 ///
 /// # Errors
 /// When another process holds the lease, the store fails or is damaged, the provider knows no time,
-/// or the plan's steps are not in order. Steps that fail are rows of the outcome.
+/// the plan's steps are not in order, or another plan was applied since this one ran last. Steps that fail are rows of the outcome.
 pub async fn apply(
     plan: &Plan,
     provider: &dyn Provider,
@@ -70,6 +71,7 @@ async fn all_steps(
 ) -> Result<Outcome, EngineError> {
     let loaded = load(store).await?;
     let progress = Progress::of(&plan.id, &loaded.records)?;
+    not_overtaken(&plan.id, &loaded.records)?;
     store.keep_plan(plan).await?;
     if loaded.torn {
         let message = "the last run ended in the middle of a journal record; that record is cut \

@@ -5,19 +5,21 @@ use keyless_plan::{Gate, Op, Plan};
 
 use crate::error::EngineError;
 use crate::fold::fold;
-use crate::progress::{Past, Progress};
+use crate::progress::{Progress, not_overtaken};
 use crate::record::{Record, What};
 use crate::store::{StateStore, load};
 
 /// Records that `who` approves the gate `step` of `plan`; the next apply opens it. Approving twice
 /// changes nothing.
 ///
-/// A person is asked by [`Gate::Approve`], and by a [`Gate::Soak`] once apply has come to it and
-/// found that something names or leaves no evidence that it can see. A login that is seen later
-/// makes the approval of a soak void.
+/// A person is asked once all that the gate needs is done: by [`Gate::Approve`] from then on, and
+/// by a [`Gate::Soak`] once apply has found its time over and no old session, and evidence that it
+/// cannot see. So nobody answers for time to come. A login that is seen later makes the approval of
+/// a soak void.
 ///
 /// # Errors
-/// When the step does not wait for a person, the name is empty, or the store fails.
+/// When the step does not wait for a person, the name is empty, another plan was applied since this
+/// one ran last, or the store fails.
 pub async fn approve(
     store: &dyn StateStore,
     plan: &Plan,
@@ -43,9 +45,10 @@ async fn record(
     now: Timestamp,
 ) -> Result<(), EngineError> {
     let mut loaded = load(store).await?;
-    let past = Progress::of(&plan.id, &loaded.records)?.step(step);
-    asked(plan, step, &past)?;
-    if past.approved.is_some() {
+    let progress = Progress::of(&plan.id, &loaded.records)?;
+    not_overtaken(&plan.id, &loaded.records)?;
+    asked(plan, step, &progress)?;
+    if progress.step(step).approved.is_some() {
         return Ok(());
     }
     store.keep_plan(plan).await?;
@@ -61,7 +64,7 @@ async fn record(
     store.save(&loaded.state).await
 }
 
-fn asked(plan: &Plan, id: &str, past: &Past) -> Result<(), EngineError> {
+fn asked(plan: &Plan, id: &str, progress: &Progress) -> Result<(), EngineError> {
     let step = plan
         .step(id)
         .ok_or_else(|| EngineError::NoSuchStep(id.to_owned()))?;
@@ -71,8 +74,18 @@ fn asked(plan: &Plan, id: &str, past: &Past) -> Result<(), EngineError> {
             why: why.to_owned(),
         })
     };
+    let past = progress.step(id);
+    if past.done {
+        return no("the step is done");
+    }
+    if step.is_gate()
+        && let Some(need) = progress.open_need(plan, step)
+    {
+        return no(&format!(
+            "it stands behind {need}, which is not done; run `keyless apply`"
+        ));
+    }
     match &step.op {
-        _ if past.done => no("the step is done"),
         Op::Gate {
             gate: Gate::Approve { .. },
         } => Ok(()),
@@ -82,7 +95,7 @@ fn asked(plan: &Plan, id: &str, past: &Past) -> Result<(), EngineError> {
         Op::Gate {
             gate: Gate::Soak { .. },
         } => no(
-            "it is a soak that apply has not come to, or that the evidence alone decides; \
+            "it is a soak that apply has not found over, or that the evidence alone decides; \
              `keyless apply` says what it waits for",
         ),
         Op::Gate { .. } => no("what it waits for is tried by keyless itself; run `keyless apply`"),

@@ -27,6 +27,12 @@ pub enum EngineError {
     NoClock,
     #[error("the plan is not in order: {0}; make the plan again")]
     Plan(String),
+    #[error(
+        "the plan {} was overtaken: since it ran last, the plan {} has been applied; run \
+         `keyless plan` again",
+        short(.plan), short(.by)
+    )]
+    Overtaken { plan: String, by: String },
     #[error("the plan has no step “{0}”; `keyless apply` prints the gates that wait for a person")]
     NoSuchStep(String),
     #[error("“{step}” does not wait for a person: {why}")]
@@ -42,6 +48,7 @@ impl EngineError {
             Self::Held { .. } | Self::Damaged { .. } | Self::Store { .. } => "KL0306",
             Self::NoClock => "KL0203",
             Self::Plan(_) => "KL0301",
+            Self::Overtaken { .. } => "KL0302",
             Self::NoSuchStep(_) | Self::NotAsked { .. } | Self::Nameless => "KL0307",
         }
     }
@@ -57,4 +64,9 @@ impl EngineError {
                     .to_owned(),
         }
     }
+}
+
+/// As much of a plan's id as people are shown.
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
 }

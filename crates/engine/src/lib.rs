@@ -14,6 +14,7 @@ mod journal;
 mod outcome;
 mod progress;
 mod provider;
+mod recheck;
 mod record;
 mod run;
 mod soak;

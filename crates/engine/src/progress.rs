@@ -4,8 +4,26 @@
 
 use std::collections::BTreeMap;
 
+use keyless_plan::{Plan, Step};
+
 use crate::error::EngineError;
-use crate::record::{Record, What};
+use crate::record::{Record, SoakLook, What};
+
+/// Refuses a plan that has begun and that another one has overtaken: what its records say of live
+/// may not be so any more. A plan without a record looks at everything itself.
+pub(crate) fn not_overtaken(plan: &str, records: &[Record]) -> Result<(), EngineError> {
+    let Some(last) = records.iter().rposition(|r| r.plan == plan) else {
+        return Ok(());
+    };
+    let acted = |r: &&Record| matches!(r.what, What::Started | What::Done);
+    match records[last + 1..].iter().rfind(acted) {
+        None => Ok(()),
+        Some(other) => Err(EngineError::Overtaken {
+            plan: plan.to_owned(),
+            by: other.plan.clone(),
+        }),
+    }
+}
 
 /// What the journal knows of one step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +69,12 @@ impl Progress {
         self.steps.get(id).is_some_and(|p| p.done)
     }
 
+    /// A step of `plan` that `step` needs and that is not done.
+    pub fn open_need<'a>(&self, plan: &Plan, step: &'a Step) -> Option<&'a str> {
+        let open = |need: &&String| plan.step(need).is_some() && !self.done(need);
+        step.needs.iter().find(open).map(String::as_str)
+    }
+
     pub fn fold(&mut self, record: &Record) -> Result<(), EngineError> {
         if record.plan != self.plan {
             return Ok(());
@@ -90,8 +114,10 @@ impl Past {
             }
             What::Waits => {
                 self.asks = record.asks;
-                // An approval speaks for the time before it, and the soak has begun anew since.
-                if record.soak.as_ref().is_some_and(|s| s.mark.is_some()) {
+                // An approval speaks for a soak whose time was over and that was clean but for the
+                // question. It has begun anew since, or is not so any more.
+                let void = |s: &SoakLook| s.mark.is_some() || !record.asks;
+                if record.soak.as_ref().is_some_and(void) {
                     self.approved = None;
                 }
             }

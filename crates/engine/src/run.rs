@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::fold::fold;
 use crate::outcome::{Failure, Outcome, Wait};
 use crate::progress::Progress;
-use crate::provider::Provider;
+use crate::provider::{Provider, Standing};
 use crate::record::{Record, SoakLook, What};
 use crate::store::StateStore;
 
@@ -28,6 +28,8 @@ pub(crate) struct Run<'a> {
     pub outcome: Outcome,
     /// Steps that hold up what needs them, and how.
     held: BTreeMap<String, &'static str>,
+    /// How live stood to done steps when this run last looked at them.
+    pub looked: BTreeMap<String, Standing>,
 }
 
 impl<'a> Run<'a> {
@@ -55,6 +57,7 @@ impl<'a> Run<'a> {
             progress,
             outcome,
             held,
+            looked: BTreeMap::new(),
         }
     }
 
@@ -78,8 +81,7 @@ impl<'a> Run<'a> {
 
     /// Why `step` cannot have its turn yet.
     pub fn held_up(&self, step: &Step) -> Option<String> {
-        let open = |need: &&String| self.plan.step(need).is_some() && !self.progress.done(need);
-        let need = step.needs.iter().find(open)?;
+        let need = self.progress.open_need(self.plan, step)?;
         let how = self.held.get(need).copied().unwrap_or("is not done");
         Some(format!("{need} {how}"))
     }
@@ -94,6 +96,7 @@ impl<'a> Run<'a> {
         record.notes = step.notes.clone();
         record.message = message.map(str::to_owned);
         self.journal(record).await?;
+        self.looked.insert(step.id.clone(), Standing::Done);
         self.outcome.done.push(step.id.clone());
         self.tell(Event::Done {
             step: step.id.clone(),
@@ -107,6 +110,7 @@ impl<'a> Run<'a> {
         let mut record = Record::new(&step.id, What::Already);
         record.notes = step.notes.iter().cloned().map(not_made).collect();
         self.journal(record).await?;
+        self.looked.insert(step.id.clone(), Standing::Done);
         self.outcome.already.push(step.id.clone());
         self.tell(Event::Done {
             step: step.id.clone(),

@@ -2,7 +2,8 @@
 //!
 //! Invariant: no evidence is not clean. The soak counts from the switch (or the disabling), or from
 //! the last login of an old principal that was seen after it; it ends only when the time is over
-//! and a look after its end saw none. What cannot be seen, a person answers for.
+//! and a look after its end saw no session of one, however old. What cannot be seen, a person
+//! answers for, and is asked only then: nobody can answer for time to come.
 
 use std::collections::BTreeSet;
 
@@ -28,6 +29,10 @@ struct Soak<'a> {
     look: SoakLook,
     /// Who logged in, when that begins the soak anew.
     intruders: Vec<String>,
+    /// Who has been logged in since before the soak began.
+    lingering: Vec<String>,
+    /// Whether a look saw no session of an old principal.
+    saw_none: bool,
     /// What only a person can answer for.
     questions: Vec<String>,
 }
@@ -59,6 +64,8 @@ impl Run<'_> {
             since: now,
             look,
             intruders: vec![],
+            lingering: vec![],
+            saw_none: false,
             questions: questions(evidence),
         };
         match marked(&self.state, access, *since) {
@@ -74,6 +81,13 @@ impl Run<'_> {
             }
         }
         let decides = evidence.contains(&Evidence::Sessions);
+        if principals.is_empty() {
+            // Nobody to look for: no session of nobody proves nothing.
+            if decides {
+                soak.questions.push(NOBODY_KNOWN.to_owned());
+            }
+            return self.settle(soak).await;
+        }
         match self.sample(step, gate).await {
             Ok(sessions) => soak.saw(&sessions, decides.then_some(*since)),
             Err(why) if decides => {
@@ -104,99 +118,129 @@ impl Run<'_> {
     }
 
     async fn settle(&mut self, soak: Soak<'_>) -> Result<(), EngineError> {
-        let until = soak.since.plus(soak.seconds);
-        let restarted = !soak.intruders.is_empty();
-        let approved = self
-            .progress
-            .step(&soak.step.id)
-            .approved
-            .filter(|_| !restarted);
-        let unanswered = !soak.questions.is_empty() && approved.is_none();
-        if soak.now >= until && !restarted && !unanswered {
-            let evidence = soak.evidence(approved.as_deref());
-            return self
-                .open(soak.step, evidence, approved, Some(soak.look))
-                .await;
+        if !soak.clean() {
+            let wait = soak.waits();
+            return self.wait(wait, Some(soak.look)).await;
         }
-        let mut why = Vec::new();
-        if restarted {
-            let who = soak.intruders.join(", ");
-            why.push(format!("{who} logged in; the soak begins anew from there"));
+        let approved = self.progress.step(&soak.step.id).approved;
+        if !soak.questions.is_empty() && approved.is_none() {
+            let wait = soak.asks();
+            return self.wait(wait, Some(soak.look)).await;
         }
-        if soak.now < until || restarted {
-            why.push(format!(
-                "no login of {} may be seen until {until}",
-                soak.names()
-            ));
-        }
-        if unanswered {
-            why.push(soak.questions.join("; "));
-        }
-        let next = if unanswered {
-            approve_then_apply(soak.step)
-        } else {
-            format!("run `keyless apply` again after {until}")
-        };
-        let wait = Wait {
-            step: soak.step.id.clone(),
-            code: None,
-            why: why.join("; "),
-            until: (soak.now < until).then_some(until),
-            asks: !soak.questions.is_empty(),
-            next,
-        };
-        self.wait(wait, Some(soak.look)).await
+        let evidence = soak.evidence(approved.as_deref());
+        self.open(soak.step, evidence, approved, Some(soak.look))
+            .await
     }
 }
 
 impl Soak<'_> {
-    /// Takes in one look at the open sessions. A login begins the soak anew by moving `mark`; where
-    /// a person decides instead, they are told of it. A login in the very second of the mark counts:
-    /// times are whole seconds, and a session that began the soak anew counts while it is open.
+    /// Takes in one look at the open sessions. A login after the mark begins the soak anew by moving
+    /// it; an older one holds the soak while its session is open. Where a person decides instead,
+    /// they are told of both.
     fn saw(&mut self, sessions: &[Session], mark: Option<Mark>) {
         let old = |s: &&Session| {
-            s.login_time >= self.since
-                && self
-                    .principals
-                    .iter()
-                    .any(|(_, name)| same_name(name, &s.original_login))
+            self.principals
+                .iter()
+                .any(|(_, name)| same_name(name, &s.original_login))
         };
-        let fresh: Vec<&Session> = sessions.iter().filter(old).collect();
-        let seen: BTreeSet<String> = fresh
+        let (fresh, before): (Vec<&Session>, Vec<&Session>) = sessions
             .iter()
-            .map(|s| format!("{} from {}", s.original_login, s.host))
-            .collect();
-        let seen: Vec<String> = seen.into_iter().collect();
+            .filter(old)
+            .partition(|s| s.login_time > self.since);
+        let (seen, before) = (who(&fresh), who(&before));
         self.look.sample = Some(Sample {
             at: self.now,
             seen: seen.clone(),
         });
-        let Some(last) = fresh.iter().map(|s| s.login_time).max() else {
-            return;
-        };
-        match mark {
-            Some(mark) => {
-                self.since = last;
-                self.look.mark = Some(MarkAt { mark, at: last });
-                self.intruders = seen;
+        self.saw_none = seen.is_empty() && before.is_empty();
+        let last = fresh.iter().map(|s| s.login_time).max();
+        match (mark, last) {
+            (Some(mark), last) => {
+                if let Some(last) = last {
+                    self.since = last;
+                    self.look.mark = Some(MarkAt { mark, at: last });
+                }
+                (self.intruders, self.lingering) = (seen, before);
             }
-            None => self
-                .questions
-                .push(format!("{} logged in", seen.join(", "))),
+            (None, _) => {
+                let told = [(seen, "logged in"), (before, "is still logged in")];
+                let told = told.iter().filter(|(who, _)| !who.is_empty());
+                self.questions
+                    .extend(told.map(|(who, what)| format!("{} {what}", who.join(", "))));
+            }
+        }
+    }
+
+    fn until(&self) -> Timestamp {
+        self.since.plus(self.seconds)
+    }
+
+    /// Whether nothing but a person's answer may be missing.
+    fn clean(&self) -> bool {
+        self.now >= self.until() && self.intruders.is_empty() && self.lingering.is_empty()
+    }
+
+    /// For time to pass, or for sessions to end. Nobody is asked yet.
+    fn waits(&self) -> Wait {
+        let until = self.until();
+        let early = self.now < until;
+        let mut why = Vec::new();
+        if !self.intruders.is_empty() {
+            let who = self.intruders.join(", ");
+            why.push(format!("{who} logged in; the soak begins anew from there"));
+        }
+        if !self.lingering.is_empty() {
+            let who = self.lingering.join(", ");
+            why.push(format!("still logged in from before the soak began: {who}"));
+        }
+        if early && self.principals.is_empty() {
+            why.push(format!("the soak lasts until {until}"));
+        } else if early {
+            why.push(format!(
+                "no login of {} may be seen until {until}",
+                self.names()
+            ));
+        }
+        if !self.questions.is_empty() {
+            let questions = self.questions.join("; ");
+            why.push(format!("then a person is asked, as {questions}"));
+        }
+        let next = if early {
+            format!("run `keyless apply` again after {until}")
+        } else {
+            "end those sessions, or find out who holds them; then run `keyless apply` again"
+                .to_owned()
+        };
+        Wait {
+            step: self.step.id.clone(),
+            code: None,
+            why: why.join("; "),
+            until: early.then_some(until),
+            asks: false,
+            next,
+        }
+    }
+
+    /// For a person: the time is over.
+    fn asks(&self) -> Wait {
+        Wait {
+            step: self.step.id.clone(),
+            code: None,
+            why: self.questions.join("; "),
+            until: None,
+            asks: true,
+            next: approve_then_apply(self.step),
         }
     }
 
     fn names(&self) -> String {
-        let names: BTreeSet<&str> = self.principals.iter().map(|(_, n)| n.as_str()).collect();
-        match names.is_empty() {
-            true => "the old principal".to_owned(),
-            false => names.into_iter().collect::<Vec<_>>().join(", "),
-        }
+        let names: BTreeSet<String> = self.principals.iter().map(|(_, n)| printable(n)).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
     }
 
     fn evidence(&self, approved: Option<&str>) -> String {
         let mut parts = Vec::new();
-        if self.look.sample.as_ref().is_some_and(|s| s.seen.is_empty()) {
+        if self.saw_none {
             let names = self.names();
             parts.push(format!(
                 "no session of {names} since {}, last looked at {}",
@@ -211,6 +255,33 @@ impl Soak<'_> {
         }
         parts.join("; ")
     }
+}
+
+const NOBODY_KNOWN: &str =
+    "no old login or user is known, so there are no sessions that could show anything";
+
+/// Who is logged in and from where, each once.
+fn who(sessions: &[&Session]) -> Vec<String> {
+    let who: BTreeSet<String> = sessions
+        .iter()
+        .map(|s| {
+            format!(
+                "{} from {}",
+                printable(&s.original_login),
+                printable(&s.host)
+            )
+        })
+        .collect();
+    who.into_iter().collect()
+}
+
+/// A text that a client chose, for terminals: without control characters, and without those that
+/// turn the direction of what follows.
+fn printable(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .filter(|c| !c.is_control() && !turns(*c))
+        .collect()
 }
 
 /// What no probe of this version answers.

@@ -1,7 +1,8 @@
 //! A step that writes: look, send, read back.
 //!
 //! Invariant: a request is sent only when live is as the step expects, and only after the journal
-//! says so; the step counts as done only when live reads back as wanted.
+//! says so; one that closes or removes something, only while what it stands on still reads as done;
+//! the step counts as done only when live reads back as wanted.
 
 use keyless_plan::{Phase, Step};
 
@@ -42,6 +43,9 @@ impl Run<'_> {
                 Standing::Conflict { found } => return self.conflict(step, &found).await,
                 Standing::Unreadable(why) => return self.unreadable(step, &why).await,
             }
+            if !self.still_stands(step).await? {
+                return Ok(());
+            }
             if let Some(why) = step
                 .irreversible()
                 .filter(|_| !self.options.allow_irreversible)
@@ -65,7 +69,7 @@ impl Run<'_> {
     }
 
     /// Looks at live, again where a look may succeed in a moment. Ignorance is a value.
-    async fn standing(&self, step: &Step) -> Standing {
+    pub(crate) async fn standing(&self, step: &Step) -> Standing {
         let mut look = 1;
         loop {
             match self.provider.check(step).await {

@@ -47,9 +47,26 @@ fn a_gate_for_a_person_waits_and_opens_after_the_approval() {
 fn an_approval_may_come_before_the_first_apply_and_counts_for_its_plan_only() {
     let (plan, world, store) = story();
     say(&store, &plan, "prove/ask", "kim").unwrap();
-    let mut other = plan.clone();
+    let mut other = super::plans::plan(vec![person("ask")]);
     other.id = "0b".repeat(32);
     assert_eq!(outcome(&other, &world, &store).exit_code(), 3);
+    assert_eq!(outcome(&plan, &world, &store).exit_code(), 0);
+}
+
+#[test]
+fn nobody_is_asked_before_all_that_the_gate_needs_is_done() {
+    let (world, store) = (World::default(), MemoryStore::default());
+    let plan = plan(vec![
+        make(Phase::Park, "x"),
+        effective("rights").needing(&["park/x"]),
+        person("ask").needing(&["grant/rights", "grant/not-in-this-plan"]),
+    ]);
+    let early = say(&store, &plan, "prove/ask", "kim").unwrap_err();
+    assert_eq!(early.code(), "KL0307");
+    assert!(early.to_string().contains("behind grant/rights"), "{early}");
+    assert!(store.journal().is_empty());
+    assert_eq!(outcome(&plan, &world, &store).exit_code(), 3);
+    say(&store, &plan, "prove/ask", "kim").unwrap();
     assert_eq!(outcome(&plan, &world, &store).exit_code(), 0);
 }
 

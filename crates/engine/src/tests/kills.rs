@@ -38,9 +38,9 @@ fn migration() -> Plan {
                 access: access(),
                 address: address("parked"),
             }),
-        person("ask").needing(&["park/parked"]),
+        person("ask"),
         change(Phase::Switch, "p")
-            .needing(&["prove/ask"])
+            .needing(&["park/parked", "prove/ask"])
             .noting(switched()),
         canary("canary").needing(&["switch/p"]),
         soak("soak", Mark::Switched, 0, &[Evidence::Sessions])

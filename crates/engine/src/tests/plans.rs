@@ -101,6 +101,7 @@ pub(super) fn effective(name: &str) -> Step {
         Phase::Grant,
         name,
         Gate::Effective {
+            gateway: Address::gateway("g"),
             database,
             user: "g".into(),
             rights,

@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 use keyless_model::{Evidence, Timestamp};
-use keyless_plan::{Mark, Note, Phase, Plan};
+use keyless_plan::{Gate, Mark, Note, Op, Phase, Plan};
 
 use super::plans::{Finish, address, change, make, plan, soak, switched};
 use super::store::MemoryStore;
@@ -37,7 +37,6 @@ fn approved(store: &MemoryStore, plan: &Plan) -> Result<(), crate::EngineError> 
 #[test]
 fn a_soak_waits_until_its_end_and_opens_on_a_clean_look_after_it() {
     let (plan, world, store) = story(&[Evidence::Sessions]);
-    world.log_in("orders_app", 999);
     world.log_in("somebody_else", 2_000);
     let first = outcome(&plan, &world, &store);
     assert_eq!(
@@ -119,7 +118,7 @@ fn a_look_before_the_end_never_ends_a_soak_whose_last_look_saw_nothing_readable(
 }
 
 #[test]
-fn audit_approval_and_no_evidence_at_all_ask_a_person_and_still_wait_for_the_end() {
+fn audit_approval_and_no_evidence_at_all_ask_a_person_and_only_at_the_end() {
     for evidence in [
         &[Evidence::Audit, Evidence::Sessions][..],
         &[Evidence::Approval],
@@ -128,16 +127,26 @@ fn audit_approval_and_no_evidence_at_all_ask_a_person_and_still_wait_for_the_end
         let (plan, world, store) = story(evidence);
         assert_eq!(approved(&store, &plan).unwrap_err().code(), "KL0307");
         let first = outcome(&plan, &world, &store);
+        assert!(!first.waiting[0].asks && !first.waiting[0].next.contains("approve"));
         assert!(
-            first.waiting[0]
-                .next
-                .contains("keyless approve confirm/soak"),
+            first.waiting[0].why.contains("then a person is asked"),
             "{first:?}"
         );
-        approved(&store, &plan).unwrap();
-        let early = outcome(&plan, &world, &store);
-        assert!(!early.waiting[0].next.contains("approve"), "{early:?}");
+        let early = approved(&store, &plan).unwrap_err();
+        assert_eq!(
+            early.code(),
+            "KL0307",
+            "on the first day nobody can answer for the seventh"
+        );
         world.inner().now = 1_000 + WEEK;
+        let asked = outcome(&plan, &world, &store);
+        assert!(
+            asked.waiting[0]
+                .next
+                .contains("keyless approve confirm/soak"),
+            "{asked:?}"
+        );
+        approved(&store, &plan).unwrap();
         assert_eq!(
             outcome(&plan, &world, &store).exit_code(),
             0,
@@ -158,11 +167,13 @@ fn without_approval_time_alone_opens_nothing() {
 fn an_approval_is_void_after_a_later_login() {
     let (plan, world, store) = story(&[Evidence::Audit, Evidence::Sessions]);
     outcome(&plan, &world, &store);
-    approved(&store, &plan).unwrap();
     world.inner().now = 1_000 + WEEK;
+    outcome(&plan, &world, &store);
+    approved(&store, &plan).unwrap();
     world.log_in("orders_app", 6_000);
     let void = outcome(&plan, &world, &store);
-    assert!(void.waiting[0].next.contains("keyless approve"), "{void:?}");
+    assert!(void.waiting[0].why.contains("begins anew"), "{void:?}");
+    assert!(approved(&store, &plan).is_err());
     world.inner().sessions.clear();
     world.inner().now = 6_000 + WEEK;
     assert!(outcome(&plan, &world, &store).waiting[0].asks);
@@ -209,5 +220,100 @@ fn a_person_who_decides_instead_is_told_of_logins() {
     assert!(
         !journal.contains("no session of") && journal.contains("approved by kim"),
         "{journal}"
+    );
+}
+
+#[test]
+fn a_session_from_before_the_switch_holds_the_soak_while_it_is_open_and_does_not_restart_it() {
+    let (plan, world, store) = story(&[Evidence::Sessions]);
+    world.log_in("orders_app", 999);
+    let first = outcome(&plan, &world, &store);
+    assert!(
+        first.waiting[0].why.contains("orders_app from vm-7"),
+        "{first:?}"
+    );
+    world.inner().now = 1_000 + WEEK;
+    let held = outcome(&plan, &world, &store);
+    assert_eq!((held.exit_code(), held.waiting[0].until), (3, None));
+    assert!(
+        held.waiting[0].next.contains("end those sessions"),
+        "{held:?}"
+    );
+    assert!(!held.waiting[0].asks);
+    world.inner().sessions.clear();
+    assert_eq!(outcome(&plan, &world, &store).exit_code(), 0);
+}
+
+#[test]
+fn an_approval_is_void_while_an_old_session_is_open() {
+    let (plan, world, store) = story(&[Evidence::Audit, Evidence::Sessions]);
+    outcome(&plan, &world, &store);
+    world.inner().now = 1_000 + WEEK;
+    outcome(&plan, &world, &store);
+    approved(&store, &plan).unwrap();
+    world.log_in("orders_app", 999);
+    assert_eq!(outcome(&plan, &world, &store).exit_code(), 3);
+    world.inner().sessions.clear();
+    assert!(outcome(&plan, &world, &store).waiting[0].asks);
+}
+
+#[test]
+fn a_person_who_decides_instead_is_told_of_old_sessions_too() {
+    let (plan, world, store) = story(&[Evidence::Approval]);
+    world.log_in("orders_app", 999);
+    outcome(&plan, &world, &store);
+    world.inner().now = 1_000 + WEEK;
+    let asked = outcome(&plan, &world, &store);
+    assert!(
+        asked.waiting[0]
+            .why
+            .contains("orders_app from vm-7 is still logged in"),
+        "{asked:?}"
+    );
+    approved(&store, &plan).unwrap();
+    assert_eq!(outcome(&plan, &world, &store).exit_code(), 0);
+    assert!(!store.journal().contains("no session of"));
+}
+
+#[test]
+fn a_soak_without_a_principal_asks_a_person_and_claims_nothing() {
+    for evidence in [&[Evidence::Sessions][..], &[Evidence::Approval]] {
+        let (mut plan, world, store) = story(evidence);
+        let Op::Gate {
+            gate: Gate::Soak { principals, .. },
+        } = &mut plan.steps[1].op
+        else {
+            panic!("the second step is the soak");
+        };
+        principals.clear();
+        let first = outcome(&plan, &world, &store);
+        assert!(first.waiting[0].why.contains("lasts until"), "{first:?}");
+        world.inner().now = 1_000 + WEEK;
+        let asked = outcome(&plan, &world, &store);
+        assert!(asked.waiting[0].asks, "{asked:?}");
+        approved(&store, &plan).unwrap();
+        assert_eq!(outcome(&plan, &world, &store).exit_code(), 0);
+        let journal = store.journal();
+        assert!(!journal.contains("no session of"), "{journal}");
+        assert!(state(&store).accesses["a"].samples.is_empty());
+    }
+}
+
+#[test]
+fn what_a_client_calls_itself_cannot_steer_a_terminal() {
+    let (plan, world, store) = story(&[Evidence::Sessions]);
+    outcome(&plan, &world, &store);
+    world.log_in_from("orders_app", 5_000, "\u{1b}[2Jvm\r\n\u{9b}1m-\u{202e}8");
+    world.inner().now = 6_000;
+    let held = outcome(&plan, &world, &store);
+    assert!(
+        held.waiting[0]
+            .why
+            .starts_with("orders_app from [2Jvm1m-8 logged in"),
+        "{held:?}"
+    );
+    assert_eq!(
+        state(&store).accesses["a"].samples[1].seen,
+        ["orders_app from [2Jvm1m-8"]
     );
 }

@@ -45,6 +45,8 @@ pub(super) struct Inner {
     pub live: BTreeMap<Address, Value>,
     /// Effects on the world, by step.
     pub writes: BTreeMap<String, usize>,
+    /// Looks at the world, by step.
+    pub looks: BTreeMap<String, usize>,
     /// How the next acts end, and whether the effect is there nevertheless.
     pub acts: BTreeMap<String, VecDeque<(Fault, bool)>>,
     /// How the next undos end.
@@ -98,11 +100,15 @@ impl World {
     }
 
     pub fn log_in(&self, login: &str, at: i64) {
+        self.log_in_from(login, at, "vm-7");
+    }
+
+    pub fn log_in_from(&self, login: &str, at: i64, host: &str) {
         let session = Session {
             original_login: login.to_owned(),
             login_time: Timestamp::from_unix(at),
             program: "app".into(),
-            host: "vm-7".into(),
+            host: host.into(),
         };
         self.inner().sessions.push(session);
     }
@@ -187,6 +193,7 @@ impl Provider for World {
     async fn check(&self, step: &Step) -> Result<Standing, Fault> {
         self.fuse.burn().await;
         let mut inner = self.inner();
+        *inner.looks.entry(step.id.clone()).or_default() += 1;
         match next(&mut inner.checks, step) {
             Some(result) => result,
             None => Ok(inner.standing(step)),
