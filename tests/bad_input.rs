@@ -105,7 +105,7 @@ async fn an_endpoint_that_is_not_there_not_trusted_or_not_azure_is_told_apart() 
         .keyless(&["plan", "--cloud", "closed.json"])
         .await
         .exits(1);
-    said.says("error[KL02");
+    said.says("error[KL0203]").says("cannot reach");
 
     let stranger = Estate::start("tenant: 0c0ffee0-0000-4000-8000-0000000000ff", &[], &[]).await;
     std::fs::copy(stranger.ca(), estate.path().join("stranger.pem")).unwrap();
@@ -114,7 +114,7 @@ async fn an_endpoint_that_is_not_there_not_trusted_or_not_azure_is_told_apart() 
         .keyless(&["plan", "--cloud", "untrusted.json"])
         .await
         .exits(1);
-    said.says("error[KL02");
+    said.says("error[KL0203]").says("not trusted");
 
     estate.emulator.add_fault(keyless_emulator::Fault {
         host: Some("management.localhost".into()),

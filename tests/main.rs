@@ -10,5 +10,6 @@ mod canaries;
 mod drift;
 mod estate;
 mod faults;
+mod scan;
 mod second_estate;
 mod whole_job;

@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use azure_core::cloud::CustomConfiguration;
@@ -63,6 +63,12 @@ pub enum CredentialError {
         why: String,
     },
 
+    #[error(
+        "no token, because {what}; check the network, the proxy, and the CA and the authority of \
+         the --cloud file"
+    )]
+    Authority { what: String },
+
     #[error("the token that {how} got does not say whom it is for; log in again")]
     Opaque { how: &'static str },
 
@@ -101,7 +107,21 @@ struct Inner {
     source: Source,
     cloud: Cloud,
     http: reqwest::Client,
+    trouble: http::Broken,
     kept: Mutex<Kept>,
+}
+
+impl Inner {
+    fn transport(&self) -> Arc<http::Transport> {
+        let (client, trouble) = (self.http.clone(), Arc::clone(&self.trouble));
+        Arc::new(http::Transport { client, trouble })
+    }
+
+    /// What kept the authority from answering, if that is why there is no token.
+    fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The credential and its tokens by scope, with their ends in Unix seconds.
@@ -141,6 +161,7 @@ impl Tokens {
             source,
             cloud: cloud.clone(),
             http,
+            trouble: http::Broken::default(),
             kept,
         })))
     }
@@ -159,11 +180,17 @@ impl Tokens {
         }
         let credential = match &kept.credential {
             Some(credential) => Arc::clone(credential),
-            None => self.0.source.credential(&self.0.cloud, &self.0.http)?,
+            None => self
+                .0
+                .source
+                .credential(&self.0.cloud, &self.0.transport())?,
         };
         kept.credential = Some(Arc::clone(&credential));
         let got = credential.get_token(&[scope], None).await;
-        let got = got.map_err(|e| self.0.source.refused(scope, &e.to_string()))?;
+        let got = got.map_err(|e| match self.0.trouble() {
+            Some(what) => CredentialError::Authority { what },
+            None => self.0.source.refused(scope, &e.to_string()),
+        })?;
         let token = Secret::new(got.token.secret());
         kept.tokens.insert(
             scope.to_owned(),
@@ -274,7 +301,7 @@ impl Source {
     fn credential(
         &self,
         cloud: &Cloud,
-        http: &reqwest::Client,
+        http: &Arc<http::Transport>,
     ) -> Result<Arc<dyn TokenCredential>, CredentialError> {
         let made = match self {
             Self::ClientSecret {
@@ -332,11 +359,11 @@ fn token_endpoint(cloud: &Cloud, tenant: &str) -> String {
 }
 
 /// Our transport and authority for azure_identity, and a retry that ends within seconds.
-fn options(cloud: &Cloud, http: &reqwest::Client) -> ClientOptions {
+fn options(cloud: &Cloud, http: &Arc<http::Transport>) -> ClientOptions {
     let mut custom = CustomConfiguration::default();
     custom.authority_host = cloud.authority.to_string();
     ClientOptions {
-        transport: Some(Transport::new(Arc::new(http::Transport(http.clone())))),
+        transport: Some(Transport::new(http.clone())),
         cloud: Some(Arc::new(custom.into())),
         retry: RetryOptions::exponential(ExponentialRetryOptions {
             max_retries: 2,

@@ -6,7 +6,7 @@
 use std::error::Error as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use azure_core::http as core;
@@ -169,7 +169,20 @@ fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
 /// Our client as the transport of `azure_core` 1.x, so that tokens are fetched with the same trust
 /// and the same names.
 #[derive(Debug)]
-pub(crate) struct Transport(pub reqwest::Client);
+pub(crate) struct Transport {
+    pub client: reqwest::Client,
+    /// What kept the last request from a usable answer; azure_identity's own words hide it.
+    pub trouble: Broken,
+}
+
+/// The last trouble with the authority, in one sentence without its end; none after an answer.
+pub(crate) type Broken = Arc<Mutex<Option<String>>>;
+
+impl Transport {
+    fn note(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
 
 #[async_trait::async_trait]
 impl core::HttpClient for Transport {
@@ -181,23 +194,36 @@ impl core::HttpClient for Transport {
         let other = azure_core::error::ErrorKind::Other;
         let method = reqwest::Method::from_bytes(request.method().as_ref().as_bytes())
             .map_err(|_| error(other.clone(), "an unknown method".to_owned()))?;
-        let mut ours = self.0.request(method, request.url().clone());
+        let mut ours = self.client.request(method, request.url().clone());
         for (name, value) in request.headers().iter() {
             ours = ours.header(name.as_str(), value.as_str());
         }
         let core::Body::Bytes(body) = request.body() else {
             return Err(error(other, "a streamed body".to_owned()));
         };
-        let reply = send(ours.body(body.clone()))
-            .await
-            .map_err(|trouble| match trouble {
-                Trouble::NotSent(why) => error(azure_core::error::ErrorKind::Connection, why),
-                Trouble::Untrusted(why) => {
-                    error(other, format!("its certificate is not trusted: {why}"))
-                }
-                Trouble::Lost(why) => error(azure_core::error::ErrorKind::Io, why),
-                Trouble::TooLarge => error(other, "the answer is too large".to_owned()),
-            })?;
+        let host = place(request.url());
+        let reply = send(ours.body(body.clone())).await.map_err(|trouble| {
+            let (kind, what) = match trouble {
+                Trouble::NotSent(why) => (
+                    azure_core::error::ErrorKind::Connection,
+                    format!("cannot reach {host}: {why}"),
+                ),
+                Trouble::Untrusted(why) => (
+                    other,
+                    format!("the connection to {host} is not trusted: {why}"),
+                ),
+                Trouble::Lost(why) => (
+                    azure_core::error::ErrorKind::Io,
+                    format!("the connection to {host} broke: {why}"),
+                ),
+                Trouble::TooLarge => (other, format!("the answer of {host} is too large")),
+            };
+            self.note(Some(what.clone()));
+            error(kind, what)
+        })?;
+        let page = reply.body.trim_ascii_start().starts_with(b"<");
+        let status = reply.status;
+        self.note(page.then(|| format!("{host} answered {status} and a page instead of JSON")));
         let mut headers = core::headers::Headers::new();
         for (name, value) in &reply.headers {
             if let Ok(value) = value.to_str() {

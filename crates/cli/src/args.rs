@@ -184,8 +184,8 @@ pub struct ApproveArgs {
     #[arg(long, conflicts_with = "gates")]
     pub all: bool,
     /// Who approves; kept in the journal
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown")]
-    pub by: String,
+    #[arg(long, value_name = "NAME", env = "USER")]
+    pub by: Option<String>,
 }
 
 #[derive(Args)]
@@ -218,6 +218,7 @@ pub enum StateAction {
   keyless explain KL0401
   keyless explain          all codes")]
 pub struct ExplainArgs {
+    /// Such as KL0401; without one all are listed
     pub code: Option<String>,
 }
 
@@ -229,20 +230,20 @@ pub struct EmulatorArgs {
     /// What exists at the start (docs/emulator-seed.md)
     #[arg(long, value_name = "FILE")]
     pub seed: PathBuf,
-    /// Where cloud.json and ca.pem are written [default: .keyless-emulator]
+    /// Where cloud.json and ca.pem are written
     #[arg(long, value_name = "DIR", default_value = ".keyless-emulator")]
     pub dir: PathBuf,
     /// The HTTPS port; 0 takes a free one
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub https_port: u16,
     /// The SQL port; 0 takes a free one
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub sql_port: u16,
 }
 
 #[derive(Args)]
 #[command(before_help = "Examples:
-  keyless demo               about a minute, in a folder that is removed afterwards
+  keyless demo               some seconds, in a folder that is removed afterwards
   keyless demo --keep DIR    and keep manifests, plans, state and journal there")]
 pub struct DemoArgs {
     /// Keep everything that the demo makes in this folder
@@ -255,5 +256,6 @@ pub struct DemoArgs {
   keyless completions bash > /etc/bash_completion.d/keyless
   keyless completions fish > ~/.config/fish/completions/keyless.fish")]
 pub struct CompletionsArgs {
+    /// The shell
     pub shell: clap_complete::Shell,
 }

@@ -36,7 +36,11 @@ impl Failure {
 
 impl From<CredentialError> for Failure {
     fn from(error: CredentialError) -> Self {
-        Self::new("KL0201", error.to_string())
+        let code = match error {
+            CredentialError::Authority { .. } | CredentialError::Client { .. } => "KL0203",
+            _ => "KL0201",
+        };
+        Self::new(code, error.to_string())
     }
 }
 
@@ -48,8 +52,10 @@ impl From<CloudError> for Failure {
 
 impl From<ArmError> for Failure {
     fn from(error: ArmError) -> Self {
+        if let ArmError::Credential(error) = error {
+            return error.into();
+        }
         let code = match &error {
-            ArmError::Credential(_) => "KL0201",
             ArmError::Unreachable { .. }
             | ArmError::Untrusted { .. }
             | ArmError::NotJson { .. }

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod excerpt;
 mod failure;
 mod output;
 mod progress;

@@ -1,5 +1,4 @@
 //! What is printed: data on stdout, messages on stderr.
-#![expect(clippy::print_stderr, reason = "this is where the program prints")]
 
 use std::io::{IsTerminal, Write};
 
@@ -34,8 +33,34 @@ fn width(terminal: bool) -> usize {
     found.unwrap_or(100).clamp(WIDTHS.0, WIDTHS.1)
 }
 
+/// The text with control characters made visible: names and messages of services may hold some.
+/// Line ends, tabs and our own colours pass.
+fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let color = rest.strip_prefix("\u{1b}[").and_then(|r| {
+            let end = r.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+            r[end..].starts_with('m').then_some(end + 3)
+        });
+        if let Some(length) = color {
+            out.push_str(&rest[..length]);
+            rest = &rest[length..];
+            continue;
+        }
+        if c.is_control() && c != '\n' && c != '\t' {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    out
+}
+
 /// Prints data. A reader that went away early, such as `head`, is no error.
 pub fn data(text: &str) {
+    let text = clean(text);
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
     if !text.ends_with('\n') {
@@ -49,9 +74,9 @@ pub fn json(value: &Value) {
     data(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
-/// Prints a message.
+/// Prints a message. That nobody reads it any more must not stop an apply.
 pub fn note(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr(), "{}", clean(text));
 }
 
 /// Shows a line on the terminal that the next one takes the place of.
@@ -64,9 +89,22 @@ pub fn passing(text: &str) {
 
 /// Prints why the command failed.
 pub fn error(failure: &Failure) {
-    if failure.told {
-        return;
+    if !failure.told {
+        note(&format!("error[{}]: {}", failure.code, failure.message));
+        note(&format!("  keyless explain {} says more", failure.code));
     }
-    eprintln!("error[{}]: {}", failure.code, failure.message);
-    eprintln!("  keyless explain {} says more", failure.code);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn only_colours_and_line_ends_pass() {
+        assert_eq!(
+            clean("\u{1b}[1;31mred\u{1b}[0m\n\tx"),
+            "\u{1b}[1;31mred\u{1b}[0m\n\tx"
+        );
+        assert_eq!(clean("a\u{1b}[2Jb\rc\u{7}é"), "a\\u{1b}[2Jb\\u{d}c\\u{7}é");
+    }
 }

@@ -11,6 +11,7 @@ use keyless_policy::MAX_POLICY_BYTES;
 use sha2::{Digest, Sha256};
 
 use crate::args::Common;
+use crate::excerpt::covered;
 use crate::failure::Failure;
 use crate::output;
 
@@ -81,11 +82,15 @@ pub fn try_load(common: &Common, paths: &[PathBuf]) -> Result<Result<Project, Wr
 /// Shows what is wrong with the manifests. Lines are shown with whatever looks like a credential
 /// masked; the line that a credential was found in is not shown at all.
 pub fn show(common: &Common, diagnostics: &[Diagnostic], sources: &[Source]) {
+    let of_file = |path: &str| -> Vec<&Diagnostic> {
+        let here = |d: &&Diagnostic| d.span.as_ref().is_some_and(|s| s.file == path);
+        diagnostics.iter().filter(here).collect()
+    };
     let masked: Vec<Source> = sources
         .iter()
         .map(|s| Source {
             path: s.path.clone(),
-            text: keyless_manifest::masked(&s.text),
+            text: covered(&s.text, &of_file(&s.path)),
         })
         .collect();
     let shown: Vec<Diagnostic> = diagnostics

@@ -55,14 +55,23 @@ async fn free_revision(
     root: &ArmId,
     api: &Address,
 ) -> Result<String, LiveError> {
-    let list = provider.services.arm.list(apim::revisions(root, api.last().1)?).await?;
+    let list = provider
+        .services
+        .arm
+        .list(apim::revisions(root, api.last().1)?)
+        .await?;
     let number = |r: &Value| r.get("apiRevision")?.as_str()?.parse::<u32>().ok();
     for revision in &list {
         let ours = revision.get("description").and_then(Value::as_str) == Some(DESCRIPTION);
         let current = revision.get("isCurrent").and_then(Value::as_bool) != Some(false);
         if let (true, false, Some(left)) = (ours, current, number(revision)) {
             let name = format!("{};rev={left}", api.last().1);
-            remove(provider, root, &Address::gateway(api.root_name()).child("api", &name)).await?;
+            remove(
+                provider,
+                root,
+                &Address::gateway(api.root_name()).child("api", &name),
+            )
+            .await?;
         }
     }
     let highest = list.iter().filter_map(number).max().unwrap_or(1);
@@ -246,7 +255,10 @@ mod tests {
             judge(&request, false, 500, "{}"),
             Probe::Fails { .. }
         ));
-        assert!(matches!(judge(&request, false, 200, "<html>"), Probe::Fails { .. }));
+        assert!(matches!(
+            judge(&request, false, 200, "<html>"),
+            Probe::Fails { .. }
+        ));
         let errors = r#"{"errors":[{"message":"secret row"}]}"#;
         let Probe::Fails { why, .. } = judge(&request, false, 200, errors) else {
             panic!("holds")

@@ -40,8 +40,13 @@ pub(crate) async fn rights(
     );
     wrong.extend(found.fixed_roles.iter().map(|r| format!("it is in {r}")));
     let sid = client_sid(services, gateway).await?;
-    if !catalogue.external(&sid).is_some_and(|p| same_name(&p.name, user)) {
-        wrong.push(format!("its SID is not that of the identity that {gateway} has now"));
+    if !catalogue
+        .external(&sid)
+        .is_some_and(|p| same_name(&p.name, user))
+    {
+        wrong.push(format!(
+            "its SID is not that of the identity that {gateway} has now"
+        ));
     }
     if !catalogue.may_connect(user) {
         wrong.push("it may not connect".into());
@@ -102,11 +107,15 @@ pub(crate) async fn lockable(
     }
     let request = keyless_azure::sql::server(&root.id)?;
     let admin = services.arm.send(request).await?.body;
-    let admin = admin.pointer("/properties/administratorLogin").and_then(Value::as_str);
+    let admin = admin
+        .pointer("/properties/administratorLogin")
+        .and_then(Value::as_str);
     let mut master = services.session(server, "master").await?;
-    let open = master.logins().await?.into_iter().filter(|l| {
-        !l.disabled && !admin.is_some_and(|admin| same_name(admin, &l.name))
-    });
+    let open = master
+        .logins()
+        .await?
+        .into_iter()
+        .filter(|l| !l.disabled && !admin.is_some_and(|admin| same_name(admin, &l.name)));
     let mut open: Vec<String> = open.map(|l| format!("the login {}", l.name)).collect();
     for database in databases {
         let request = keyless_azure::sql::sync_groups(&root.id, name(database))?;

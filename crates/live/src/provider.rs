@@ -88,7 +88,12 @@ impl Provider for LiveProvider {
             Undo::Delete => resource::delete(self, &step.address).await,
             Undo::Put { body } => resource::put_back(self, &step.address, body).await,
             Undo::Splice { edits } => {
-                let Op::Splice { expect, leads_to, .. } = &step.op else { return Ok(()) };
+                let Op::Splice {
+                    expect, leads_to, ..
+                } = &step.op
+                else {
+                    return Ok(());
+                };
                 document::undo(self, &step.address, edits, expect, leads_to).await
             }
             Undo::Sql { statements } => {
@@ -109,9 +114,12 @@ impl Provider for LiveProvider {
 
     async fn probe(&self, step: &Step, gate: &Gate) -> Result<Probe, Fault> {
         let probe = match gate {
-            Gate::Effective { gateway, database, user, rights } => {
-                gates::rights(&self.services, gateway, database, user, rights).await
-            }
+            Gate::Effective {
+                gateway,
+                database,
+                user,
+                rights,
+            } => gates::rights(&self.services, gateway, database, user, rights).await,
             Gate::Canary {
                 api,
                 current,

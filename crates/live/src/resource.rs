@@ -141,11 +141,15 @@ pub(crate) async fn patch(
 ) -> Result<(), LiveError> {
     let mut body = body.clone();
     if body.get("identity").is_some() {
-        let live = now(provider, address).await?.ok_or_else(|| LiveError::Gone(address.clone()))?;
+        let live = now(provider, address)
+            .await?
+            .ok_or_else(|| LiveError::Gone(address.clone()))?;
         let users = live.body.pointer("/identity/userAssignedIdentities");
-        if let Some(users) = users.and_then(Value::as_object).filter(|users| !users.is_empty()) {
-            let kept: Map<String, Value> =
-                users.keys().map(|id| (id.clone(), json!({}))).collect();
+        if let Some(users) = users
+            .and_then(Value::as_object)
+            .filter(|users| !users.is_empty())
+        {
+            let kept: Map<String, Value> = users.keys().map(|id| (id.clone(), json!({}))).collect();
             body["identity"]["userAssignedIdentities"] = Value::Object(kept);
             body["identity"]["type"] = json!("SystemAssigned, UserAssigned");
         }

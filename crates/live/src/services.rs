@@ -66,7 +66,9 @@ impl Services {
     pub(crate) fn gateway_url(&self, gateway: &Address) -> Result<String, LiveError> {
         let root = self.root(gateway)?;
         let cloud = self.arm.cloud();
-        let Some(url) = &root.host else { return Ok(cloud.gateway_url(&root.id.name)) };
+        let Some(url) = &root.host else {
+            return Ok(cloud.gateway_url(&root.id.name));
+        };
         let host = url.strip_prefix("https://").unwrap_or_default();
         let host = host.split('/').next().unwrap_or_default();
         if within(host, &cloud.gateway_suffix) {
@@ -97,8 +99,13 @@ impl Services {
 /// Whether a host is one label or more before the suffix.
 fn within(host: &str, suffix: &str) -> bool {
     let host = host.to_lowercase();
-    let plain = host.chars().all(|c| c.is_ascii_alphanumeric() || "-.:".contains(c));
-    plain && host.strip_suffix(&suffix.to_lowercase()).is_some_and(|h| h.len() > 1 && h.ends_with('.'))
+    let plain = host
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-.:".contains(c));
+    plain
+        && host
+            .strip_suffix(&suffix.to_lowercase())
+            .is_some_and(|h| h.len() > 1 && h.ends_with('.'))
 }
 
 #[cfg(test)]
@@ -107,7 +114,10 @@ mod tests {
 
     #[test]
     fn a_host_of_another_domain_gets_nothing() {
-        assert!(within("orders-sql.database.windows.net", "database.windows.net"));
+        assert!(within(
+            "orders-sql.database.windows.net",
+            "database.windows.net"
+        ));
         for bad in [
             "evil.example",
             "database.windows.net",

@@ -15,6 +15,7 @@ use crate::finding::{Class, Finding};
 use crate::phase::Phase;
 use crate::planner::drafted;
 use crate::stages::access::Move;
+use crate::stages::exclusive::Undeclared;
 use crate::stages::{disable, exclusive, show};
 use crate::step::{Note, Op, Shown, Step};
 
@@ -322,7 +323,12 @@ fn undeclared(input: Input, moves: &[Move]) -> Vec<Finding> {
             continue;
         };
         let unclear = may_be_replaced(input, moves, &database);
-        for (name, statements) in exclusive::undeclared(input, moves, &database, catalogue) {
+        for found in exclusive::undeclared(input, moves, &database, catalogue) {
+            let Undeclared {
+                name,
+                statements,
+                beyond,
+            } = found;
             let kind = catalogue.principal(&name).map(|p| p.kind);
             if unclear && kind == Some(PrincipalKind::SqlUser) {
                 continue;
@@ -335,11 +341,13 @@ fn undeclared(input: Input, moves: &[Move]) -> Vec<Finding> {
             } else {
                 Severity::High
             };
+            let mut shown = show::statements(&statements);
+            shown.extend(beyond.into_iter().map(|text| Shown::Remark { text }));
             out.push(unmanaged(
                 database.child("principal", &name),
                 severity,
                 "no document declares this principal or what it holds",
-                show::statements(&statements),
+                shown,
             ));
         }
     }

@@ -38,6 +38,9 @@ pub struct Inputs {
     pub manifests: String,
     /// Names the fingerprint key.
     pub key: String,
+    /// The last journal record that was folded into the state the plan was made from. A plan made
+    /// again after something ran is thereby another plan, even where its steps are the same.
+    pub state: u64,
 }
 
 /// One service: its ARM id, and for a SQL server the name that clients connect to.

@@ -8,6 +8,7 @@ use crate::draft::{Draft, Input};
 use crate::file::{Inputs, Plan, Root};
 use crate::order::ordered;
 use crate::stages::access::Move;
+use crate::stages::live_sources::LiveSources;
 use crate::stages::{
     access, disable, exclusive, grant, identify, lock, prove, resources, retire, switch,
 };
@@ -38,6 +39,7 @@ pub fn plan(desired: &Desired, live: &Snapshot, state: &State, options: &Options
         tenant: live.tenant.clone(),
         manifests: options.manifests.clone(),
         key: options.key.id(),
+        state: state.journal,
     };
     let waiting = draft.waiting.into_iter().collect();
     Plan::sealed(
@@ -71,16 +73,17 @@ pub(crate) fn drafted<'a>(input: Input<'a>) -> (Draft, Vec<Move<'a>>) {
         prove::after(input, &mut draft, one);
     }
     resources::policies(input, &mut draft, &moves);
+    let found = LiveSources::of(input, &draft);
     for one in &mut moves {
         disable::confirm(input, &mut draft, one);
     }
-    disable::disable(input, &mut draft, &mut moves);
+    disable::disable(input, &mut draft, &found, &mut moves);
     for one in &mut moves {
         disable::settle(input, &mut draft, one);
     }
     exclusive::databases(input, &mut draft, &moves);
-    lock::servers(input, &mut draft, &moves);
-    retire::principals(input, &mut draft, &moves);
+    lock::servers(input, &mut draft, &found, &moves);
+    retire::principals(input, &mut draft, &found, &moves);
     retire::named_values(input, &mut draft, &moves);
     exclusive::gateways(input, &mut draft, &moves);
     (draft, moves)

@@ -118,9 +118,11 @@ pub enum ValueFrom {
     rename_all_fields = "camelCase"
 )]
 pub enum Gate {
-    /// The rights of `user`, read back and computed from the catalogue, are exactly these:
-    /// permission, securable, column.
+    /// `user` is the identity that `gateway` has by then, known by its SID, and its rights, read
+    /// back and computed from the catalogue, are exactly these: permission, securable, column.
     Effective {
+        /// The gateway whose system-assigned identity the user must be.
+        gateway: Address,
         database: Address,
         user: String,
         rights: BTreeSet<(String, String, Option<String>)>,

@@ -10,7 +10,7 @@ use estate::world::run_some;
 use estate::{Estate, at, policy, rule, schema, with_password, without};
 use keyless_model::sql::{PermissionState, Securable, Statement};
 use keyless_model::{
-    Address, Live, NamedValue, Replaced, Replaces, Resolver, Role, Span, SqlRole, Timestamp,
+    Address, Applied, Live, NamedValue, Replaced, Replaces, Resolver, Role, Span, SqlRole, Timestamp,
 };
 use keyless_plan::{Class, Finding, Gate, Note, Op, Phase, Plan, Step, Undo};
 use serde_json::json;
@@ -214,7 +214,7 @@ fn a_hidden_string_that_two_databases_may_claim_is_left_alone() {
     let plan = e.plan();
     assert_eq!(in_phase(&plan, Phase::Switch), [""; 0]);
     assert!(
-        has_row(&plan, &["/resolver:q/policy", "different databases"]),
+        has_row(&plan, &["/resolver:q/policy", "several Accesses choose it"]),
         "{:?}",
         rows(&plan)
     );
@@ -342,10 +342,21 @@ fn the_servers_own_administrator_is_neither_disabled_nor_dropped() {
     );
 }
 
+/// As if keyless had made this user of the database.
+fn made_by_keyless(e: &mut Estate, user: &str) {
+    let address = Address::database("sql", "orders").child("user", user);
+    let made = Applied {
+        made: true,
+        ..Applied::default()
+    };
+    e.state.applied.insert(address, made);
+}
+
 #[test]
 fn an_identity_that_was_made_anew_gets_its_user_anew_in_one_transaction() {
     let mut e = with_literal();
     e.external("sql", "orders", "contoso", 7);
+    made_by_keyless(&mut e, "contoso");
     let select = rule("VIEW DEFINITION", Securable::Database, "contoso");
     e.catalogue("sql", "orders").permissions.insert(select);
     e.catalogue("sql", "orders")
@@ -750,19 +761,24 @@ fn an_earlier_second_soak_does_not_count_for_a_later_switch() {
     );
 }
 
-#[test]
-fn a_declared_policy_text_is_the_wanted_one() {
-    let mut e = with_literal();
-    let text = policy(&without("sql", "orders"), true).replace("SELECT 1", "SELECT 2");
+/// Declares a resolver of contoso with this policy.
+fn declare(e: &mut Estate, api: &str, resolver: &str, text: &str) {
     let document = Resolver {
         span: Span::default(),
         gateway: "contoso".into(),
-        api: "orders".into(),
-        name: "q".into(),
+        api: api.into(),
+        name: resolver.into(),
         properties: serde_json::Map::new(),
-        policy: Some(text.clone()),
+        policy: Some(text.to_owned()),
     };
-    e.desired.resolvers.insert("q".into(), document);
+    e.desired.resolvers.insert(resolver.into(), document);
+}
+
+#[test]
+fn a_declared_policy_text_is_the_wanted_one() {
+    let mut e = with_literal();
+    let text = policy(&without("sql", "orders"), true);
+    declare(&mut e, "orders", "q", &text);
     let plan = e.plan();
     let switch = step(&plan, "switch/apim:contoso/api:orders/resolver:q/policy");
     let Op::Put { body, .. } = &switch.op else {

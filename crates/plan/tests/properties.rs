@@ -38,7 +38,7 @@ fn well_ordered(plan: &Plan) -> Result<(), TestCaseError> {
 }
 
 /// Resolvers whose callers nobody may cut off: those that an Access to their database chooses, and
-/// those of servers where no Access lets go of anything.
+/// all others unless a database is exclusive, which asks for the cut.
 fn protected(estate: &Estate) -> BTreeSet<Address> {
     let mut out = working(estate);
     out.retain(|policy| {
@@ -50,9 +50,8 @@ fn protected(estate: &Estate) -> BTreeSet<Address> {
         let chosen = accesses().any(|a| {
             a.target() == database && Address::gateway(&a.gateway) == gateway && chooses(a, api)
         });
-        let closes = accesses().any(|a| a.retire.is_some() && a.target().root() == database.root());
         let exclusive = estate.desired.databases.values().any(|d| d.exclusive);
-        chosen || !closes && !exclusive
+        chosen || !exclusive
     });
     out
 }
@@ -193,6 +192,8 @@ proptest! {
     #[test]
     fn a_change_by_hand_is_found(sketch in sketch(), change in 0..6usize) {
         let mut estate = sketch.estate();
+        // As with --inspect-secrets: a hidden string may use any login, and would keep it open.
+        estate.hidden.clear();
         add_a_moved_path(&mut estate);
         estate.converge();
         let before: BTreeSet<String> = estate.drift().into_iter().map(|f| f.id).collect();

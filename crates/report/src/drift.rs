@@ -3,10 +3,48 @@
 use std::collections::BTreeMap;
 
 use keyless_model::Timestamp;
-use keyless_plan::{Class, Finding};
+use keyless_plan::{Class, Finding, Shown};
 
 use crate::shown::pieces;
 use crate::style::{Style, Tone};
+
+/// A finding holds what a plan would change, from live to declared. Drift is read the other way:
+/// what was declared, and what is there now.
+fn from_declared(shown: &[Shown]) -> Vec<Shown> {
+    let turned = |piece: &Shown| match piece.clone() {
+        Shown::Field {
+            path,
+            before,
+            after,
+        } => Shown::Field {
+            path,
+            before: after,
+            after: before,
+        },
+        Shown::Lines { title, mut lines } => {
+            for line in &mut lines {
+                line.mark = match line.mark {
+                    '+' => '-',
+                    '-' => '+',
+                    other => other,
+                };
+            }
+            // What was there comes before what is there now.
+            let mut from = 0;
+            while from < lines.len() {
+                let block = lines[from..]
+                    .iter()
+                    .take_while(|l| "+-".contains(l.mark))
+                    .count();
+                lines[from..from + block].sort_by_key(|l| l.mark == '+');
+                from += block.max(1);
+            }
+            Shown::Lines { title, lines }
+        }
+        other => other,
+    };
+    shown.iter().map(turned).collect()
+}
 
 /// Lays the findings out. Pending ones are counted: they are the plan's business.
 pub fn drift(findings: &[Finding], at: Timestamp, style: &Style) -> String {
@@ -17,7 +55,7 @@ pub fn drift(findings: &[Finding], at: Timestamp, style: &Style) -> String {
         let severity = style.severity(finding.severity);
         out.push_str(&format!("{severity} {class} {code} {}\n", finding.address));
         out.push_str(&style.wrapped(2, &finding.what));
-        pieces(&mut out, style, 2, &finding.shown);
+        pieces(&mut out, style, 2, &from_declared(&finding.shown));
         out.push_str(&style.wrapped(2, &format!("next: {}", finding.next)));
         out.push_str(&format!(
             "  {}\n\n",

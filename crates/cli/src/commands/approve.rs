@@ -28,19 +28,27 @@ pub async fn run(common: &Common, args: &ApproveArgs) -> Result<u8, Failure> {
     } else {
         args.gates.clone()
     };
+    let Some(by) = args.by.as_deref().filter(|by| !by.trim().is_empty()) else {
+        let message = "the journal keeps who approves; say it with --by NAME";
+        return Err(Failure::new("KL0307", message));
+    };
     let store = project::store(common);
+    if store.key()?.is_none_or(|key| key.id() != plan.inputs.key) {
+        let message = "the plan was made with another fingerprint key; approve it where apply runs";
+        return Err(Failure::new("KL0303", message));
+    }
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| d.as_secs());
     let now = Timestamp::from_unix(i64::try_from(now).unwrap_or(0));
     let mut left = 0;
     for gate in gates {
-        match approve(&store, &plan, &gate, &args.by, now).await {
+        match approve(&store, &plan, &gate, by, now).await {
             // With --all, a gate that asks nobody now is left alone.
             Err(EngineError::NotAsked { .. }) if args.all => left += 1,
             outcome => {
                 outcome?;
-                output::note(&format!("approved by {}: {gate}", args.by));
+                output::note(&format!("approved by {by}: {gate}"));
             }
         }
     }

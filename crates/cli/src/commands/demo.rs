@@ -123,6 +123,8 @@ async fn story(stage: &Stage, emulator: &Emulator) -> Result<(), Failure> {
     say("The billing server has an Entra administrator now, so its database can be read.");
     stage.keyless(&["plan", "-o", "plan.json"], 2).await?;
 
+    stage.keyless(&["apply", "plan.json"], 3).await?;
+
     say("Nothing is declared that would prove the billing API, so a person approves its switch.");
     let gate = "prove/apim:contoso/access:billing-read";
     stage
@@ -136,8 +138,11 @@ async fn story(stage: &Stage, emulator: &Emulator) -> Result<(), Failure> {
     stage.keyless(&["apply", "plan.json"], 3).await?;
     stage.callers().await?;
 
-    say("Seven more days pass, and somebody confirms that Entra alone may open the servers.");
+    say("Seven more days pass, and the second soak ends as quietly.");
     emulator.advance(WEEK + 60);
+    stage.keyless(&["apply", "plan.json"], 3).await?;
+
+    say("Somebody confirms that Entra alone may open the servers, and the rest is for good.");
     stage
         .keyless(&["approve", "plan.json", "--all", "--by", "demo"], 0)
         .await?;

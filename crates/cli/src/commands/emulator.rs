@@ -29,6 +29,10 @@ pub async fn run(args: &EmulatorArgs) -> Result<u8, Failure> {
             .map(|(name, value)| format!("export {name}={value}")),
     );
     output::data(&lines.join("\n"));
+    output::note(&format!(
+        "time moves with: curl -d '{{\"seconds\": 604800}}' {}/_emulator/advance",
+        emulator.control_url()
+    ));
     output::note("running; set the above in another terminal, end with Ctrl-C");
     let _ = tokio::signal::ctrl_c().await;
     emulator.stop().await;

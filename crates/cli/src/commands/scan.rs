@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use keyless_live::{Reading, read};
-use keyless_model::{Address, ArmId};
+use keyless_model::{Address, ArmId, Live};
 use keyless_plan::Root;
+use keyless_scan::Unsearched;
 use serde_json::json;
 
 use crate::args::{Common, Format, ScanArgs};
@@ -21,7 +22,15 @@ pub async fn run(common: &Common, args: &ScanArgs) -> Result<u8, Failure> {
     let snapshot = read(&services, reading).await?;
     let key = project::store(common).key_or_new()?;
     let findings = keyless_scan::scan(&snapshot, &key);
-    let unread = keyless_scan::unsearched(&snapshot);
+    let mut unread = keyless_scan::unsearched(&snapshot);
+    let absent = services
+        .roots
+        .keys()
+        .filter(|root| snapshot.get(root) == Live::Absent);
+    unread.extend(absent.map(|root| Unsearched {
+        address: root.to_string(),
+        why: "it does not exist; correct its resource id".into(),
+    }));
     match common.format {
         Format::Json => output::json(&json!({
             "format": "keyless.scan/1",

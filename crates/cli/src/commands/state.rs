@@ -12,6 +12,7 @@ pub async fn run(common: &Common, args: &StateArgs) -> Result<u8, Failure> {
     let store = project::store(common);
     if let Some(StateAction::Rebuild) = args.action {
         store.take_lease().await?;
+        put_aside(common, &store).await?;
         let rebuilt = rebuild(&store).await;
         store.release_lease().await?;
         let records = rebuilt?;
@@ -24,6 +25,22 @@ pub async fn run(common: &Common, args: &StateArgs) -> Result<u8, Failure> {
         Format::Text => output::data(&keyless_report::state(&state, &output::style(common))),
     }
     Ok(0)
+}
+
+/// A state that cannot be read is kept under another name: the journal makes it anew.
+async fn put_aside(common: &Common, store: &dyn StateStore) -> Result<(), Failure> {
+    if store.load().await.is_ok() {
+        return Ok(());
+    }
+    let path = common.project.join(".keyless").join("state.json");
+    let aside = path.with_extension("json.damaged");
+    if path.exists() && std::fs::rename(&path, &aside).is_ok() {
+        output::note(&format!(
+            "the unreadable state is kept as {}",
+            aside.display()
+        ));
+    }
+    Ok(())
 }
 
 async fn rebuild(store: &dyn StateStore) -> Result<usize, Failure> {

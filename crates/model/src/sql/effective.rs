@@ -6,13 +6,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalogue::{Catalogue, PermissionState, same_name};
+use super::catalogue::{Catalogue, Permission, PermissionState, same_name};
+
+/// `(permission, securable, column)` as T-SQL writes them, the permission in capitals and names in
+/// lower case: two that the database takes for one are equal.
+pub type Right = (String, String, Option<String>);
+
+/// What a rule speaks of. Rights are compared only in this form, on the side of what is asked for
+/// and of what is found alike.
+pub fn right(rule: &Permission) -> Right {
+    let column = rule.column.as_ref().map(|c| c.to_lowercase());
+    (
+        rule.permission.to_uppercase(),
+        rule.on.folded().to_string(),
+        column,
+    )
+}
 
 /// The outcome: what is allowed beyond connecting, and the fixed roles that allow more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effective {
-    /// `(permission, securable, column)` as T-SQL writes them.
-    pub allowed: BTreeSet<(String, String, Option<String>)>,
+    pub allowed: BTreeSet<Right>,
     pub fixed_roles: BTreeSet<String>,
 }
 
@@ -21,14 +35,13 @@ pub struct Effective {
 /// objects that this catalogue lists.
 pub fn effective(catalogue: &Catalogue, principal: &str) -> Effective {
     let mine = with_roles(catalogue, principal);
-    let mut states: BTreeMap<(String, String, Option<String>), bool> = BTreeMap::new();
+    let mut states: BTreeMap<Right, bool> = BTreeMap::new();
     for p in &catalogue.permissions {
         if p.permission == "CONNECT" || !mine.contains(&p.to.to_lowercase()) {
             continue;
         }
-        let key = (p.permission.clone(), p.on.to_string(), p.column.clone());
         let denied = p.state == PermissionState::Deny;
-        let entry = states.entry(key).or_insert(denied);
+        let entry = states.entry(right(p)).or_insert(denied);
         *entry |= denied;
     }
     let fixed = catalogue
@@ -67,7 +80,7 @@ fn with_roles(catalogue: &Catalogue, principal: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::{Permission, Securable};
+    use crate::sql::Securable;
 
     fn rule(permission: &str, to: &str, state: PermissionState) -> Permission {
         let on = Securable::Schema("dbo".into());
@@ -102,5 +115,28 @@ mod tests {
         let found = effective(&catalogue, "Me");
         let words: Vec<&str> = found.allowed.iter().map(|(p, _, _)| p.as_str()).collect();
         assert_eq!(words, ["SELECT"]);
+    }
+
+    #[test]
+    fn names_in_another_case_are_the_same_right() {
+        let on = |name: &str, column: &str| {
+            let on = Securable::Object {
+                schema: "Dbo".into(),
+                name: name.into(),
+            };
+            let column = Some(column.to_owned());
+            let permission = "select".into();
+            Permission {
+                permission,
+                on,
+                column,
+                ..rule("", "me", PermissionState::Grant)
+            }
+        };
+        assert_eq!(right(&on("Größe", "ID")), right(&on("GRÖßE", "id")));
+        let mut catalogue = Catalogue::default();
+        catalogue.permissions.insert(on("Orders", "Id"));
+        let asked = BTreeSet::from([right(&on("orders", "id"))]);
+        assert_eq!(effective(&catalogue, "me").allowed, asked);
     }
 }

@@ -14,6 +14,6 @@ pub use catalogue::{
     Authentication, Catalogue, Login, Permission, PermissionState, Principal, PrincipalKind,
     SecurityPolicy, same_name,
 };
-pub use effective::{Effective, effective};
+pub use effective::{Effective, Right, effective, right};
 pub use securable::{Securable, SecurableError};
 pub use statement::{SidSource, Statement, StatementError, quoted};

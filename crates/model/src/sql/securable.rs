@@ -40,7 +40,27 @@ impl Securable {
 
     /// Equal as SQL Server compares names: without case.
     pub fn same(&self, other: &Self) -> bool {
-        self.to_string().eq_ignore_ascii_case(&other.to_string())
+        self.folded() == other.folded()
+    }
+
+    /// With its names in lower case, so that equal ones are equal as text.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        match self {
+            Self::Database => Self::Database,
+            Self::Schema(name) => Self::Schema(name.to_lowercase()),
+            Self::Object { schema, name } => Self::Object {
+                schema: schema.to_lowercase(),
+                name: name.to_lowercase(),
+            },
+            Self::Other(text) => Self::Other(text.to_lowercase()),
+        }
+    }
+
+    /// Whether no statement of keyless reaches it: it has no `ON …` clause, and without one a
+    /// statement would be about the database.
+    pub fn is_beyond(&self) -> bool {
+        matches!(self, Self::Other(_))
     }
 }
 

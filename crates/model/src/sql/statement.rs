@@ -112,7 +112,12 @@ impl Statement {
             }
             Self::Permit { rule } => permit_text(rule),
             Self::Revoke { rule } => {
-                format!("REVOKE {} FROM {}", what(rule), quoted(&rule.to))
+                // The server refuses to revoke a grantable permission without it (4611).
+                let cascade = match rule.state {
+                    PermissionState::GrantWithGrantOption => " CASCADE",
+                    PermissionState::Grant | PermissionState::Deny => "",
+                };
+                format!("REVOKE {} FROM {}{cascade}", what(rule), quoted(&rule.to))
             }
             Self::DisableLogin { name } => format!("ALTER LOGIN {} DISABLE", quoted(name)),
             Self::EnableLogin { name } => format!("ALTER LOGIN {} ENABLE", quoted(name)),
@@ -150,7 +155,7 @@ impl Statement {
                 .is_some_and(|p| p.kind == PrincipalKind::Role),
             Self::AddMember { role, member } => catalogue.is_member(role, member),
             Self::DropMember { role, member } => !catalogue.is_member(role, member),
-            Self::Permit { rule } => catalogue.permissions.iter().any(|p| same_rule(p, rule)),
+            Self::Permit { rule } => catalogue.permissions.iter().any(|p| says(p, rule)),
             Self::Revoke { rule } => !catalogue.permissions.iter().any(|p| same_place(p, rule)),
             Self::DisableLogin { .. } | Self::EnableLogin { .. } | Self::DropLogin { .. } => false,
         }
@@ -228,6 +233,9 @@ impl Statement {
             }
             Self::Permit { rule } => {
                 need(catalogue, &rule.to)?;
+                if self.done(catalogue) {
+                    return Ok(());
+                }
                 catalogue.permissions.retain(|p| !same_place(p, rule));
                 catalogue.permissions.insert(rule.clone());
             }
@@ -326,8 +334,11 @@ fn same_place(a: &Permission, b: &Permission) -> bool {
         && same_name(&a.to, &b.to)
 }
 
-fn same_rule(a: &Permission, b: &Permission) -> bool {
-    same_place(a, b) && a.state == b.state
+/// Whether the live rule says what `wanted` does: a `GRANT` takes no grant option away.
+fn says(live: &Permission, wanted: &Permission) -> bool {
+    let with_option = live.state == PermissionState::GrantWithGrantOption;
+    let enough = with_option && wanted.state == PermissionState::Grant;
+    same_place(live, wanted) && (live.state == wanted.state || enough)
 }
 
 fn create(
@@ -469,5 +480,32 @@ mod tests {
             dropped,
             Err(StatementError::OwnsSchema("r".into(), "sales".into()))
         );
+    }
+
+    #[test]
+    fn a_grant_option_is_more_than_a_grant_and_is_revoked_with_what_was_passed_on() {
+        let mut with_option = select("r");
+        with_option.state = PermissionState::GrantWithGrantOption;
+        let mut catalogue = Catalogue::default();
+        Statement::CreateRole { name: "r".into() }
+            .run(&mut catalogue)
+            .unwrap();
+        let grant = Statement::Permit { rule: select("r") };
+        let more = Statement::Permit {
+            rule: with_option.clone(),
+        };
+        grant.run(&mut catalogue).unwrap();
+        assert!(!more.done(&catalogue));
+        more.run(&mut catalogue).unwrap();
+        assert!(grant.done(&catalogue));
+        grant.run(&mut catalogue).unwrap();
+        assert!(more.done(&catalogue), "a GRANT takes no grant option away");
+        let revoke = Statement::Revoke { rule: with_option };
+        assert_eq!(
+            revoke.text(),
+            "REVOKE SELECT ON SCHEMA::[dbo] FROM [r] CASCADE"
+        );
+        revoke.run(&mut catalogue).unwrap();
+        assert!(!grant.done(&catalogue));
     }
 }

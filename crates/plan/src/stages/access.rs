@@ -1,12 +1,14 @@
 //! One Access on its way: what the later stages need to know of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use keyless_model::{Access, Address, Live, Replaced};
 
 use crate::draft::{Draft, Input};
+use crate::stages::claims::{claiming, names_it};
 use crate::stages::replaced;
 use crate::stages::sources::{Source, sources};
+use crate::step::Note;
 
 /// An Access and what has been found out and planned for it so far.
 pub(crate) struct Move<'a> {
@@ -23,8 +25,8 @@ pub(crate) struct Move<'a> {
     pub all_known: bool,
     /// Something stands in the way: no step after the grants is planned.
     pub blocked: bool,
-    /// A source of its APIs stays as it is, with a credential that is not known.
-    pub left_behind: bool,
+    /// Policies with a source that stays as it is, for nothing tells where it leads.
+    pub unclear: BTreeSet<Address>,
     /// Ids of planned steps, by what later stages wait for.
     pub granted: BTreeSet<String>,
     pub parked: BTreeSet<String>,
@@ -43,6 +45,15 @@ impl Move<'_> {
     /// The address of its gates.
     pub fn place(&self) -> Address {
         self.gateway.child("access", &self.access.name)
+    }
+
+    /// What the state must know before the switch: after it, live no longer tells.
+    pub fn replacing(&self) -> Vec<Note> {
+        let note = |item: &Replaced| Note::Replaces {
+            access: self.access.name.clone(),
+            item: item.clone(),
+        };
+        self.replaces.iter().map(note).collect()
     }
 
     /// Whether the old way in is closed once the soak is over.
@@ -80,7 +91,7 @@ pub(crate) fn moves<'a>(input: Input<'a>, draft: &mut Draft) -> Vec<Move<'a>> {
             replaces: BTreeSet::new(),
             all_known: true,
             blocked: false,
-            left_behind: false,
+            unclear: BTreeSet::new(),
             granted: BTreeSet::new(),
             parked: BTreeSet::new(),
             proven: BTreeSet::new(),
@@ -94,38 +105,44 @@ pub(crate) fn moves<'a>(input: Input<'a>, draft: &mut Draft) -> Vec<Move<'a>> {
             out.push(one);
         }
     }
-    leave_unclear(draft, &mut out);
+    leave_unclear(input, draft, &mut out);
     for one in &mut out {
         replaced::derive(input, draft, one);
     }
     out
 }
 
-/// A hidden connection string does not tell where it leads. When Accesses to different databases
-/// choose its resolver, none of them may switch it.
-fn leave_unclear(draft: &mut Draft, moves: &mut [Move]) {
-    let mut claims: BTreeMap<(Address, String), BTreeSet<Address>> = BTreeMap::new();
-    for one in moves.iter() {
-        for source in one.sources.iter().filter(|s| s.is_hidden()) {
-            let place = (source.policy.clone(), source.path.clone());
-            claims
-                .entry(place)
-                .or_default()
-                .insert(one.database.clone());
-        }
-    }
-    claims.retain(|_, databases| databases.len() > 1);
+/// A hidden connection string does not tell where it leads. It is switched only where one Access
+/// alone, of all that are desired, chooses its resolver, and says so by name.
+fn leave_unclear(input: Input, draft: &mut Draft, moves: &mut [Move]) {
     for one in moves {
-        let unclear = |s: &Source| claims.contains_key(&(s.policy.clone(), s.path.clone()));
-        for source in one.sources.extract_if(.., |s| s.is_hidden() && unclear(s)) {
-            (one.all_known, one.left_behind) = (false, true);
+        let access = one.access;
+        let guessed = one.sources.extract_if(.., |source| {
+            source.is_guessed() && why_unclear(input, access, &source.policy).is_some()
+        });
+        for source in guessed {
+            let why = why_unclear(input, access, &source.policy).unwrap_or_default();
             let what = "move this resolver to the identity";
-            let why = "its connection string is hidden, and Accesses to different databases \
-                       choose it";
             let next = "run plan --inspect-secrets, or name its resolver in one Access only";
-            draft.wait(&source.policy, Some(&one.access.name), what, why, next);
+            draft.wait(&source.policy, Some(&access.name), what, &why, next);
+            one.all_known = false;
+            one.unclear.insert(source.policy);
         }
     }
+}
+
+/// Why the Access does not tell where a hidden connection string leads; none when it does.
+fn why_unclear(input: Input, access: &Access, policy: &Address) -> Option<String> {
+    let claims = claiming(input, policy);
+    if claims.len() > 1 {
+        let names: Vec<&str> = claims.iter().map(|a| a.name.as_str()).collect();
+        let names = names.join(", ");
+        return Some(format!(
+            "its connection string is hidden, and several Accesses choose it ({names})"
+        ));
+    }
+    (!names_it(input, access, policy))
+        .then(|| "its connection string is hidden, and no Access names its API".to_owned())
 }
 
 /// Nothing is planned on top of what could not be read.

@@ -7,9 +7,10 @@ use keyless_model::sql::{
 };
 use keyless_model::{AccessState, Address, Live, Replaced};
 
-use crate::draft::{Draft, Input, NewStep, waits_for};
+use crate::draft::{Draft, Input, NewStep, id_of, waits_for};
 use crate::phase::Phase;
 use crate::stages::access::Move;
+use crate::stages::live_sources::LiveSources;
 use crate::stages::replaced::{kept_by, names, sharing, uncovered};
 use crate::stages::show;
 use crate::step::{Gate, Mark, Note, Op, Undo};
@@ -111,8 +112,9 @@ pub(crate) fn login(draft: &Draft, one: &Move, name: &str) -> Option<Login> {
 }
 
 /// Closes the old way in, reversibly: the login where every user of it is covered by an Access
-/// past its soak, else only the connection to this Access's database.
-pub(crate) fn disable(input: Input, draft: &mut Draft, moves: &mut [Move]) {
+/// past its soak, else only the connection to this Access's database, and not even that while a
+/// data source still comes in that way.
+pub(crate) fn disable(input: Input, draft: &mut Draft, found: &LiveSources, moves: &mut [Move]) {
     for index in 0..moves.len() {
         if !moves[index].closes() {
             continue;
@@ -120,10 +122,12 @@ pub(crate) fn disable(input: Input, draft: &mut Draft, moves: &mut [Move]) {
         for item in moves[index].replaces.clone() {
             match &item {
                 Replaced::NamedValue(_) => {}
-                Replaced::SqlUser(name) => close_user(input, draft, moves, index, &item, name),
+                Replaced::SqlUser(name) => {
+                    close_user(input, draft, found, moves, index, &item, name)
+                }
                 Replaced::SqlLogin(name) => {
                     if let Some(login) = login(draft, &moves[index], name) {
-                        close_login(input, draft, moves, index, &item, &login);
+                        close_login(input, draft, found, moves, index, &item, &login);
                     }
                 }
             }
@@ -135,6 +139,7 @@ pub(crate) fn disable(input: Input, draft: &mut Draft, moves: &mut [Move]) {
 fn close_user(
     input: Input,
     draft: &mut Draft,
+    found: &LiveSources,
     moves: &mut [Move],
     index: usize,
     item: &Replaced,
@@ -145,7 +150,8 @@ fn close_user(
         return;
     }
     let address = database.child("user", user);
-    let kept = kept_by(input, moves, &database, item, Move::closes);
+    let mut kept = kept_by(input, moves, &database, item, Move::closes);
+    kept.extend(found.users(input, &database, connects_as(item)));
     if !kept.is_empty() {
         let what = format!("close the user {user}");
         let why = format!("it is also used by {}", kept.join(", "));
@@ -161,12 +167,44 @@ fn close_user(
     };
     let statements = vec![Statement::Revoke { rule }];
     let reason = "whatever used it now uses an identity: it may not connect any more";
-    close(draft, moves, address, &database, item, reason, statements);
+    let first = first_switched(input, draft, found, moves, &database, item);
+    close(
+        draft, moves, address, &database, item, reason, statements, first,
+    );
+}
+
+/// The name that connection strings give for it.
+pub(crate) fn connects_as(item: &Replaced) -> &str {
+    match item {
+        Replaced::SqlLogin(name) | Replaced::SqlUser(name) | Replaced::NamedValue(name) => name,
+    }
+}
+
+/// What must be over for every data source that comes in as `item` until this plan switches it,
+/// whichever Access or document asks for that.
+fn first_switched(
+    input: Input,
+    draft: &Draft,
+    found: &LiveSources,
+    moves: &[Move],
+    scope: &Address,
+    item: &Replaced,
+) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    for policy in found.switched(input, scope, connects_as(item)) {
+        out.extend(draft.existing([id_of(Phase::Switch, policy)]));
+        let theirs = moves
+            .iter()
+            .filter(|m| m.sources.iter().any(|s| s.policy == *policy));
+        out.extend(theirs.flat_map(Move::off_the_old_path));
+    }
+    out
 }
 
 fn close_login(
     input: Input,
     draft: &mut Draft,
+    found: &LiveSources,
     moves: &mut [Move],
     index: usize,
     item: &Replaced,
@@ -177,13 +215,16 @@ fn close_login(
     }
     let server = moves[index].database.root();
     let address = server.child("login", &login.name);
-    let others = uncovered(input, draft, moves, &server, login);
+    let others = uncovered(input, draft, found, moves, &server, login);
     if others.is_empty() {
         let statements = vec![Statement::DisableLogin {
             name: login.name.clone(),
         }];
         let reason = "every path of this login now uses an identity";
-        close(draft, moves, address, &server, item, reason, statements);
+        let first = first_switched(input, draft, found, moves, &server, item);
+        close(
+            draft, moves, address, &server, item, reason, statements, first,
+        );
         return;
     }
     let one = &moves[index];
@@ -194,7 +235,7 @@ fn close_login(
         .map(|c| c.users_of_login(login).map(|u| u.name.clone()).collect())
         .unwrap_or_default();
     for user in users {
-        close_user(input, draft, moves, index, item, &user);
+        close_user(input, draft, found, moves, index, item, &user);
     }
 }
 
@@ -211,6 +252,7 @@ fn close(
     item: &Replaced,
     reason: &str,
     statements: Vec<Statement>,
+    first: BTreeSet<String>,
 ) {
     let sharing = sharing(moves, scope, item);
     let closing: Vec<usize> = sharing
@@ -222,7 +264,7 @@ fn close(
         .iter()
         .map(|i| moves[*i].access.name.clone())
         .collect();
-    let Some(first) = closing.first().map(|i| moves[*i].database.clone()) else {
+    let Some(database) = closing.first().map(|i| moves[*i].database.clone()) else {
         return;
     };
     let id = draft.add(NewStep {
@@ -233,12 +275,13 @@ fn close(
         shown: show::statements(&statements),
         undo: Undo::of(&statements),
         op: Op::Sql {
-            database: first,
+            database,
             statements,
         },
         needs: sharing
             .iter()
             .flat_map(|i| moves[*i].off_the_old_path())
+            .chain(first)
             .collect(),
         notes: accesses
             .into_iter()

@@ -8,6 +8,7 @@ use keyless_model::{Access, Address, Live, Owned, Replaced};
 use crate::draft::{Draft, Input, NewStep};
 use crate::phase::Phase;
 use crate::stages::access::Move;
+use crate::stages::claims::{claiming, unfinished};
 use crate::stages::replaced::is_built_in;
 use crate::stages::resources::declared_addresses;
 use crate::stages::retire::{References, values_of};
@@ -32,14 +33,7 @@ pub(crate) fn databases(input: Input, draft: &mut Draft, moves: &[Move]) {
         if found.is_empty() {
             continue;
         }
-        let held_up: Vec<&str> = accesses(input, &database)
-            .filter(|a| {
-                !moves
-                    .iter()
-                    .any(|m| m.access.name == a.name && !m.blocked && m.all_known)
-            })
-            .map(|a| a.name.as_str())
-            .collect();
+        let held_up = unfinished(moves, accesses(input, &database));
         if !held_up.is_empty() {
             let why = format!("the Access {} is held up", held_up.join(", "));
             draft.wait(
@@ -51,11 +45,24 @@ pub(crate) fn databases(input: Input, draft: &mut Draft, moves: &[Move]) {
             );
             continue;
         }
-        for (principal, statements) in found {
+        for Undeclared {
+            name: principal,
+            statements,
+            beyond,
+        } in found
+        {
+            let address = database.child("principal", &principal);
+            if !beyond.is_empty() {
+                let why = format!("it holds what keyless cannot revoke: {}", beyond.join(", "));
+                draft.wait(&address, None, WHAT, &why, "revoke that by hand");
+            }
+            if statements.is_empty() {
+                continue;
+            }
             let mine = moves.iter().filter(|m| m.database == database);
             draft.add(NewStep {
                 phase: Phase::Disable,
-                address: database.child("principal", &principal),
+                address,
                 access: None,
                 reason: format!("the database is exclusive, and no document declares {principal}"),
                 shown: show::statements(&statements),
@@ -81,20 +88,29 @@ fn accesses<'a>(input: Input<'a>, database: &Address) -> impl Iterator<Item = &'
         .filter(move |a| a.target() == *database)
 }
 
-/// For each undeclared principal: the statements that take from it what it holds.
+/// A principal that no document declares.
+pub(crate) struct Undeclared {
+    pub name: String,
+    /// What takes from it what it holds.
+    pub statements: Vec<Statement>,
+    /// What it holds on things for which keyless has no statement.
+    pub beyond: Vec<String>,
+}
+
+/// Each undeclared principal that holds something.
 pub(crate) fn undeclared(
     input: Input,
     moves: &[Move],
     database: &Address,
     catalogue: &Catalogue,
-) -> Vec<(String, Vec<Statement>)> {
+) -> Vec<Undeclared> {
     let mut out = Vec::new();
     for principal in &catalogue.principals {
         if spared(input, moves, database, catalogue, principal) {
             continue;
         }
         let name = &principal.name;
-        let mut statements = Vec::new();
+        let (mut statements, mut beyond) = (Vec::new(), Vec::new());
         for (role, member) in catalogue
             .memberships
             .iter()
@@ -108,10 +124,19 @@ pub(crate) fn undeclared(
             .iter()
             .filter(|p| same_name(&p.to, name))
         {
-            statements.push(Statement::Revoke { rule: rule.clone() });
+            if rule.on.is_beyond() {
+                beyond.push(format!("{} on {}", rule.permission, rule.on));
+            } else {
+                statements.push(Statement::Revoke { rule: rule.clone() });
+            }
         }
-        if !statements.is_empty() {
-            out.push((name.clone(), statements));
+        if !statements.is_empty() || !beyond.is_empty() {
+            let name = name.clone();
+            out.push(Undeclared {
+                name,
+                statements,
+                beyond,
+            });
         }
     }
     out
@@ -200,36 +225,28 @@ fn declared(input: Input, database: &Address, name: &str) -> bool {
         })
 }
 
-/// Plans the deletes of every gateway that prunes what it owns.
+/// Plans the deletes of every gateway that prunes what it owns. An Access that is held up may still
+/// need any of it, so that its gateway is left alone; and no policy goes that an API runs which an
+/// Access chooses.
 pub(crate) fn gateways(input: Input, draft: &mut Draft, moves: &[Move]) {
     for (name, gateway) in input.desired.gateways.iter().filter(|(_, g)| g.prune) {
         let root = Address::gateway(name);
-        let found = unmanaged(input, moves, &root, &gateway.owns);
+        let mut found = unmanaged(input, moves, &root, &gateway.owns);
+        found.retain(|address| draft.world.entities.contains_key(address));
+        let here = input
+            .desired
+            .accesses
+            .values()
+            .filter(|a| a.gateway == *name);
+        let held_up = unfinished(moves, here).join(", ");
         let references = References::of(draft);
         let switches = moves.iter().filter(|m| m.gateway == root);
         // A policy goes before the named values that it refers to.
         let mut needs: BTreeSet<String> =
             switches.flat_map(|m| m.switched.iter().cloned()).collect();
         for address in found {
-            if !draft.world.entities.contains_key(&address) {
-                continue;
-            }
-            let is_value = address.last().0 == "namedValue";
-            let users = if is_value {
-                references.users(draft, &address)
-            } else {
-                vec![]
-            };
-            if !users.is_empty() {
-                let why = format!("it is still used by {}", users.join(", "));
-                let next = "declare it, or take the reference out";
-                draft.wait(
-                    &address,
-                    None,
-                    "delete what no document declares",
-                    &why,
-                    next,
-                );
+            if let Some((why, next)) = spares(input, draft, &references, &held_up, &address) {
+                draft.wait(&address, None, PRUNE, &why, next);
                 continue;
             }
             let id = draft.add(NewStep {
@@ -248,6 +265,37 @@ pub(crate) fn gateways(input: Input, draft: &mut Draft, moves: &[Move]) {
             needs.extend(id);
         }
     }
+}
+
+const PRUNE: &str = "delete what no document declares";
+
+/// Why an undeclared thing is not deleted yet, and what to do.
+fn spares(
+    input: Input,
+    draft: &Draft,
+    references: &References,
+    held_up: &str,
+    address: &Address,
+) -> Option<(String, &'static str)> {
+    if !held_up.is_empty() {
+        let why = format!("the Access {held_up} is held up and may need it");
+        return Some((why, "see what holds it up, then plan again"));
+    }
+    if let (Some(api), "policy") = (address.name_of("api"), address.last().0) {
+        let api = address.root().child("api", api).part("policy");
+        let names: Vec<&str> = claiming(input, &api)
+            .iter()
+            .map(|a| a.name.as_str())
+            .collect();
+        let why = format!("its API is one of the Access {}", names.join(", "));
+        return (!names.is_empty()).then_some((why, "declare the policy, or delete it by hand"));
+    }
+    if address.last().0 != "namedValue" {
+        return None;
+    }
+    let users = references.users(draft, address);
+    let why = format!("it is still used by {}", users.join(", "));
+    (!users.is_empty()).then_some((why, "declare it, or take the reference out"))
 }
 
 /// Live things in owned scopes that no document declares, keyless did not make and no Access looks

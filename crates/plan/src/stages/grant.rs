@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyless_model::sql::{
-    Catalogue, Permission, PermissionState, PrincipalKind, SidSource, Statement, effective,
+    Catalogue, Permission, PermissionState, PrincipalKind, SidSource, Statement, effective, right,
     same_name,
 };
 use keyless_model::{Address, Live, UserSid};
@@ -63,41 +63,34 @@ fn user(input: Input, draft: &mut Draft, one: &mut Move) -> bool {
         return true;
     }
     let service = &input.desired.gateways[&one.access.gateway].id.name;
-    let (name, statements, reason) = match catalogue.principal(service) {
-        None => (service.clone(), vec![create(service, &source)], FIRST),
-        Some(p) if p.kind == PrincipalKind::ExternalUser => {
-            let owned = catalogue.schemas_owned_by(service);
-            if !owned.is_empty() {
-                let what = "make the user of the identity anew: its SID is that of an old identity";
-                let why = format!("the user {service} owns the schema {}", owned.join(", "));
-                let next =
-                    "give the schema to another owner (ALTER AUTHORIZATION), then plan again";
-                draft.wait(&one.database, Some(&one.access.name), what, &why, next);
-                return false;
-            }
-            (
-                service.clone(),
-                recreate(catalogue, service, &source),
-                STALE,
-            )
+    let second = format!("keyless_{}", one.access.gateway);
+    let names = [service.as_str(), &second];
+    // Only of a user that keyless made is it known that it stood for this gateway's identity.
+    let ours = |name: &&&str| {
+        let principal = catalogue.principal(name);
+        principal.is_some_and(|p| p.kind == PrincipalKind::ExternalUser)
+            && input.state.made(&one.database.child("user", name))
+    };
+    let free = |name: &&&str| catalogue.principal(name).is_none();
+    let (name, statements, reason) = if let Some(name) = names.iter().find(ours) {
+        if let Some((why, next)) = cannot_recreate(catalogue, name) {
+            let what = "make the user of the identity anew: its SID is that of an old identity";
+            draft.wait(&one.database, Some(&one.access.name), what, &why, next);
+            return false;
         }
-        Some(_) => {
-            let name = format!("keyless_{}", one.access.gateway);
-            if catalogue.principal(&name).is_some() {
-                let why = format!("the names {service} and {name} are both taken");
-                let what = "make a database user for the gateway's identity";
-                draft.wait(
-                    &one.database,
-                    Some(&one.access.name),
-                    what,
-                    &why,
-                    "rename one of them",
-                );
-                return false;
-            }
-            let statements = vec![create(&name, &source)];
-            (name, statements, FIRST)
-        }
+        (
+            (*name).to_owned(),
+            recreate(catalogue, name, &source),
+            STALE,
+        )
+    } else if let Some(name) = names.iter().find(free) {
+        ((*name).to_owned(), vec![create(name, &source)], FIRST)
+    } else {
+        let why = format!("the names {service} and {second} are both taken");
+        let what = "make a database user for the gateway's identity";
+        let next = "rename one of them";
+        draft.wait(&one.database, Some(&one.access.name), what, &why, next);
+        return false;
     };
     one.user = name;
     let planned = add_user(draft, one, reason, statements);
@@ -132,6 +125,27 @@ fn create(name: &str, sid: &SidSource) -> Statement {
         sid: sid.clone(),
         group: false,
     }
+}
+
+/// Why a user cannot be made anew with all that it has, and what to do.
+fn cannot_recreate(catalogue: &Catalogue, name: &str) -> Option<(String, &'static str)> {
+    let owned = catalogue.schemas_owned_by(name).join(", ");
+    if !owned.is_empty() {
+        let next = "give the schema to another owner (ALTER AUTHORIZATION), then plan again";
+        return Some((format!("the user {name} owns the schema {owned}"), next));
+    }
+    let rules = catalogue.permissions.iter();
+    let beyond: Vec<String> = rules
+        .filter(|p| same_name(&p.to, name) && p.on.is_beyond())
+        .map(|p| format!("{} on {}", p.permission, p.on))
+        .collect();
+    (!beyond.is_empty()).then(|| {
+        let why = format!(
+            "keyless cannot give back what {name} holds: {}",
+            beyond.join(", ")
+        );
+        (why, "revoke that by hand, then plan again")
+    })
 }
 
 /// Drops the user, makes it with the new SID, and gives it back what it had.
@@ -227,10 +241,9 @@ fn role(draft: &mut Draft, one: &mut Move) -> bool {
         .iter()
         .filter(|p| same_name(&p.to, &name))
     {
-        let asked = wanted.iter().any(|w| {
-            w.permission == extra.permission && w.on.same(&extra.on) && w.column == extra.column
-        });
-        if !asked {
+        let asked = wanted.iter().any(|w| right(w) == right(extra));
+        // What no statement of ours can take away holds up the proof.
+        if !asked && !extra.on.is_beyond() {
             statements.push(Statement::Revoke {
                 rule: extra.clone(),
             });
@@ -258,9 +271,15 @@ fn role(draft: &mut Draft, one: &mut Move) -> bool {
     let made = matches!(statements.first(), Some(Statement::CreateRole { .. }));
     let mut needs = foundations(one);
     needs.extend(one.granted.iter().cloned());
+    let mut notes = one.replacing();
+    notes.push(Note::Applied {
+        address: address.clone(),
+        made,
+        sent: None,
+    });
     let id = draft.add(NewStep {
         phase: Phase::Grant,
-        address: address.clone(),
+        address,
         access: Some(one.access.name.clone()),
         reason: format!(
             "{} may do this in {} and nothing more",
@@ -273,11 +292,7 @@ fn role(draft: &mut Draft, one: &mut Move) -> bool {
             statements,
         },
         needs,
-        notes: vec![Note::Applied {
-            address,
-            made,
-            sent: None,
-        }],
+        notes,
     });
     one.granted.extend(id.clone());
     id.is_some()
@@ -285,17 +300,17 @@ fn role(draft: &mut Draft, one: &mut Move) -> bool {
 
 /// One proof for each identity and database: several Accesses that share them add up.
 pub(crate) fn proofs(input: Input, draft: &mut Draft, moves: &mut [Move]) {
-    let mut places: BTreeMap<(Address, String), Rights> = BTreeMap::new();
+    let mut places: BTreeMap<(Address, String), (Address, Rights)> = BTreeMap::new();
     for one in moves.iter().filter(|m| !m.user.is_empty()) {
         let Live::Present(catalogue) = draft.world.catalogue(&one.database) else {
             continue;
         };
-        let rights = places
+        let (_, rights) = places
             .entry((one.database.clone(), one.user.clone()))
-            .or_default();
+            .or_insert_with(|| (one.gateway.clone(), Rights::new()));
         rights.extend(allowed(&rules(one.access, catalogue)));
     }
-    for ((database, user), mut asked) in places {
+    for ((database, user), (gateway, mut asked)) in places {
         let Live::Present(catalogue) = draft.world.catalogue(&database) else {
             continue;
         };
@@ -330,6 +345,7 @@ pub(crate) fn proofs(input: Input, draft: &mut Draft, moves: &mut [Move]) {
             .collect();
         let reason = format!("{user} must be able to do what its Accesses ask for, and no more");
         let gate = Gate::Effective {
+            gateway,
             database,
             user,
             rights: asked,
@@ -415,13 +431,8 @@ fn revoke_extra(
         .iter()
         .filter(|p| same_name(&p.to, user))
     {
-        let right = (
-            rule.permission.clone(),
-            rule.on.to_string(),
-            rule.column.clone(),
-        );
-        let extra = rule.state != PermissionState::Deny && !asked.contains(&right);
-        if rule.permission != "CONNECT" && extra {
+        let extra = rule.state != PermissionState::Deny && !asked.contains(&right(rule));
+        if rule.permission != "CONNECT" && extra && !rule.on.is_beyond() {
             statements.push(Statement::Revoke { rule: rule.clone() });
         }
     }

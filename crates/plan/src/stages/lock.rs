@@ -11,11 +11,12 @@ use crate::compare::managed_fingerprint;
 use crate::draft::{Draft, Input, NewStep, waits_for};
 use crate::phase::Phase;
 use crate::stages::access::Move;
+use crate::stages::live_sources::LiveSources;
 use crate::stages::show;
 use crate::step::{Gate, Note, Op, Undo};
 
 /// Plans the lock of every server whose document asks for it.
-pub(crate) fn servers(input: Input, draft: &mut Draft, moves: &[Move]) {
+pub(crate) fn servers(input: Input, draft: &mut Draft, found: &LiveSources, moves: &[Move]) {
     for (name, server) in &input.desired.servers {
         if server.entra_only != Some(true) {
             continue;
@@ -34,7 +35,8 @@ pub(crate) fn servers(input: Input, draft: &mut Draft, moves: &[Move]) {
         if entity.flag("/properties/azureADOnlyAuthentication") == Some(true) {
             continue;
         }
-        let held_up = in_the_way(input, draft, moves, &root);
+        let mut held_up = in_the_way(input, draft, moves, &root);
+        held_up.extend(found.with_passwords(input, &root));
         if !held_up.is_empty() {
             let why = format!("passwords are still needed by {}", held_up.join(", "));
             let next = "declare an Access with `retire` for each, or move them by hand";

@@ -37,7 +37,7 @@ pub(crate) fn before(input: Input, draft: &mut Draft, one: &mut Move) {
                 name,
                 reason,
                 needs,
-                vec![],
+                one.replacing(),
             ));
             one.proven.extend(id);
         }
@@ -58,7 +58,7 @@ pub(crate) fn before(input: Input, draft: &mut Draft, one: &mut Move) {
         name,
         reason,
         needs,
-        vec![],
+        one.replacing(),
     ));
     one.proven.extend(id);
 }

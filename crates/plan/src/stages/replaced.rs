@@ -9,6 +9,7 @@ use keyless_scan::ConnectionString;
 
 use crate::draft::{Draft, Input};
 use crate::stages::access::Move;
+use crate::stages::live_sources::LiveSources;
 use crate::stages::sources::Connects;
 
 /// Fills in `replaces`, and says so where something behind it cannot be known.
@@ -66,6 +67,10 @@ fn derived(input: Input, draft: &mut Draft, one: &mut Move) -> BTreeSet<Replaced
             continue;
         };
         let address = one.gateway.child("namedValue", name);
+        // What keyless parked there was recorded in the same step.
+        if recorded.is_some_and(|s| s.parked.contains(&address)) {
+            continue;
+        }
         let Live::Present(entity) = input.live.get(&address) else {
             continue;
         };
@@ -203,7 +208,8 @@ pub(crate) fn kept_by<'a>(
             out.push(format!("the Access {}, which is held up", access.name));
             continue;
         };
-        let keeps = names(one, item) || ((one.blocked || one.left_behind) && !one.all_known);
+        let keeps =
+            names(one, item) || ((one.blocked || !one.unclear.is_empty()) && !one.all_known);
         if keeps && !goes(one) {
             out.push(format!(
                 "the Access {}, {}",
@@ -217,7 +223,7 @@ pub(crate) fn kept_by<'a>(
 
 fn why_it_keeps(one: &Move, access: &Access) -> &'static str {
     match &access.retire {
-        _ if one.blocked || one.left_behind => "which is held up",
+        _ if one.blocked || !one.unclear.is_empty() => "which is held up",
         None => "which has no `retire`",
         _ if !one.all_known => "of which not every credential is known",
         Some(_) => "which has `drop: false`",
@@ -225,16 +231,18 @@ fn why_it_keeps(one: &Move, access: &Access) -> &'static str {
 }
 
 /// Who else uses a login: users of it that no Access takes the place of, databases where that is
-/// not known, and Accesses that do not let it go.
+/// not known, Accesses that do not let it go, and data sources that still connect with it.
 pub(crate) fn uncovered(
     input: Input,
     draft: &Draft,
+    found: &LiveSources,
     moves: &[Move],
     server: &Address,
     login: &Login,
 ) -> Vec<String> {
     let item = Replaced::SqlLogin(login.name.clone());
     let mut out = kept_by(input, moves, server, &item, Move::closes);
+    out.extend(found.users(input, server, &login.name));
     let all = server.child("db", "");
     let unread = |prefix: &String| {
         prefix.starts_with(all.as_str()) || all.as_str().starts_with(prefix.as_str())

@@ -11,7 +11,9 @@ use crate::compare::{covers, managed_fingerprint};
 use crate::draft::{Draft, Input, NewStep, id_of};
 use crate::phase::Phase;
 use crate::stages::access::Move;
+use crate::stages::claims::{claiming, held_up};
 use crate::stages::grant::declared_sid;
+use crate::stages::literals::nothing_foreign;
 use crate::stages::show;
 use crate::step::{Note, Op, Undo, ValueFrom};
 
@@ -229,6 +231,7 @@ pub(crate) fn named_values(input: Input, draft: &mut Draft) {
             body,
             value,
             "a document declares this named value",
+            BTreeSet::new(),
         );
     }
 }
@@ -252,7 +255,15 @@ pub(crate) fn policies(input: Input, draft: &mut Draft, moves: &[Move]) {
             .child("resolver", &document.name);
         let body = json!({ "properties": Value::Object(document.properties.clone()) });
         let reason = "a document declares this resolver";
-        put(input, draft, address.clone(), body, None, reason);
+        put(
+            input,
+            draft,
+            address.clone(),
+            body,
+            None,
+            reason,
+            BTreeSet::new(),
+        );
         if let Some(text) = &document.policy {
             policy(input, draft, moves, address.part("policy"), text);
         }
@@ -263,25 +274,57 @@ pub(crate) fn policies(input: Input, draft: &mut Draft, moves: &[Move]) {
     }
 }
 
+/// A policy that uses an identity stands and falls with the Accesses of its API: it is not written
+/// while one of them is held up, and not before their grants and proof.
 fn policy(input: Input, draft: &mut Draft, moves: &[Move], address: Address, text: &str) {
+    let reason = "a document declares this policy";
     let id = id_of(Phase::Switch, &address);
-    let of_access = moves.iter().any(|m| {
-        m.sources
-            .iter()
-            .any(|s| s.policy == address && s.needs_switch())
-    });
-    if draft.has(&id) || of_access {
+    let body = json!({ "properties": { "format": "rawxml", "value": text } });
+    let there = matches!(draft.world.get(&address),
+        Live::Present(e) if covers(&address, &e.body, &body));
+    if draft.has(&id) || there {
         return;
     }
-    let body = json!({ "properties": { "format": "rawxml", "value": text } });
-    put(
-        input,
-        draft,
-        address,
-        body,
-        None,
-        "a document declares this policy",
-    );
+    let mut needs = BTreeSet::new();
+    if uses_identity(text) {
+        let claims = claiming(input, &address);
+        let held: Vec<&str> = claims
+            .iter()
+            .filter(|access| held_up(moves, access, &address))
+            .map(|access| access.name.as_str())
+            .collect();
+        if !held.is_empty() {
+            let why = format!(
+                "it uses the identity, and the Access {} of its API is held up",
+                held.join(", ")
+            );
+            let next = "see what holds the Access up, then plan again";
+            draft.wait(&address, None, reason, &why, next);
+            return;
+        }
+        for one in moves
+            .iter()
+            .filter(|m| claims.iter().any(|a| a.name == m.access.name))
+        {
+            needs.extend(one.granted.iter().chain(&one.proven).cloned());
+        }
+    }
+    let sources = moves.iter().flat_map(|m| &m.sources);
+    if sources
+        .into_iter()
+        .any(|s| s.policy == address && s.needs_switch())
+    {
+        return;
+    }
+    put(input, draft, address, body, None, reason, needs);
+}
+
+fn uses_identity(text: &str) -> bool {
+    keyless_policy::Document::parse(text).is_ok_and(|document| {
+        keyless_scan::sql_sources(&document)
+            .iter()
+            .any(|s| s.managed_identity)
+    })
 }
 
 fn put(
@@ -291,6 +334,7 @@ fn put(
     body: Value,
     value: Option<ValueFrom>,
     reason: &str,
+    mut needs: BTreeSet<String>,
 ) {
     let (expect, before) = match draft.world.get(&address) {
         Live::Present(e) if covers(&address, &e.body, &body) => return,
@@ -320,9 +364,12 @@ fn put(
     };
     let undo = match &before {
         None => Undo::Delete,
+        Some(old) if is_policy => undo_of_text(
+            &text(old).unwrap_or_default(),
+            &text(&body).unwrap_or_default(),
+        ),
         Some(old) => undo_of(&address, old, &body, value.is_some()),
     };
-    let mut needs = BTreeSet::new();
     if is_policy {
         // A policy may refer to a named value or a resolver of this plan.
         let parents = draft.steps.iter().filter(|s| {
@@ -352,7 +399,7 @@ fn put(
 }
 
 /// The fields as they were, unless they may hold a secret.
-pub(crate) fn undo_of(address: &Address, before: &Value, body: &Value, secret: bool) -> Undo {
+fn undo_of(address: &Address, before: &Value, body: &Value, secret: bool) -> Undo {
     let old = crate::compare::restricted(before, body);
     if secret || show::may_be_secret(address, &old) {
         return Undo::Never {
@@ -360,4 +407,16 @@ pub(crate) fn undo_of(address: &Address, before: &Value, body: &Value, secret: b
         };
     }
     Undo::Put { body: old }
+}
+
+/// The policy text as it was, if the new one holds every literal of it: whatever else stood there
+/// may be a credential that does not look like one.
+pub(crate) fn undo_of_text(old: &str, new: &str) -> Undo {
+    if nothing_foreign(old, new) {
+        let body = json!({ "properties": { "format": "rawxml", "value": old } });
+        return Undo::Put { body };
+    }
+    Undo::Never {
+        why: "the text that was there may hold credentials, so no copy of it is kept".into(),
+    }
 }

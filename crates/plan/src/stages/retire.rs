@@ -8,23 +8,24 @@ use keyless_model::{Address, Replaced};
 use crate::draft::{Draft, Input, NewStep, id_of};
 use crate::phase::Phase;
 use crate::stages::access::Move;
-use crate::stages::disable::{catalogue, login};
+use crate::stages::disable::{catalogue, connects_as, login};
+use crate::stages::live_sources::LiveSources;
 use crate::stages::replaced::{kept_by, names, sharing, uncovered};
 use crate::stages::show;
 use crate::step::{Note, Op, Undo};
 
 /// Drops the old users, and the old login once no user of it is left.
-pub(crate) fn principals(input: Input, draft: &mut Draft, moves: &[Move]) {
+pub(crate) fn principals(input: Input, draft: &mut Draft, found: &LiveSources, moves: &[Move]) {
     for one in moves.iter().filter(|m| m.drops()) {
         for item in &one.replaces {
             match item {
                 Replaced::NamedValue(_) => {}
                 Replaced::SqlUser(name) => {
-                    drop_user(input, draft, moves, one, item, name);
+                    drop_user(input, draft, found, moves, one, item, name);
                 }
                 Replaced::SqlLogin(name) => {
                     if let Some(login) = login(draft, one, name) {
-                        drop_login(input, draft, moves, one, item, &login);
+                        drop_login(input, draft, found, moves, one, item, &login);
                     }
                 }
             }
@@ -52,27 +53,29 @@ fn leave(moves: &[Move], scope: &Address, item: &Replaced) -> (BTreeSet<String>,
 fn drop_user(
     input: Input,
     draft: &mut Draft,
+    found: &LiveSources,
     moves: &[Move],
     one: &Move,
     item: &Replaced,
     user: &str,
 ) -> bool {
     let address = one.database.child("user", user);
-    let Some(found) = catalogue(draft, &one.database) else {
+    let Some(there) = catalogue(draft, &one.database) else {
         return false;
     };
-    if found.principal(user).is_none() {
+    if there.principal(user).is_none() {
         return true;
     }
     let what = "drop the old user";
-    let owned = found.schemas_owned_by(user).join(", ");
+    let owned = there.schemas_owned_by(user).join(", ");
     if !owned.is_empty() {
         let why = format!("it owns the schema {owned}");
         let next = "give the schema to another owner (ALTER AUTHORIZATION), then plan again";
         draft.wait(&address, Some(one.name()), what, &why, next);
         return false;
     }
-    let kept = kept_by(input, moves, &one.database, item, Move::drops);
+    let mut kept = kept_by(input, moves, &one.database, item, Move::drops);
+    kept.extend(found.users(input, &one.database, connects_as(item)));
     if !kept.is_empty() {
         let why = format!("it is also used by {}", kept.join(", "));
         draft.wait(&address, Some(one.name()), what, &why, OTHERS);
@@ -109,6 +112,7 @@ const OTHERS: &str = "declare an Access with `retire` for those, or move them by
 fn drop_login(
     input: Input,
     draft: &mut Draft,
+    found: &LiveSources,
     moves: &[Move],
     one: &Move,
     item: &Replaced,
@@ -126,11 +130,11 @@ fn drop_login(
             .map(|c| c.users_of_login(login).map(|u| u.name.clone()).collect())
             .unwrap_or_default();
         for user in users {
-            all_gone &= drop_user(input, draft, moves, m, item, &user);
+            all_gone &= drop_user(input, draft, found, moves, m, item, &user);
             needs.insert(id_of(Phase::Retire, &m.database.child("user", &user)));
         }
     }
-    let mut others = uncovered(input, draft, moves, &server, login);
+    let mut others = uncovered(input, draft, found, moves, &server, login);
     others.extend(kept_by(input, moves, &server, item, Move::drops));
     others.sort();
     others.dedup();

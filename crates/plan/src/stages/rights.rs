@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keyless_model::sql::{Catalogue, Permission, PermissionState, Securable, same_name};
+use keyless_model::sql::{Catalogue, Permission, PermissionState, Securable, right, same_name};
 use keyless_model::{Access, Role};
 
 /// The permissions that the role of `access` has, and no other, with schemas spelled as the
@@ -80,14 +80,9 @@ pub(crate) fn allowed<'a>(rules: impl IntoIterator<Item = &'a Permission>) -> Ri
     let mut granted = Rights::new();
     let mut denied = Rights::new();
     for rule in rules {
-        let key = (
-            rule.permission.clone(),
-            rule.on.to_string(),
-            rule.column.clone(),
-        );
         match rule.state {
-            PermissionState::Deny => denied.insert(key),
-            _ => granted.insert(key),
+            PermissionState::Deny => denied.insert(right(rule)),
+            _ => granted.insert(right(rule)),
         };
     }
     granted.difference(&denied).cloned().collect()

@@ -1,12 +1,15 @@
 //! What people see of a change. Values that may be secret stand as keyed fingerprints.
 
+use std::ops::Range;
+
 use keyless_model::sql::Statement;
 use keyless_model::{Address, FingerprintKey};
-use keyless_policy::LineKind;
+use keyless_policy::{Document, LineKind};
 use keyless_scan::ConnectionString;
 use serde_json::Value;
 
 use crate::compare::sensitive;
+use crate::stages::literals::foreign;
 use crate::step::{Line, Shown, Splice};
 
 /// Each field of `wanted` that `before` says otherwise.
@@ -62,7 +65,7 @@ pub(crate) fn statements(statements: &[Statement]) -> Vec<Shown> {
 
 /// The edits of a policy: each place before and after, word for word.
 pub(crate) fn edits(key: &FingerprintKey, policy: &str, edits: &[Splice]) -> Vec<Shown> {
-    let Ok(document) = keyless_policy::Document::parse(policy) else {
+    let Ok(document) = Document::parse(policy) else {
         return vec![];
     };
     let mut out = Vec::new();
@@ -130,50 +133,63 @@ pub(crate) fn masked(key: &FingerprintKey, text: &str) -> String {
     }
 }
 
-/// The lines of a policy document that change, with credentials as fingerprints.
+/// The lines of a policy document that change. Of the old text, what the new one does not say too
+/// stands as fingerprints; of both, every credential that the scanner finds.
 pub(crate) fn document(
     key: &FingerprintKey,
     path: &Address,
     before: &str,
     after: &str,
 ) -> Vec<Shown> {
-    let lines = diff_lines(&without_secrets(key, before), &without_secrets(key, after));
+    let new = Document::parse(after).ok();
+    let old_only = |old: &Document| foreign(old, new.as_ref());
+    let before = without_secrets(key, before, old_only);
+    let lines = diff_lines(&before, &without_secrets(key, after, |_| vec![]));
     vec![Shown::Lines {
         title: path.to_string(),
         lines,
     }]
 }
 
-/// A policy text in which every credential that the scanner finds stands as a fingerprint. One
-/// that cannot be read stands as a fingerprint whole.
-fn without_secrets(key: &FingerprintKey, text: &str) -> String {
-    let Ok(document) = keyless_policy::Document::parse(text) else {
+/// A policy text in which every credential that the scanner finds, and what `more` tells, stands as
+/// a fingerprint. One that cannot be read stands as a fingerprint whole.
+fn without_secrets(
+    key: &FingerprintKey,
+    text: &str,
+    more: impl Fn(&Document) -> Vec<Range<usize>>,
+) -> String {
+    let Ok(document) = Document::parse(text) else {
         return if text.is_empty() {
             String::new()
         } else {
             format!("‹{}›", key.of(text))
         };
     };
+    let mut ranges = keyless_scan::secret_ranges(&document);
+    ranges.extend(more(&document));
     let mut out = text.to_owned();
-    for range in keyless_scan::secret_ranges(&document).into_iter().rev() {
+    for range in apart(ranges).into_iter().rev() {
         let mark = format!("‹{}›", key.of(&text[range.clone()]));
         out.replace_range(range, &mark);
     }
     out
 }
 
+/// The ranges in order, those that overlap as one.
+fn apart(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|r| (r.start, r.end));
+    let mut out: Vec<Range<usize>> = Vec::new();
+    for range in ranges {
+        match out.last_mut() {
+            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+            _ => out.push(range),
+        }
+    }
+    out
+}
+
 /// Whether fields of the thing at `address` may hold a credential.
 pub(crate) fn may_be_secret(address: &Address, fields: &Value) -> bool {
-    if address.last().0 == "namedValue" {
-        return fields
-            .pointer("/properties/value")
-            .is_some_and(|v| !v.is_null());
-    }
-    let policy = fields.pointer("/properties/value").and_then(Value::as_str);
-    policy.is_some_and(|text| {
-        let parsed = keyless_policy::Document::parse(text);
-        parsed.map_or(true, |document| {
-            !keyless_scan::secret_ranges(&document).is_empty()
-        })
-    })
+    let value = fields.pointer("/properties/value");
+    address.last().0 == "namedValue" && value.is_some_and(|v| !v.is_null())
 }

@@ -7,6 +7,7 @@ use keyless_scan::{ConnectionString, Resolved, SqlSource, resolve, sql_sources};
 
 use crate::draft::{Draft, Input};
 use crate::stages::access::Move;
+use crate::stages::switch::is_parked_for;
 
 /// One `sql-data-source` of a chosen resolver that belongs to an Access.
 pub(crate) struct Source {
@@ -20,8 +21,9 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub fn is_hidden(&self) -> bool {
-        matches!(self.connects, Connects::Hidden { .. })
+    /// Whether nothing that was read tells that it leads to the Access's database.
+    pub fn is_guessed(&self) -> bool {
+        matches!(self.connects, Connects::Hidden { guessed: true, .. })
     }
 
     /// Whether it still has to be switched.
@@ -47,8 +49,10 @@ pub(crate) enum Connects {
         login: Option<String>,
         clean: String,
     },
-    /// With a named value whose value was not read.
+    /// With a named value whose value was not read. `guessed` when nothing else tells that it
+    /// leads to the Access's database.
     Hidden {
+        guessed: bool,
         text: String,
         named_values: Vec<Address>,
         clean: String,
@@ -179,7 +183,8 @@ fn in_policy(
                 });
             }
             Err(why) => {
-                (one.all_known, one.left_behind) = (false, true);
+                one.all_known = false;
+                one.unclear.insert(policy.clone());
                 let what = "move this data source to the identity";
                 let next = "write the connection string as plain text, then plan again";
                 draft.wait(policy, Some(&one.access.name), what, why, next);
@@ -224,7 +229,12 @@ fn classify(
             (true, _) => Ok(None),
             (false, true) => {
                 let clean = connection_string(input, one);
+                let guessed = !source
+                    .references
+                    .iter()
+                    .any(|n| is_parked_for(n, &one.database));
                 Ok(Some(Connects::Hidden {
+                    guessed,
                     text,
                     named_values,
                     clean,
@@ -243,6 +253,7 @@ fn classify(
     let clean = parsed.without_credentials();
     Ok(Some(if hidden {
         Connects::Hidden {
+            guessed: false,
             text,
             named_values,
             clean,
@@ -280,23 +291,28 @@ fn named_value<'a>(
 
 /// Whether a connection string names the Access's server and database.
 fn leads_to(input: Input, one: &Move, parsed: &ConnectionString) -> bool {
-    let server = &input.desired.servers[&one.access.server];
-    let fqdn = host_of(input, one);
-    let same_host = parsed.server().is_some_and(|host| {
-        let label = host.split('.').next().unwrap_or_default();
-        match &fqdn {
-            Some(fqdn) => host.eq_ignore_ascii_case(fqdn),
-            None => label.eq_ignore_ascii_case(&server.id.name),
-        }
-    });
+    let root = one.database.root();
+    let same_host = parsed
+        .server()
+        .is_some_and(|host| is_host(input, &root, &host));
     same_host
         && parsed
             .database()
             .is_some_and(|d| same_name(&d, &one.access.database))
 }
 
-fn host_of(input: Input, one: &Move) -> Option<String> {
-    let server = input.live.entities.get(&one.database.root())?;
+/// Whether clients reach the server at `root` by this name.
+pub(crate) fn is_host(input: Input, root: &Address, host: &str) -> bool {
+    if let Some(fqdn) = host_of(input, root) {
+        return host.eq_ignore_ascii_case(&fqdn);
+    }
+    let label = host.split('.').next().unwrap_or_default();
+    let server = input.desired.servers.get(root.root_name());
+    server.is_some_and(|s| label.eq_ignore_ascii_case(&s.id.name))
+}
+
+fn host_of(input: Input, root: &Address) -> Option<String> {
+    let server = input.live.entities.get(root)?;
     server
         .text("/properties/fullyQualifiedDomainName")
         .map(str::to_owned)
@@ -306,7 +322,8 @@ fn host_of(input: Input, one: &Move) -> Option<String> {
 /// text could not be read.
 fn connection_string(input: Input, one: &Move) -> String {
     let name = &input.desired.servers[&one.access.server].id.name;
-    let host = host_of(input, one).unwrap_or_else(|| format!("{name}.database.windows.net"));
+    let host = host_of(input, &one.database.root())
+        .unwrap_or_else(|| format!("{name}.database.windows.net"));
     let database = &one.access.database;
     format!("Server=tcp:{host},1433;Initial Catalog={database};Encrypt=True;")
 }

@@ -30,7 +30,7 @@ pub(crate) fn park(input: Input, draft: &mut Draft, one: &mut Move) {
         if let Connects::Literal { text, .. } = &source.connects
             && parkable(text)
         {
-            let name = parked_name(input, &one.access.name, source, text);
+            let name = parked_name(input, one, source, text);
             let place = (source.path.clone(), name);
             literals
                 .entry(source.policy.clone())
@@ -67,11 +67,12 @@ fn parked_already(draft: &mut Draft, one: &Move, policy: &Address) -> Vec<String
         .collect();
     let mut ids = vec![id_of(Phase::Park, policy)];
     for (id, address) in values {
-        let note = Note::Parked {
+        let mut notes = one.replacing();
+        notes.push(Note::Parked {
             access: one.access.name.clone(),
             address,
-        };
-        draft.join(&id, BTreeSet::new(), vec![note]);
+        });
+        draft.join(&id, BTreeSet::new(), notes);
         ids.push(id);
     }
     ids
@@ -130,6 +131,18 @@ fn park_value(
     let expect = before
         .as_ref()
         .map(|b| managed_fingerprint(input.key, &address, b, &body));
+    let mut notes = one.replacing();
+    notes.extend([
+        Note::Applied {
+            address: address.clone(),
+            made: before.is_none(),
+            sent: None,
+        },
+        Note::Parked {
+            access: one.access.name.clone(),
+            address: address.clone(),
+        },
+    ]);
     draft.add(NewStep {
         phase: Phase::Park,
         address: address.clone(),
@@ -149,17 +162,7 @@ fn park_value(
         undo: Undo::Nothing {
             why: "the policy may refer to it".into(),
         },
-        notes: vec![
-            Note::Applied {
-                address: address.clone(),
-                made: before.is_none(),
-                sent: None,
-            },
-            Note::Parked {
-                access: one.access.name.clone(),
-                address,
-            },
-        ],
+        notes,
     })
 }
 
@@ -169,13 +172,38 @@ fn parkable(text: &str) -> bool {
     plain && !text.starts_with('@') && !text.is_empty() && text.chars().count() <= LONGEST_VALUE
 }
 
-/// Named after the place and, by its keyed fingerprint, the literal: a plan made again finds what
-/// was parked before, and never takes another literal's value for it.
-fn parked_name(input: Input, access: &str, source: &Source, text: &str) -> String {
+/// Named after the database, the place and, by its keyed fingerprint, the literal: a plan made again
+/// finds what was parked before, knows where it leads, and never takes another literal's value for
+/// it.
+fn parked_name(input: Input, one: &Move, source: &Source, text: &str) -> String {
     let literal = input.key.of(text);
-    let digest = Sha256::digest(format!("{}{}{literal}", source.policy, source.path).as_bytes());
-    let tail: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
-    format!("keyless-{access}-{tail}")
+    let tail = short_hash(&format!("{}{}{literal}", source.policy, source.path), 4);
+    format!(
+        "keyless-{}-{}{tail}",
+        one.access.name,
+        database_hash(&one.database)
+    )
+}
+
+/// Whether this named value is one in which keyless parked a literal that leads to `database`.
+pub(crate) fn is_parked_for(name: &str, database: &Address) -> bool {
+    let hash = name
+        .strip_prefix("keyless-")
+        .and_then(|n| n.rsplit_once('-'));
+    hash.is_some_and(|(_, h)| h.len() == 12 && h.starts_with(&database_hash(database)))
+}
+
+fn database_hash(database: &Address) -> String {
+    short_hash(&database.as_str().to_lowercase(), 2)
+}
+
+fn short_hash(text: &str, bytes: usize) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest
+        .iter()
+        .take(bytes)
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// Switches every source of the Access, one policy after another.
@@ -190,10 +218,7 @@ pub(crate) fn switch(input: Input, draft: &mut Draft, one: &mut Move) {
         let mut notes = vec![Note::Switched {
             access: one.access.name.clone(),
         }];
-        notes.extend(one.replaces.iter().map(|item| Note::Replaces {
-            access: one.access.name.clone(),
-            item: item.clone(),
-        }));
+        notes.extend(one.replacing());
         let id = id_of(Phase::Switch, &policy);
         if draft.has(&id) {
             // Another Access of the same resolver switches it: once both are proven.
@@ -238,7 +263,7 @@ pub(crate) fn planned(input: Input, one: &Move) -> BTreeMap<Address, Edits> {
         let (before, clean, never) = match &source.connects {
             Connects::Identity => continue,
             Connects::Literal { text, clean, .. } if parkable(text) => {
-                let name = parked_name(input, &one.access.name, source, text);
+                let name = parked_name(input, one, source, text);
                 (Some(format!("{{{{{name}}}}}")), clean.clone(), None)
             }
             Connects::Literal { clean, .. } => (None, clean.clone(), Some(UNPARKABLE.to_owned())),
@@ -398,7 +423,7 @@ fn declared(
         .to_owned();
     // The edits that would take a splice back belong to another text than the declared one.
     let undo = match planned.undo {
-        Undo::Splice { .. } => resources::undo_of(policy, &live, &body, false),
+        Undo::Splice { .. } => resources::undo_of_text(&before, text),
         other => other,
     };
     draft.add(NewStep {
