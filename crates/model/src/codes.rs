@@ -121,7 +121,7 @@ pub const CODES: &[Code] = &[
     code(
         "KL0302",
         "the plan is stale",
-        "What is live has changed since the plan was made. Plan again.",
+        "What is live has changed since the plan was made or since a step of it was done, or another plan was applied in between. Plan again.",
     ),
     code(
         "KL0303",
@@ -146,7 +146,7 @@ pub const CODES: &[Code] = &[
     code(
         "KL0307",
         "approval",
-        "The gate that was named does not wait for a person.",
+        "The gate that was named does not wait for a person, or not yet: a soak asks only when its time is over, and a gate behind others only when those are open.",
     ),
     code(
         "KL0401",

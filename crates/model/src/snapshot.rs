@@ -100,10 +100,11 @@ impl Snapshot {
         if let Some(entity) = self.entities.get(address) {
             return Live::Present(entity);
         }
-        let covering = self
-            .unreadable
-            .iter()
-            .find(|(p, _)| address.as_str().starts_with(*p));
+        let covers = |scope: &str| {
+            let rest = address.as_str().strip_prefix(scope);
+            rest.is_some_and(|r| scope.ends_with(':') || r.is_empty() || r.starts_with('/'))
+        };
+        let covering = self.unreadable.iter().find(|(scope, _)| covers(scope));
         match covering {
             Some((_, why)) => Live::Unreadable(why.clone()),
             None => Live::Absent,

@@ -10,7 +10,8 @@ use estate::world::run_some;
 use estate::{Estate, at, policy, rule, schema, with_password, without};
 use keyless_model::sql::{PermissionState, Securable, Statement};
 use keyless_model::{
-    Address, Applied, Live, NamedValue, Replaced, Replaces, Resolver, Role, Span, SqlRole, Timestamp,
+    Address, Applied, Live, NamedValue, Replaced, Replaces, Resolver, Role, Span, SqlRole,
+    Timestamp,
 };
 use keyless_plan::{Class, Finding, Gate, Note, Op, Phase, Plan, Step, Undo};
 use serde_json::json;

@@ -168,9 +168,7 @@ fn close_user(
     let statements = vec![Statement::Revoke { rule }];
     let reason = "whatever used it now uses an identity: it may not connect any more";
     let first = first_switched(input, draft, found, moves, &database, item);
-    close(
-        draft, moves, address, &database, item, reason, statements, first,
-    );
+    close(draft, moves, address, item, reason, statements, first);
 }
 
 /// The name that connection strings give for it.
@@ -222,9 +220,7 @@ fn close_login(
         }];
         let reason = "every path of this login now uses an identity";
         let first = first_switched(input, draft, found, moves, &server, item);
-        close(
-            draft, moves, address, &server, item, reason, statements, first,
-        );
+        close(draft, moves, address, item, reason, statements, first);
         return;
     }
     let one = &moves[index];
@@ -242,19 +238,19 @@ fn close_login(
 const OTHERS: &str = "declare an Access with `retire` for those, or move them by hand; until then \
                       only what nothing else uses is closed";
 
-/// One step that closes `item` for every Access into `scope` that replaces it, after the soak of
-/// each that uses it or may.
+/// One step that closes `item`, at `address` in its server or database, for every Access into that
+/// which replaces it: after the soak of each that uses it or may, and after the steps `first`.
 fn close(
     draft: &mut Draft,
     moves: &mut [Move],
     address: Address,
-    scope: &Address,
     item: &Replaced,
     reason: &str,
     statements: Vec<Statement>,
     first: BTreeSet<String>,
 ) {
-    let sharing = sharing(moves, scope, item);
+    let scope = address.parent().unwrap_or_else(|| address.root());
+    let sharing = sharing(moves, &scope, item);
     let closing: Vec<usize> = sharing
         .iter()
         .copied()
