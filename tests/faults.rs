@@ -121,3 +121,26 @@ async fn a_process_killed_anywhere_goes_on_where_it_stopped() {
     estate.keyless(&["plan"]).await.exits(2);
     estate.keeps_secrets();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_the_login_got_after_the_plan_keeps_the_login_open() {
+    let estate = Estate::contoso().await;
+    estate
+        .keyless(&["plan", "--inspect-secrets", "-o", "plan.json"])
+        .await
+        .exits(2);
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    let sql = estate.emulator.sql();
+    let script = "CREATE USER batch FOR LOGIN orders_app";
+    sql.run_script("contoso-orders-sql", "customers", script)
+        .unwrap();
+    estate.emulator.advance(7 * 86_400 + 60);
+    let said = estate.keyless(&["apply", "plan.json"]).await.exits(1);
+    said.says("disable/sql:orders-sql/login:orders_app")
+        .says("user:batch");
+    estate
+        .keyless(&["plan"])
+        .await
+        .exits(2)
+        .says("it is also used by");
+}

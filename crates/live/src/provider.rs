@@ -52,7 +52,8 @@ impl Provider for LiveProvider {
             Op::Sql {
                 database,
                 statements,
-            } => statements::check(&self.services, database, statements).await,
+                users,
+            } => statements::check(&self.services, database, statements, users).await,
             Op::Delete {} => resource::check_delete(self, &step.address).await,
             Op::Gate { .. } => Ok(Standing::Ready),
         };
@@ -76,6 +77,7 @@ impl Provider for LiveProvider {
             Op::Sql {
                 database,
                 statements,
+                ..
             } => statements::run(&self.services, database, statements).await,
             Op::Delete {} => resource::delete(self, &step.address).await,
             Op::Gate { .. } => Ok(()),

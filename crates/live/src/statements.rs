@@ -1,7 +1,9 @@
 //! Steps on databases: the catalogue is read, what is not done yet is run in one transaction.
 
+use std::collections::BTreeSet;
+
 use keyless_engine::Standing;
-use keyless_model::sql::{Catalogue, Login, SidSource, Statement};
+use keyless_model::sql::{Catalogue, Login, SidSource, Statement, same_name};
 use keyless_model::{Address, Sid};
 use serde_json::Value;
 
@@ -14,13 +16,20 @@ pub(crate) async fn check(
     services: &Services,
     database: &Address,
     statements: &[Statement],
+    users: &BTreeSet<Address>,
 ) -> Result<Standing, LiveError> {
     let statements = resolved(services, statements).await?;
     let left = undone(services, database, &statements).await?;
     if left.is_empty() {
         return Ok(Standing::Done);
     }
-    Ok(match in_the_way(services, database, &left).await? {
+    let found = match other_user(services, database, &left, users).await? {
+        Some(user) => Some(format!(
+            "{user} uses the login too, and did not at the plan"
+        )),
+        None => in_the_way(services, database, &left).await?,
+    };
+    Ok(match found {
         Some(found) => Standing::Conflict { found },
         None => Standing::Ready,
     })
@@ -104,6 +113,52 @@ async fn undone(
         }
     }
     Ok(out)
+}
+
+/// A user of a login that is to be closed or dropped, in any database of the server, that the plan
+/// did not see.
+async fn other_user(
+    services: &Services,
+    database: &Address,
+    left: &[Statement],
+    known: &BTreeSet<Address>,
+) -> Result<Option<Address>, LiveError> {
+    let named = |s: &Statement| match s {
+        Statement::DisableLogin { name } | Statement::DropLogin { name } => Some(name.clone()),
+        _ => None,
+    };
+    let names: Vec<String> = left.iter().filter_map(named).collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let server = database.root();
+    let closing = logins(services, &server).await?;
+    let closing = closing
+        .iter()
+        .filter(|l| names.iter().any(|n| same_name(n, &l.name)));
+    let closing: Vec<&Login> = closing.collect();
+    let request = keyless_azure::sql::databases(&services.root(&server)?.id)?;
+    for item in services.arm.list(request).await? {
+        let Some(name) = crate::read::name_of(&item) else {
+            continue;
+        };
+        if name.eq_ignore_ascii_case("master") {
+            continue;
+        }
+        let address = server.child("db", &name);
+        let catalogue = catalogue(services, &address).await?;
+        for login in &closing {
+            let mut users = catalogue.users_of_login(login);
+            let other = users.find_map(|u| {
+                let user = address.child("user", &u.name);
+                (!known.contains(&user)).then_some(user)
+            });
+            if other.is_some() {
+                return Ok(other);
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// A principal that took a name in the meantime.

@@ -34,6 +34,7 @@ pub fn simulate(world: &mut Snapshot, step: &Step) -> Result<(), Refused> {
         Op::Sql {
             database,
             statements,
+            ..
         } => sql(world, database, statements),
         Op::Delete { .. } => {
             world.entities.remove(&step.address);

@@ -72,6 +72,10 @@ pub enum Op {
     Sql {
         database: Address,
         statements: Vec<Statement>,
+        /// The users, on the whole server, of a login that the statements close or drop, as the
+        /// plan saw them. Apply refuses when the login has another user by then.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        users: BTreeSet<Address>,
     },
     /// Removes an ARM resource, whatever it says by then: a reference to it makes the service refuse.
     Delete {},

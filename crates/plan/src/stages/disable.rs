@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use keyless_model::sql::{
     Catalogue, Login, Permission, PermissionState, Securable, Statement, same_name,
 };
-use keyless_model::{AccessState, Address, Live, Replaced};
+use keyless_model::{AccessState, Address, Live, Replaced, Snapshot};
 
 use crate::draft::{Draft, Input, NewStep, id_of, waits_for};
 use crate::phase::Phase;
@@ -109,6 +109,24 @@ pub(crate) fn login(draft: &Draft, one: &Move, name: &str) -> Option<Login> {
         Some(Live::Present(logins)) => logins.iter().find(|l| same_name(&l.name, name)).cloned(),
         _ => None,
     }
+}
+
+/// Every user of a login of this server, in the databases that could be read.
+pub(crate) fn users_of(world: &Snapshot, server: &Address, login: &str) -> BTreeSet<Address> {
+    let Some(Live::Present(logins)) = world.logins.get(server) else {
+        return BTreeSet::new();
+    };
+    let Some(login) = logins.iter().find(|l| same_name(&l.name, login)) else {
+        return BTreeSet::new();
+    };
+    let mut out = BTreeSet::new();
+    for (database, live) in &world.databases {
+        if let (Live::Present(catalogue), true) = (live, database.root() == *server) {
+            let users = catalogue.users_of_login(login);
+            out.extend(users.map(|u| database.child("user", &u.name)));
+        }
+    }
+    out
 }
 
 /// Closes the old way in, reversibly: the login where every user of it is covered by an Access
@@ -263,6 +281,10 @@ fn close(
     let Some(database) = closing.first().map(|i| moves[*i].database.clone()) else {
         return;
     };
+    let users = match item {
+        Replaced::SqlLogin(name) => users_of(&draft.world, &database.root(), name),
+        _ => BTreeSet::new(),
+    };
     let id = draft.add(NewStep {
         phase: Phase::Disable,
         address,
@@ -273,6 +295,7 @@ fn close(
         op: Op::Sql {
             database,
             statements,
+            users,
         },
         needs: sharing
             .iter()

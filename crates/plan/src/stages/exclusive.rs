@@ -70,6 +70,7 @@ pub(crate) fn databases(input: Input, draft: &mut Draft, moves: &[Move]) {
                 op: Op::Sql {
                     database: database.clone(),
                     statements,
+                    users: BTreeSet::new(),
                 },
                 needs: mine.flat_map(Move::off_the_old_path).collect(),
                 notes: vec![],

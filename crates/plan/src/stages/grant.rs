@@ -190,6 +190,7 @@ fn add_user(draft: &mut Draft, one: &mut Move, reason: &str, statements: Vec<Sta
         op: Op::Sql {
             database: one.database.clone(),
             statements,
+            users: BTreeSet::new(),
         },
         needs: foundations(one),
         undo,
@@ -290,6 +291,7 @@ fn role(draft: &mut Draft, one: &mut Move) -> bool {
         op: Op::Sql {
             database: one.database.clone(),
             statements,
+            users: BTreeSet::new(),
         },
         needs,
         notes,
@@ -449,6 +451,7 @@ fn revoke_extra(
         op: Op::Sql {
             database: database.clone(),
             statements,
+            users: BTreeSet::new(),
         },
         needs: moves
             .iter()

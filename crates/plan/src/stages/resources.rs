@@ -177,6 +177,7 @@ fn statements(
         op: Op::Sql {
             database: database.clone(),
             statements: list,
+            users: BTreeSet::new(),
         },
         needs,
         notes: vec![Note::Applied {

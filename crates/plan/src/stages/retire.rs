@@ -8,7 +8,7 @@ use keyless_model::{Address, Replaced};
 use crate::draft::{Draft, Input, NewStep, id_of};
 use crate::phase::Phase;
 use crate::stages::access::Move;
-use crate::stages::disable::{catalogue, connects_as, login};
+use crate::stages::disable::{catalogue, connects_as, login, users_of};
 use crate::stages::live_sources::LiveSources;
 use crate::stages::replaced::{kept_by, names, sharing, uncovered};
 use crate::stages::show;
@@ -97,6 +97,7 @@ fn drop_user(
         op: Op::Sql {
             database: one.database.clone(),
             statements,
+            users: BTreeSet::new(),
         },
         needs,
         undo: Undo::Never {
@@ -169,6 +170,7 @@ fn drop_login(
         op: Op::Sql {
             database: one.database.clone(),
             statements,
+            users: users_of(input.live, &server, &login.name),
         },
         needs,
         undo: Undo::Never {
