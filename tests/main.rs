@@ -10,6 +10,7 @@ mod canaries;
 mod drift;
 mod estate;
 mod faults;
+mod login;
 mod scan;
 mod second_estate;
 mod whole_job;

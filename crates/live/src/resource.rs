@@ -163,7 +163,10 @@ pub(crate) async fn put_back(
     address: &Address,
     body: &Value,
 ) -> Result<(), LiveError> {
-    put(provider, address, body, None, Expect::Anything).await
+    match place(address)? {
+        Place::Service | Place::Server => patch(provider, address, body).await,
+        _ => put(provider, address, body, None, Expect::Anything).await,
+    }
 }
 
 async fn write(

@@ -82,6 +82,10 @@ fn server(document: &Document<'_>) -> Option<SqlServer> {
         id: ArmId::parse(document.text("id")?).ok()?,
         entra_admin: admin,
         entra_only: document.spec.get("entraOnly").map(|_| true),
+        properties: document
+            .spec
+            .get("properties")
+            .map_or_else(|| Some(Map::new()), body)?,
     })
 }
 

@@ -55,6 +55,8 @@ pub struct SqlServer {
     pub entra_admin: Option<EntraAdmin>,
     /// `Some(true)` or unmanaged; a manifest cannot ask for `false`.
     pub entra_only: Option<bool>,
+    /// The managed part of the ARM `properties`.
+    pub properties: Map<String, Value>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

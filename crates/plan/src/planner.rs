@@ -64,6 +64,7 @@ pub(crate) fn drafted<'a>(input: Input<'a>) -> (Draft, Vec<Move<'a>>) {
     grant::roles(&mut draft, &mut moves);
     grant::proofs(input, &mut draft, &mut moves);
     resources::named_values(input, &mut draft);
+    resources::servers(input, &mut draft);
     for one in &mut moves {
         switch::park(input, &mut draft, one);
     }

@@ -688,6 +688,42 @@ fn another_literal_is_parked_under_another_name() {
 }
 
 #[test]
+fn declared_properties_of_a_server_are_changed_and_nothing_else_of_it() {
+    let mut e = with_literal();
+    let server = Address::server("sql");
+    let wanted = serde_json::json!({ "minimalTlsVersion": "1.2" });
+    let document = e.desired.servers.get_mut("sql").unwrap();
+    document.properties = wanted.as_object().unwrap().clone();
+    let plan = e.plan();
+    let change = step(&plan, &format!("switch/{server}"));
+    let Op::Patch { body, .. } = &change.op else {
+        panic!("{:?}", change.op)
+    };
+    assert_eq!(*body, serde_json::json!({ "properties": wanted }));
+    e.run(change);
+    let again = e.plan();
+    assert!(!again.steps.iter().any(|s| s.address == server));
+}
+
+#[test]
+fn nothing_is_planned_inside_a_gateway_that_is_not_there() {
+    let mut e = with_literal();
+    let value = keyless_model::NamedValue {
+        span: Default::default(),
+        gateway: "contoso".into(),
+        name: "region".into(),
+        properties: Default::default(),
+        value_from: None,
+    };
+    e.desired.named_values.insert("region".into(), value);
+    e.truth.entities.remove(&Address::gateway("contoso"));
+    let plan = e.plan();
+    let place = Address::gateway("contoso").child("namedValue", "region");
+    assert!(!plan.steps.iter().any(|s| s.address == place));
+    assert!(plan.waiting.iter().any(|w| w.address == place));
+}
+
+#[test]
 fn the_lock_waits_for_a_login_that_stays_open() {
     let mut e = with_literal();
     e.entra_only("sql");

@@ -155,9 +155,13 @@ proptest! {
     ) {
         let mut estate = sketch.estate();
         let callers = protected(&estate);
-        // Gates and failures hold up any of the steps, and what needs them; then it is planned anew.
-        for round in 0..4 {
+        // In the first rounds gates and failures hold up any of the steps, and what needs them; then
+        // it is planned anew. A plan that holds a row up asks for another one after it.
+        for round in 0..8 {
             let plan = estate.plan();
+            if round > 2 && plan.steps.is_empty() {
+                return Ok(());
+            }
             well_ordered(&plan)?;
             no_secret(&estate, &plan.to_json())?;
             let mut turn = 0;
@@ -172,6 +176,9 @@ proptest! {
                 |estate, step| found = found.take().or_else(|| cut_off(estate, &callers, &step.id)),
             );
             prop_assert_eq!(found, None);
+            if round > 2 && plan.waiting.is_empty() {
+                break;
+            }
         }
         let ids: Vec<String> = estate.plan().steps.iter().map(|s| s.id.clone()).collect();
         prop_assert!(ids.is_empty(), "{ids:#?}");

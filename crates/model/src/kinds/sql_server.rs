@@ -50,7 +50,12 @@ const SPEC: &[Property] = &[
     may("auditing", LATER, "", "Not in this version."),
     may("owns", LATER, "", "Not in this version."),
     may("prune", LATER, "", "Not in this version."),
-    may("properties", LATER, "", "Not in this version."),
+    may(
+        "properties",
+        Shape::Body,
+        "{}",
+        "Fields of Azure's `ServerProperties`; in this version `minimalTlsVersion`.",
+    ),
 ];
 
 const LATER: Shape = Shape::Later("it is planned for a later version");
@@ -71,14 +76,11 @@ const ADMIN: &[Property] = &[
 ];
 
 const FIELDS: &[Field] = &[
+    field("entraAdmin.sid", Form::Folded, Severity::Critical),
+    field("entraOnly", Form::Exact, Severity::Critical),
     field(
-        "/properties/administrators/sid",
-        Form::Folded,
-        Severity::Critical,
-    ),
-    field(
-        "/properties/administrators/azureADOnlyAuthentication",
+        "/properties/minimalTlsVersion",
         Form::Exact,
-        Severity::Critical,
+        Severity::Warning,
     ),
 ];

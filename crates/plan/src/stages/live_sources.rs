@@ -9,7 +9,6 @@ use keyless_policy::Document;
 use keyless_scan::{ConnectionString, Resolved, SqlSource, resolve, sql_sources};
 
 use crate::draft::{Draft, Input};
-use crate::stages::claims::claiming;
 use crate::stages::sources::is_host;
 
 /// The data sources with a password before and after the switches.
@@ -51,8 +50,7 @@ impl LiveSources {
     }
 
     /// The sources that after this plan's switches log in as `name` to `scope`, a server or one
-    /// database, or may. A hidden source of an Access to the server is left to that Access, which
-    /// keeps the principal itself.
+    /// database, or may: a hidden source may, as long as this plan does not switch it.
     pub fn users(&self, input: Input, scope: &Address, name: &str) -> Vec<String> {
         self.still(input, scope, Some(name))
     }
@@ -71,11 +69,10 @@ impl LiveSources {
                 Use::Does => {
                     out.insert(format!("{policy}, which connects with it"));
                 }
-                Use::May if looked_after(input, policy, &scope.root()) => {}
                 Use::May => {
                     out.insert(format!(
-                        "{policy}, perhaps: its connection string was not read, and no Access \
-                         there chooses it"
+                        "{policy}, perhaps: its connection string was not read, and this plan \
+                         does not switch it"
                     ));
                 }
             }
@@ -136,13 +133,6 @@ impl Part {
             Self::Hidden => Use::May,
         }
     }
-}
-
-/// Whether an Access to this server chooses the policy. Nothing moves other revisions of its API.
-fn looked_after(input: Input, policy: &Address, server: &Address) -> bool {
-    let current = !policy.as_str().contains(";rev=");
-    let mut claims = claiming(input, policy).into_iter();
-    current && claims.any(|access| access.target().root() == *server)
 }
 
 /// Every data source of the snapshot that logs in with a password, or may.

@@ -216,6 +216,42 @@ fn earlier(draft: &Draft, database: &Address, list: &[Statement]) -> BTreeSet<St
     needs
 }
 
+/// Declared properties of servers.
+pub(crate) fn servers(input: Input, draft: &mut Draft) {
+    for (name, server) in &input.desired.servers {
+        let address = Address::server(name);
+        let body = json!({ "properties": Value::Object(server.properties.clone()) });
+        // A server that is absent or unreadable has its row already.
+        let Live::Present(live) = draft.world.get(&address) else {
+            continue;
+        };
+        if server.properties.is_empty() || covers(&address, &live.body, &body) {
+            continue;
+        }
+        let expect = managed_fingerprint(input.key, &address, &live.body, &body);
+        let shown = show::fields(input.key, &address, Some(&live.body), &body);
+        let before = crate::compare::restricted(&live.body, &body);
+        draft.add(NewStep {
+            phase: Phase::Switch,
+            address: address.clone(),
+            access: None,
+            reason: "its SqlServer document declares these properties".to_owned(),
+            shown,
+            op: Op::Patch {
+                body,
+                expect: Some(expect),
+            },
+            needs: BTreeSet::new(),
+            undo: Undo::Put { body: before },
+            notes: vec![Note::Applied {
+                address,
+                made: false,
+                sent: None,
+            }],
+        });
+    }
+}
+
 /// Declared named values. A secret's value cannot be compared: it is sent when the named value is
 /// missing or another field of it differs.
 pub(crate) fn named_values(input: Input, draft: &mut Draft) {
@@ -337,6 +373,11 @@ fn put(
     reason: &str,
     mut needs: BTreeSet<String>,
 ) {
+    if draft.world.get(&address.root()) == Live::Absent {
+        let next = "correct the id in its Gateway document";
+        draft.wait(&address, None, reason, "the gateway does not exist", next);
+        return;
+    }
     let (expect, before) = match draft.world.get(&address) {
         Live::Present(e) if covers(&address, &e.body, &body) => return,
         Live::Present(e) => {

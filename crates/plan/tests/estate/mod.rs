@@ -203,6 +203,7 @@ impl Estate {
             id: arm_id("Microsoft.Sql/servers", name),
             entra_admin: None,
             entra_only: None,
+            properties: Default::default(),
         };
         self.desired.servers.insert(name.into(), document);
         let address = Address::server(name);
