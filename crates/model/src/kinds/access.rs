@@ -122,7 +122,7 @@ const SELECTION: Shape = Shape::Either(&[Shape::Word(&["*"]), Shape::List(&Shape
 
 const USER: &[Property] = &[must(
     "user",
-    Shape::Later("user-assigned identities come with issue 3"),
+    Shape::Later("user-assigned identities are planned for a later version"),
     "Not in this version.",
 )];
 
@@ -135,19 +135,19 @@ const TO: &[Property] = &[
     must("database", Shape::Name, "The database's own name."),
     may(
         "url",
-        Shape::Later("HTTP targets come with issue 3"),
+        Shape::Later("HTTP targets are planned for a later version"),
         "",
         "Not in this version.",
     ),
     may(
         "audience",
-        Shape::Later("HTTP targets come with issue 3"),
+        Shape::Later("HTTP targets are planned for a later version"),
         "",
         "Not in this version.",
     ),
     may(
         "accepts",
-        Shape::Later("HTTP targets come with issue 3"),
+        Shape::Later("HTTP targets are planned for a later version"),
         "",
         "Not in this version.",
     ),
@@ -185,7 +185,7 @@ const REPLACED: &[Property] = &[
     may("sqlUser", Shape::Name, "", "A user of the database."),
     may(
         "backend",
-        Shape::Later("backends come with issue 3"),
+        Shape::Later("backends are planned for a later version"),
         "",
         "Not in this version.",
     ),

@@ -59,7 +59,7 @@ const IDENTITY: &[Property] = &[
     ),
     may(
         "user",
-        Shape::Later("user-assigned identities come with issue 3"),
+        Shape::Later("user-assigned identities are planned for a later version"),
         "",
         "Not in this version.",
     ),

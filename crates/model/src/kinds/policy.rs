@@ -77,7 +77,7 @@ const SCOPE: &[Property] = &[
     ),
     may(
         "product",
-        Shape::Later("product policies come with issue 3"),
+        Shape::Later("product policies are planned for a later version"),
         "",
         "Not in this version.",
     ),
