@@ -177,3 +177,46 @@ async fn what_is_too_large_is_refused_by_limit() {
     );
     estate.keyless(&["validate"]).await.exits(1).says("KL0112");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_where_the_plan_was_not_made_is_refused_and_leaves_nothing() {
+    let estate = Estate::contoso().await;
+    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+    std::fs::remove_dir_all(estate.path().join(".keyless")).unwrap();
+    let arguments = ["approve", "plan.json", "--all", "--by", "tester"];
+    estate
+        .keyless(&arguments)
+        .await
+        .exits(1)
+        .says("error[KL0303]");
+    assert!(!estate.path().join(".keyless").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_state_is_kept_aside_and_made_again_from_the_journal() {
+    let estate = Estate::contoso().await;
+    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    let before = estate
+        .keyless(&["state", "--format", "json"])
+        .await
+        .exits(0)
+        .out;
+    estate.write(".keyless/state.json", "{ broken");
+    estate
+        .keyless(&["state"])
+        .await
+        .exits(1)
+        .says("error[KL0306]");
+    estate
+        .keyless(&["state", "rebuild"])
+        .await
+        .exits(0)
+        .says("damaged");
+    let after = estate
+        .keyless(&["state", "--format", "json"])
+        .await
+        .exits(0)
+        .out;
+    assert_eq!(before, after);
+}

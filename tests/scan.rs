@@ -64,3 +64,15 @@ async fn an_id_of_another_service_is_refused() {
         .says("KL0104");
     estate.keyless(&["scan"]).await.exits(1).says("KL0114");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_not_there_is_never_clean() {
+    let estate = Estate::contoso().await;
+    let gateway = format!("{SUBSCRIPTION}/Microsoft.ApiManagement/service/contoso-apimx");
+    estate
+        .keyless(&["scan", "--gateway", &gateway])
+        .await
+        .exits(3)
+        .says("apim:contoso-apimx")
+        .says("does not exist");
+}

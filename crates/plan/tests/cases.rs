@@ -1,4 +1,5 @@
-//! What the planner does, one idea a test.
+//! What the planner does, one idea a test. Long because the ideas are many; each stands alone, and
+//! what must never happen to a caller is apart, in `safety.rs`.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
