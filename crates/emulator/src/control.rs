@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use crate::directory::{Principal, PrincipalKind};
 use crate::entra;
 use crate::estate::Estate;
+use crate::gateway;
 use crate::http::{Fault, Request, Response};
 
 /// The path of the managed identity endpoint.
 pub const IDENTITY_PATH: &str = "/msi/token";
 
 /// Answers a request on the plain listener.
-pub fn answer(estate: &Estate, request: &Request) -> Response {
+pub async fn answer(estate: &Estate, request: &Request) -> Response {
     match (request.verb.as_str(), request.path.as_str()) {
         ("GET", IDENTITY_PATH) => managed_identity(estate, request),
         ("POST", "/_emulator/advance") => advance(estate, request),
@@ -27,6 +28,13 @@ pub fn answer(estate: &Estate, request: &Request) -> Response {
             estate.faults().clear();
             Response::empty(204)
         }
+        ("POST", "/_emulator/traffic") => {
+            let outcomes = gateway::call_all(estate).await;
+            let failed = outcomes.iter().filter(|outcome| !outcome.ok).count();
+            Response::json(200, &json!({"failed": failed, "calls": outcomes}))
+        }
+        ("GET", "/_emulator/services") => services(estate),
+        ("POST", "/_emulator/services") => change_service(estate, request),
         _ => Response::text(404, "Not an endpoint of the emulator's control API."),
     }
 }
@@ -57,6 +65,39 @@ fn add_fault(estate: &Estate, request: &Request) -> Response {
     }
 }
 
+/// The HTTP services, and how each was called.
+fn services(estate: &Estate) -> Response {
+    let services = estate.services();
+    let list = services.iter().map(|service| {
+        let calls = estate.calls().of(&service.host);
+        json!({"host": service.host, "acceptsKeys": service.accepts_keys, "calls": calls})
+    });
+    Response::json(200, &json!({"services": list.collect::<Vec<_>>()}))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ServiceChange {
+    host: String,
+    accepts_keys: bool,
+}
+
+/// A service stops to accept its keys, or accepts them again.
+fn change_service(estate: &Estate, request: &Request) -> Response {
+    let Ok(change) = serde_json::from_slice::<ServiceChange>(&request.body) else {
+        return bad("the body is {\"host\": …, \"acceptsKeys\": true or false}");
+    };
+    let mut services = estate.services();
+    let found = services
+        .iter_mut()
+        .find(|service| service.host.eq_ignore_ascii_case(&change.host));
+    let Some(service) = found else {
+        return bad("the seed has no service with this host");
+    };
+    service.accepts_keys = change.accepts_keys;
+    Response::empty(204)
+}
+
 fn requests(estate: &Estate, reset: bool) -> Response {
     let mut requests = estate.requests();
     let list = requests.list();
@@ -81,13 +122,16 @@ fn managed_identity(estate: &Estate, request: &Request) -> Response {
     if request.query("api-version") != Some("2019-08-01") {
         return refuse(400, "The api-version must be 2019-08-01.");
     }
-    let Some(audience) = request.query("resource").and_then(entra::audience) else {
+    let wanted = request.query("resource").unwrap_or_default();
+    let Some(audience) = entra::resource(estate, wanted) else {
         return refuse(400, "The resource is missing or unknown.");
     };
     let Some(identity) = chosen_identity(estate, request) else {
         return refuse(400, "No managed identity found for the given identifier.");
     };
-    let token = estate.directory.issue(&identity, audience, entra::LIFETIME);
+    let token = estate
+        .directory
+        .issue(&identity, &audience, entra::LIFETIME);
     let body: Value = json!({
         "access_token": token,
         "expires_on": (estate.clock.now() + entra::LIFETIME).to_string(),

@@ -92,6 +92,8 @@ pub struct Directory {
     clock: Clock,
     key: Arc<[u8; 32]>,
     principals: Arc<Mutex<BTreeMap<String, Principal>>>,
+    /// New principals, and how many look-ups for a role will still miss them.
+    unseen: Arc<Mutex<BTreeMap<String, u32>>>,
 }
 
 impl fmt::Debug for Directory {
@@ -109,6 +111,7 @@ impl Directory {
             clock,
             key: Arc::new(key),
             principals: Arc::default(),
+            unseen: Arc::default(),
         }
     }
 
@@ -120,6 +123,30 @@ impl Directory {
     pub fn put(&self, principal: Principal) {
         self.lock()
             .insert(principal.object_id.to_lowercase(), principal);
+    }
+
+    /// Adds a principal that the next `misses` calls of `by_replicated_id` do not find: where roles
+    /// are assigned, a new one is known only after a while (azure-facts D).
+    pub fn put_new(&self, principal: Principal, misses: u32) {
+        let id = principal.object_id.to_lowercase();
+        self.unseen().insert(id, misses);
+        self.put(principal);
+    }
+
+    /// Makes every principal known everywhere.
+    pub fn settle(&self) {
+        self.unseen().clear();
+    }
+
+    /// Like `by_object_id`, where a new principal is not known at first.
+    pub fn by_replicated_id(&self, object_id: &str) -> Option<Principal> {
+        if let Some(left) = self.unseen().get_mut(&object_id.to_lowercase())
+            && *left > 0
+        {
+            *left -= 1;
+            return None;
+        }
+        self.by_object_id(object_id)
     }
 
     pub fn remove(&self, object_id: &str) {
@@ -213,6 +240,10 @@ impl Directory {
         };
         mac.update(text.as_bytes());
         mac
+    }
+
+    fn unseen(&self) -> MutexGuard<'_, BTreeMap<String, u32>> {
+        self.unseen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Principal>> {

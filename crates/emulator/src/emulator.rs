@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::control::IDENTITY_PATH;
 use crate::directory::Directory;
 use crate::estate::{Cells, Estate, Ports};
+use crate::gateway::{self, CallOutcome, ServiceCalls, TrafficReport};
 use crate::http::{self, Fault, RequestCount};
 use crate::seed::{Seed, SeedError};
 use crate::sql::Sql;
@@ -95,11 +96,13 @@ impl Emulator {
             sql: sql.clone(),
             settings: seed.settings.clone(),
             roles: seed.roles.clone(),
+            vaults: seed.vaults.clone(),
+            traffic: seed.traffic.clone(),
             ports,
             ca_pem: certificates.ca_pem.clone(),
             host_identity,
             identity_header: ids::guid().replace('-', ""),
-            cells: Cells::default(),
+            cells: Cells::with_services(seed.services.iter().map(Into::into).collect()),
         });
         arm::put_all(&estate, &seed)?;
 
@@ -205,6 +208,23 @@ impl Emulator {
 
     pub fn reset_requests(&self) {
         self.estate.requests().reset();
+    }
+
+    /// How often the HTTP service with this host was called with which credential, and with which
+    /// one last.
+    pub fn calls(&self, host: &str) -> ServiceCalls {
+        self.estate.calls().of(host)
+    }
+
+    /// Makes each call of the seed's `traffic` once, as its caller does, and says how it went.
+    pub async fn call_all(&self) -> Vec<CallOutcome> {
+        gateway::call_all(&self.estate).await
+    }
+
+    /// Makes those calls over and over until `work` ends, and once more after it: what it returned,
+    /// and how many calls there were and which of them failed.
+    pub async fn call_all_while<T>(&self, work: impl Future<Output = T>) -> (T, TrafficReport) {
+        gateway::call_all_while(&self.estate, work).await
     }
 
     /// Ends every connection and frees the ports.

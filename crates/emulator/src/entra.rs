@@ -43,12 +43,25 @@ pub fn answer(estate: &Estate, request: &Request) -> Response {
     }
 }
 
-/// The audience of a scope or resource, if tokens for it exist.
-pub fn audience(resource: &str) -> Option<&'static str> {
-    let wanted = resource.trim_end_matches('/');
-    RESOURCES
-        .into_iter()
-        .find(|known| known.eq_ignore_ascii_case(wanted))
+/// The audience of a scope or resource, if tokens for it exist: Azure's own services, what the HTTP
+/// services behind the gateway ask for, and applications of the tenant by client id,
+/// `api://{client id}` or `api://{display name}`.
+pub fn resource(estate: &Estate, wanted: &str) -> Option<String> {
+    let wanted = wanted.trim_end_matches('/');
+    let is_meant = |known: &str| known.trim_end_matches('/').eq_ignore_ascii_case(wanted);
+    if let Some(known) = RESOURCES.into_iter().find(|known| is_meant(known)) {
+        return Some(known.to_owned());
+    }
+    let services = estate.services();
+    let mut audiences = services.iter().filter_map(|one| one.audience.as_deref());
+    if let Some(audience) = audiences.find(|audience| is_meant(audience)) {
+        return Some(audience.trim_end_matches('/').to_owned());
+    }
+    let name = wanted.strip_prefix("api://");
+    let mut found = estate.directory.by_display_name(name.unwrap_or_default());
+    found.extend(estate.directory.by_client_id(name.unwrap_or(wanted)));
+    let is_application = |one: &Principal| one.kind == PrincipalKind::Application;
+    found.iter().any(is_application).then(|| wanted.to_owned())
 }
 
 fn token(estate: &Estate, tenant: &str, request: &Request) -> Result<Response, Refusal> {
@@ -86,11 +99,11 @@ fn token(estate: &Estate, tenant: &str, request: &Request) -> Result<Response, R
         );
         return Err(Refusal(400, "invalid_scope", 1_002_012, what));
     };
-    let audience = audience(resource).ok_or_else(|| {
+    let audience = self::resource(estate, resource).ok_or_else(|| {
         let what = format!("The resource principal named {resource} was not found in the tenant.");
         Refusal(400, "invalid_resource", 500_011, what)
     })?;
-    let token = estate.directory.issue(&application, audience, LIFETIME);
+    let token = estate.directory.issue(&application, &audience, LIFETIME);
     let body = json!({
         "token_type": "Bearer",
         "expires_in": LIFETIME - 1,

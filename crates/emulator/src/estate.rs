@@ -8,9 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::arm::Store;
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::gateway::{Calls, TrafficSeed};
 use crate::http::{Faults, Requests};
 use crate::seed::{RoleSeed, Settings};
+use crate::seed_services::VaultSeed;
 use crate::sql::Sql;
+
+pub use crate::service::{HttpService, KeyKind, ServiceKey};
 
 /// Where the emulator listens.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +31,8 @@ pub struct Estate {
     pub sql: Sql,
     pub settings: Settings,
     pub roles: Vec<RoleSeed>,
+    pub vaults: Vec<VaultSeed>,
+    pub traffic: Vec<TrafficSeed>,
     pub ports: Ports,
     pub ca_pem: String,
     /// The client id that the managed identity endpoint speaks for when none is named.
@@ -42,6 +48,17 @@ pub struct Cells {
     store: Mutex<Store>,
     faults: Mutex<Faults>,
     requests: Mutex<Requests>,
+    services: Mutex<Vec<HttpService>>,
+    calls: Mutex<Calls>,
+}
+
+impl Cells {
+    pub fn with_services(services: Vec<HttpService>) -> Self {
+        Self {
+            services: Mutex::new(services),
+            ..Self::default()
+        }
+    }
 }
 
 impl Estate {
@@ -62,6 +79,31 @@ impl Estate {
     pub fn requests(&self) -> MutexGuard<'_, Requests> {
         self.cells
             .requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The HTTP services behind the gateway.
+    pub fn services(&self) -> MutexGuard<'_, Vec<HttpService>> {
+        self.cells
+            .services
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The service with this host name, as it is now.
+    pub fn service(&self, host: &str) -> Option<HttpService> {
+        let services = self.services();
+        services
+            .iter()
+            .find(|service| service.host.eq_ignore_ascii_case(host))
+            .cloned()
+    }
+
+    /// How the HTTP services were called.
+    pub fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.cells
+            .calls
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

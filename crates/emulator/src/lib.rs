@@ -1,6 +1,6 @@
 //! A small Azure on loopback: Entra tokens, Azure Resource Manager for API Management and SQL,
-//! SQL Server's TDS with a catalogue that T-SQL can query, and a gateway whose resolvers really
-//! connect to that SQL.
+//! SQL Server's TDS with a catalogue that T-SQL can query, HTTP services that want a credential, and a
+//! gateway whose policies really lead there.
 //!
 //! It shares no code with the product, so that a mistake on one side shows on the other. What it
 //! stores it enforces: ETags, references, identities, roles and logins.
@@ -18,6 +18,8 @@ mod http;
 mod ids;
 mod rawxml;
 mod seed;
+mod seed_services;
+mod service;
 pub mod sql;
 pub mod tds;
 mod tls;
@@ -26,10 +28,14 @@ mod yaml;
 pub use clock::Clock;
 pub use directory::{Claims, Directory, Principal, PrincipalKind, TokenError};
 pub use emulator::{Emulator, EmulatorError, Options};
+pub use gateway::{
+    CallOutcome, CredentialKind, ServiceCalls, TrafficReport, TrafficSeed, TrafficToken,
+};
 pub use http::{Fault, FaultEffect, RequestCount};
 pub use seed::{
-    DatabaseSeed, PrincipalKindSeed, PrincipalSeed, ResourceSeed, Role, RoleSeed, Seed, SeedError,
+    DatabaseSeed, PrincipalKindSeed, PrincipalSeed, ResourceSeed, RoleSeed, Seed, SeedError,
     Settings, SqlServerSeed,
 };
+pub use seed_services::{AcceptSeed, ResponseSeed, SecretSeed, ServiceSeed, VaultSeed};
 pub use tls::TlsError;
 pub use yaml::YamlError;

@@ -1,12 +1,16 @@
 //! The seed: one YAML file that says what exists when the emulator starts. `docs/emulator-seed.md`
 //! describes it for its writers.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::arm;
 use crate::directory::{Principal, PrincipalKind};
+use crate::gateway::TrafficSeed;
+use crate::seed_services::{ServiceSeed, VaultSeed};
 use crate::yaml;
 
 /// Why a seed cannot be used.
@@ -23,6 +27,8 @@ pub enum SeedError {
     Fields(#[from] serde_json::Error),
     #[error("the seed's {what} names the principal `{name}`, which it does not declare")]
     UnknownPrincipal { what: &'static str, name: String },
+    #[error("the seed's roles name `{0}`, which is no built-in role that the emulator knows")]
+    UnknownRole(String),
     #[error("the seed's resource {id} is refused: {code}: {message}")]
     Resource {
         id: String,
@@ -61,6 +67,14 @@ pub struct Seed {
     pub resources: Vec<ResourceSeed>,
     #[serde(default)]
     pub sql: Vec<SqlServerSeed>,
+    /// The HTTP services behind the gateway.
+    #[serde(default)]
+    pub services: Vec<ServiceSeed>,
+    /// The calls that callers make.
+    #[serde(default)]
+    pub traffic: Vec<TrafficSeed>,
+    #[serde(default)]
+    pub vaults: Vec<VaultSeed>,
 }
 
 /// How the emulated services behave.
@@ -79,6 +93,10 @@ pub struct Settings {
     pub retry_after: u32,
     /// The list of APIs shows non-current revisions as well.
     pub list_revisions: bool,
+    /// Seconds after which a role assignment takes effect.
+    pub role_propagation: i64,
+    /// Role assignments that name a new principal and no type, and are refused before it is known.
+    pub directory_lag: u32,
 }
 
 impl Default for Settings {
@@ -90,6 +108,8 @@ impl Default for Settings {
             lro_polls: 1,
             retry_after: 0,
             list_revisions: false,
+            role_propagation: 0,
+            directory_lag: 1,
         }
     }
 }
@@ -132,21 +152,14 @@ impl std::fmt::Debug for PrincipalSeed {
     }
 }
 
-/// A built-in role as far as the emulator tells them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub enum Role {
-    Reader,
-    Contributor,
-    Owner,
-}
-
 /// A role of a principal (a group's counts for its members).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RoleSeed {
     /// A principal's name in the seed; its object id once loaded.
     pub principal: String,
-    pub role: Role,
+    /// A built-in role's name, such as `Reader`.
+    pub role: String,
     /// An id that the role holds at and below; left out = everywhere.
     #[serde(default)]
     pub scope: Option<String>,
@@ -181,6 +194,14 @@ pub struct SqlServerSeed {
     /// was granted to it: `CREATE USER … FROM EXTERNAL PROVIDER` works.
     #[serde(default)]
     pub directory_reader: bool,
+    /// Clients reach the server through a private endpoint, so that they still come in when
+    /// `publicNetworkAccess` is `Disabled`.
+    #[serde(default)]
+    pub private_endpoint: bool,
+    /// The address in Azure from which everybody reaches the server, so that its firewall rules
+    /// count; left out, they refuse nobody.
+    #[serde(default)]
+    pub client_address: Option<Ipv4Addr>,
     /// In this order; a script of `master` makes the logins that the others' users are for.
     #[serde(default)]
     pub databases: Vec<DatabaseSeed>,
@@ -226,6 +247,9 @@ impl Seed {
         let mut seed: Self = serde_json::from_value(yaml::parse(text)?)?;
         let roles = std::mem::take(&mut seed.roles);
         for mut role in roles {
+            if !arm::is_role(&role.role) {
+                return Err(SeedError::UnknownRole(role.role));
+            }
             role.principal = seed.principal("roles", &role.principal)?.object_id.clone();
             seed.roles.push(role);
         }
@@ -290,6 +314,15 @@ mod tests {
                 .to_string()
                 .contains("`nobody`")
         );
+    }
+
+    #[test]
+    fn an_unknown_role_is_refused() {
+        let text = "tenant: t\nprincipals: [{ name: a, kind: group, objectId: o }]\nroles: [{ \
+                    principal: a, role: Reeder }]\n";
+        assert!(matches!(Seed::parse(text), Err(SeedError::UnknownRole(_))));
+        let known = text.replace("Reeder", "SQL Security Manager");
+        assert!(Seed::parse(&known).is_ok());
     }
 
     #[test]

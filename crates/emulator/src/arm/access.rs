@@ -1,11 +1,12 @@
 //! Who asks, with which right, for which API version.
 
+use super::authorization::{self, Ask, covers, definition};
 use super::error::ArmError;
+use super::store::Store;
 use super::target::{Shape, Target};
 use crate::directory::{Claims, TokenError};
 use crate::estate::Estate;
 use crate::http::Request;
-use crate::seed::Role;
 
 const AUDIENCES: [&str; 2] = [
     "https://management.azure.com",
@@ -83,32 +84,22 @@ pub fn action_name(verb: &str, target: &Target) -> String {
     }
 }
 
-/// Reader may read; a POST hands out secrets and needs what a write needs.
+/// A role of the seed or an assignment that has taken effect has to allow the action.
 pub fn authorize(
     estate: &Estate,
+    store: &Store,
     claims: &Claims,
-    request: &Request,
     id: &str,
     action: &str,
 ) -> Result<(), ArmError> {
-    let needed = match request.verb.as_str() {
-        "GET" | "HEAD" => Role::Reader,
-        _ => Role::Contributor,
+    let ask = Ask {
+        object_id: &claims.oid,
+        groups: &claims.groups,
+        operation: action,
+        on_data: false,
+        to: id,
     };
-    let held = estate.roles.iter().any(|assignment| {
-        let who = &assignment.principal;
-        let is_theirs = who.eq_ignore_ascii_case(&claims.oid)
-            || claims
-                .groups
-                .iter()
-                .any(|group| group.eq_ignore_ascii_case(who));
-        let covers = assignment
-            .scope
-            .as_ref()
-            .is_none_or(|scope| covers(scope, id));
-        is_theirs && covers && assignment.role >= needed
-    });
-    if held {
+    if seeded(estate, &ask) || authorization::allows(estate, store, &ask) {
         return Ok(());
     }
     let client = claims.appid.as_deref().unwrap_or(&claims.oid);
@@ -124,26 +115,19 @@ pub fn authorize(
     ))
 }
 
-fn covers(scope: &str, id: &str) -> bool {
-    let (scope, id) = (
-        scope.trim_end_matches('/').to_lowercase(),
-        id.to_lowercase(),
-    );
-    id.strip_prefix(&scope)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::covers;
-
-    #[test]
-    fn a_scope_covers_itself_and_below_but_not_its_namesakes() {
-        assert!(covers(
-            "/subscriptions/S",
-            "/subscriptions/s/resourceGroups/rg"
-        ));
-        assert!(covers("/subscriptions/s/", "/subscriptions/s"));
-        assert!(!covers("/subscriptions/s", "/subscriptions/s2"));
-    }
+fn seeded(estate: &Estate, ask: &Ask<'_>) -> bool {
+    estate.roles.iter().any(|role| {
+        let who = &role.principal;
+        let is_theirs = who.eq_ignore_ascii_case(ask.object_id)
+            || ask
+                .groups
+                .iter()
+                .any(|group| group.eq_ignore_ascii_case(who));
+        let covers = role
+            .scope
+            .as_ref()
+            .is_none_or(|scope| covers(scope, ask.to));
+        let allows = definition::by_name(&role.role).is_some_and(|role| role.allows(ask.operation));
+        is_theirs && covers && allows
+    })
 }

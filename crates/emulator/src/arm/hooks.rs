@@ -7,7 +7,7 @@ use super::error::ArmError;
 use super::kind::Kind;
 use super::store::{Entity, Store};
 use super::target::Target;
-use super::{apim, identity, sql};
+use super::{apim, authorization, identity, sql};
 use crate::estate::Estate;
 
 /// A checked write: the entity as it will be, or `None` for its removal.
@@ -30,7 +30,7 @@ pub fn check(
     if !matches!(target.kind, Kind::Link) && !next["properties"].is_object() {
         let top = matches!(
             target.kind,
-            Kind::Service | Kind::SqlServer | Kind::Database
+            Kind::Service | Kind::SqlServer | Kind::Database | Kind::UserIdentity
         );
         if !top {
             return Err(ArmError::validation(
@@ -42,8 +42,9 @@ pub fn check(
     }
     match target.kind {
         Kind::Service => apim::service::check(estate, store, target, next),
-        Kind::NamedValue => apim::named_value::check(estate, next),
-        Kind::Backend => apim::plain::check_backend(next),
+        Kind::NamedValue => apim::named_value::check(next),
+        Kind::Backend => apim::backend::check(store, target, next),
+        Kind::Logger => apim::logger::check(store, target, next),
         Kind::Fragment | Kind::Policy => apim::policy::check(estate, store, target, next),
         Kind::Api => apim::api::check(store, target, current, next),
         Kind::Operation | Kind::Resolver | Kind::Product => apim::plain::check(target.kind, next),
@@ -54,13 +55,17 @@ pub fn check(
         Kind::Database => sql::server::check_database(next),
         Kind::Administrator => sql::entra::check_admin(target, next),
         Kind::EntraOnly => sql::entra::check_only(store, target, next),
-        Kind::FirewallRule => sql::server::check_firewall_rule(next),
-        Kind::UserIdentity => identity::check_user_assigned(next),
-        Kind::ApimPlain | Kind::SqlSetting | Kind::SqlPlain => Ok(()),
-        Kind::SystemIdentity => Err(ArmError::new(
+        Kind::FirewallRule => sql::firewall::check(next),
+        Kind::SqlSetting => sql::setting::check(target, next),
+        Kind::UserIdentity => identity::check_user_assigned(current, next),
+        Kind::RoleAssignment => {
+            authorization::assignment::check(estate, store, target, current, next)
+        }
+        Kind::ApimPlain | Kind::SqlPlain => Ok(()),
+        Kind::SystemIdentity | Kind::RoleDefinition => Err(ArmError::new(
             405,
             "MethodNotAllowed",
-            "The identity is read-only.",
+            "The resource is read-only.",
         )),
     }
 }
@@ -69,6 +74,7 @@ pub fn check(
 pub fn check_delete(store: &Store, target: &Target, all_revisions: bool) -> Result<(), ArmError> {
     match target.kind {
         Kind::NamedValue => apim::named_value::check_delete(store, target),
+        Kind::Backend => apim::backend::check_delete(store, target),
         Kind::Fragment => apim::policy::check_fragment_delete(store, target),
         Kind::Api => apim::api::check_delete(store, target, all_revisions),
         Kind::Administrator => sql::entra::check_admin_delete(store, target),
@@ -77,7 +83,7 @@ pub fn check_delete(store: &Store, target: &Target, all_revisions: bool) -> Resu
             "InvalidDatabase",
             "The master database cannot be dropped.",
         )),
-        Kind::SqlSetting | Kind::SystemIdentity => Err(ArmError::new(
+        Kind::SqlSetting | Kind::SystemIdentity | Kind::RoleDefinition => Err(ArmError::new(
             405,
             "MethodNotAllowed",
             "The setting cannot be deleted.",
@@ -97,13 +103,15 @@ pub fn commit(estate: &Estate, store: &mut Store, change: Change) -> Result<(), 
     };
     match kind {
         Kind::Service => apim::service::commit(estate, store, entity),
-        Kind::NamedValue => apim::named_value::commit(store, entity),
+        Kind::NamedValue => apim::named_value::commit(estate, store, entity),
+        Kind::Logger => apim::logger::commit(estate, store, entity),
         Kind::Api => apim::api::commit(store, entity),
         Kind::Release => apim::api::commit_release(store, entity),
         Kind::SqlServer => sql::server::commit(estate, store, entity),
         Kind::Database => sql::server::commit_database(estate, store, entity),
         Kind::Administrator => sql::entra::commit_admin(estate, store, entity),
         Kind::EntraOnly => sql::entra::commit_only(estate, store, entity),
+        Kind::FirewallRule => sql::firewall::commit(estate, store, entity),
         Kind::UserIdentity => identity::commit_user_assigned(estate, store, entity),
         _ => {
             store.put(entity);
@@ -119,9 +127,13 @@ fn remove(estate: &Estate, store: &mut Store, kind: Kind, key: &str) -> Result<(
         Kind::Database => sql::server::remove_database(estate, key),
         Kind::SqlServer => sql::server::remove(estate, store, key),
         Kind::Service | Kind::UserIdentity => identity::remove(estate, store, key),
+        Kind::FirewallRule => sql::firewall::remove(estate, store, key),
         _ => {}
     }
     store.remove(key);
+    if kind == Kind::Api {
+        apim::plain::unlink(store, key);
+    }
     Ok(())
 }
 
@@ -131,11 +143,13 @@ pub fn view(estate: &Estate, store: &Store, entity: &Entity, format: Option<&str
     match entity.kind {
         Kind::Service => body["etag"] = json!(entity.etag.trim_matches('"')),
         Kind::NamedValue => apim::named_value::hide(&mut body),
-        Kind::Fragment | Kind::Policy => apim::policy::show(&mut body, format),
+        Kind::Fragment | Kind::Policy => apim::policy::show(entity.kind, &mut body, format),
         Kind::Api => apim::api::show(entity, &mut body),
         Kind::Subscription => apim::plain::hide_keys(&mut body),
         Kind::Link => apim::plain::show_link(estate, store, entity, &mut body),
         Kind::Administrator => sql::entra::show_admin(store, entity, &mut body),
+        Kind::SqlSetting => sql::setting::hide(&mut body),
+        Kind::RoleAssignment => authorization::assignment::hide(&mut body),
         _ => {}
     }
     body

@@ -11,6 +11,9 @@ use crate::directory::{Principal, PrincipalKind};
 use crate::estate::Estate;
 use crate::ids;
 
+/// How many user-assigned identities a resource can have (azure-facts B.1).
+const LIMIT: usize = 10;
+
 /// Checks the `identity` of a body. What is sent replaces what was there, as a whole.
 pub fn check(store: &Store, next: &Value) -> Result<(), ArmError> {
     let identity = &next["identity"];
@@ -30,6 +33,15 @@ pub fn check(store: &Store, next: &Value) -> Result<(), ArmError> {
         return Err(bad(
             "The identity type UserAssigned needs userAssignedIdentities.".into(),
         ));
+    }
+    let count = assigned
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| !value.is_null())
+        .count();
+    if count > LIMIT {
+        let message = format!("A resource can have at most {LIMIT} user-assigned identities.");
+        return Err(bad(message));
     }
     for (id, value) in assigned.into_iter().flatten() {
         let exists = value.is_null()
@@ -82,15 +94,8 @@ pub fn commit(estate: &Estate, store: &Store, entity: &mut Entity) {
             .or_else(|| seeded("principalId"))
             .unwrap_or_else(ids::guid);
         if estate.directory.by_object_id(&object_id).is_none() {
-            estate.directory.put(Principal {
-                object_id: object_id.clone(),
-                client_id: Some(seeded("clientId").unwrap_or_else(ids::guid)),
-                display_name: name,
-                kind: PrincipalKind::ManagedIdentity,
-                groups: Vec::new(),
-                secret: None,
-                certificate: None,
-            });
+            let client_id = seeded("clientId").unwrap_or_else(ids::guid);
+            appear(estate, &object_id, &client_id, &name);
         }
         next["principalId"] = json!(object_id);
         next["tenantId"] = json!(estate.directory.tenant());
@@ -147,10 +152,31 @@ pub fn system_assigned(estate: &Estate, store: &Store, target: &Target) -> Resul
     }))
 }
 
-/// A user-assigned identity gets its ids when it is made.
-pub fn check_user_assigned(next: &mut Value) -> Result<(), ArmError> {
+/// A new managed identity, which the directory does not find at once.
+fn appear(estate: &Estate, object_id: &str, client_id: &str, name: &str) {
+    let principal = Principal {
+        object_id: object_id.to_owned(),
+        client_id: Some(client_id.to_owned()),
+        display_name: name.to_owned(),
+        kind: PrincipalKind::ManagedIdentity,
+        groups: Vec::new(),
+        secret: None,
+        certificate: None,
+    };
+    let lag = estate.settings.directory_lag;
+    estate.directory.put_new(principal, lag);
+}
+
+/// A user-assigned identity gets its ids when it is made, and keeps them.
+pub fn check_user_assigned(current: Option<&Entity>, next: &mut Value) -> Result<(), ArmError> {
+    if !next["location"].is_string() {
+        next["location"] = json!("westeurope");
+    }
     for field in ["principalId", "clientId"] {
-        if !next["properties"][field].is_string() {
+        let kept = current.and_then(|entity| entity.property(field));
+        if let Some(kept) = kept {
+            next["properties"][field] = json!(kept);
+        } else if !next["properties"][field].is_string() {
             next["properties"][field] = json!(ids::guid());
         }
     }
@@ -163,18 +189,11 @@ pub fn commit_user_assigned(
     mut entity: Entity,
 ) -> Result<(), ArmError> {
     entity.body["properties"]["tenantId"] = json!(estate.directory.tenant());
-    estate.directory.put(Principal {
-        object_id: entity
-            .property("principalId")
-            .unwrap_or_default()
-            .to_owned(),
-        client_id: entity.property("clientId").map(str::to_owned),
-        display_name: entity.name().to_owned(),
-        kind: PrincipalKind::ManagedIdentity,
-        groups: Vec::new(),
-        secret: None,
-        certificate: None,
-    });
+    let id = |field: &str| entity.property(field).unwrap_or_default().to_owned();
+    let (object_id, client_id) = (id("principalId"), id("clientId"));
+    if estate.directory.by_object_id(&object_id).is_none() {
+        appear(estate, &object_id, &client_id, entity.name());
+    }
     store.put(entity);
     Ok(())
 }

@@ -14,6 +14,7 @@ pub enum Kind {
     Release,
     Product,
     Subscription,
+    Logger,
     /// An association such as `products/{p}/apis/{a}`: no ETag, no body.
     Link,
     /// An APIM entity that is only stored.
@@ -27,6 +28,10 @@ pub enum Kind {
     SqlSetting,
     SqlPlain,
     UserIdentity,
+    /// A role assignment, at any scope.
+    RoleAssignment,
+    /// A built-in role; never stored.
+    RoleDefinition,
     /// The read-only child that tells a system-assigned identity's client id.
     SystemIdentity,
 }
@@ -112,17 +117,22 @@ const TYPES: &[(&str, Kind)] = &[
         Kind::ApimPlain,
     ),
     ("Microsoft.ApiManagement/service/gateways", Kind::ApimPlain),
+    ("Microsoft.ApiManagement/service/gateways/apis", Kind::Link),
     ("Microsoft.ApiManagement/service/groups", Kind::ApimPlain),
     (
         "Microsoft.ApiManagement/service/identityProviders",
         Kind::ApimPlain,
     ),
-    ("Microsoft.ApiManagement/service/loggers", Kind::ApimPlain),
+    ("Microsoft.ApiManagement/service/loggers", Kind::Logger),
     (
         "Microsoft.ApiManagement/service/openidConnectProviders",
         Kind::ApimPlain,
     ),
     ("Microsoft.ApiManagement/service/tags", Kind::ApimPlain),
+    (
+        "Microsoft.ApiManagement/service/workspaces",
+        Kind::ApimPlain,
+    ),
     ("Microsoft.Sql/servers", Kind::SqlServer),
     ("Microsoft.Sql/servers/databases", Kind::Database),
     ("Microsoft.Sql/servers/administrators", Kind::Administrator),
@@ -136,6 +146,7 @@ const TYPES: &[(&str, Kind)] = &[
         Kind::SqlSetting,
     ),
     ("Microsoft.Sql/servers/connectionPolicies", Kind::SqlSetting),
+    ("Microsoft.Sql/servers/failoverGroups", Kind::SqlPlain),
     ("Microsoft.Sql/servers/jobAgents", Kind::SqlPlain),
     ("Microsoft.Sql/servers/databases/syncGroups", Kind::SqlPlain),
     (
@@ -148,6 +159,14 @@ const TYPES: &[(&str, Kind)] = &[
         Kind::UserIdentity,
     ),
     ("Microsoft.ManagedIdentity/identities", Kind::SystemIdentity),
+    (
+        "Microsoft.Authorization/roleAssignments",
+        Kind::RoleAssignment,
+    ),
+    (
+        "Microsoft.Authorization/roleDefinitions",
+        Kind::RoleDefinition,
+    ),
 ];
 
 /// The kind of a type, and its name as Azure writes it; the case asked in does not matter.
@@ -174,6 +193,7 @@ impl Kind {
                 | Kind::Release
                 | Product
                 | Kind::Subscription
+                | Kind::Logger
                 | ApimPlain
         )
     }
@@ -188,7 +208,9 @@ impl Kind {
         match self {
             Self::Service | Self::SqlServer | Self::Administrator | Self::EntraOnly => true,
             Self::SqlSetting => verb != "DELETE",
-            Self::NamedValue | Self::Fragment | Self::Api => verb != "DELETE",
+            // Of an API's writes only PUT is one to poll; its PATCH answers 200 (`Api_Update`).
+            Self::NamedValue | Self::Fragment => verb != "DELETE",
+            Self::Api => verb == "PUT",
             _ => false,
         }
     }
@@ -206,6 +228,7 @@ impl Kind {
             Self::Release => "Release",
             Self::Product => "Product",
             Self::Subscription => "Subscription",
+            Self::Logger => "Logger",
             _ => "Resource",
         }
     }

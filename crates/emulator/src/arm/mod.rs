@@ -1,10 +1,13 @@
-//! `management.localhost`: Azure Resource Manager for API Management and SQL.
+//! `management.localhost`: Azure Resource Manager for API Management, SQL, managed identities and
+//! roles.
 //!
 //! One store holds every entity; `hooks` says what is special about a kind. A write is checked as a
 //! whole before anything changes, and either changes the store at once or becomes an operation.
 
 mod access;
+mod action;
 mod apim;
+mod authorization;
 mod error;
 mod hooks;
 mod identity;
@@ -64,6 +67,11 @@ pub fn answer(estate: &Estate, request: &Request) -> Response {
     response
 }
 
+/// Whether a built-in role of this name is known.
+pub fn is_role(name: &str) -> bool {
+    authorization::definition::by_name(name).is_some()
+}
+
 fn handle(estate: &Estate, request: &Request) -> Result<Response, ArmError> {
     let claims = access::authenticate(estate, request)?;
     access::api_version(request)?;
@@ -76,23 +84,19 @@ fn handle(estate: &Estate, request: &Request) -> Result<Response, ArmError> {
         return operation::poll(estate, &mut store, &id, by_location);
     }
     if let ("GET", [_, subscription]) = (request.verb.as_str(), segments.as_slice()) {
-        access::authorize(
-            estate,
-            &claims,
-            request,
-            &format!("/subscriptions/{subscription}"),
-            "",
-        )?;
+        let id = format!("/subscriptions/{subscription}");
+        let action = "Microsoft.Resources/subscriptions/read";
+        access::authorize(estate, &store, &claims, &id, action)?;
         return Ok(subscription_body(estate, subscription));
     }
     let target = target::parse(&store, &request.verb, &segments)?;
     let action = access::action_name(&request.verb, &target);
-    access::authorize(estate, &claims, request, &target.id, &action)?;
+    access::authorize(estate, &store, &claims, &target.id, &action)?;
     match request.verb.as_str() {
         "GET" | "HEAD" => read::answer(estate, &mut store, request, &target),
         "PUT" | "PATCH" => write::put(estate, &mut store, request, &target),
         "DELETE" => write::delete(estate, &mut store, request, &target),
-        "POST" => read::action(&store, &target),
+        "POST" => action::answer(estate, &mut store, request, &target),
         _ => Err(ArmError::new(
             405,
             "MethodNotAllowed",

@@ -1,4 +1,4 @@
-//! GET, HEAD, lists with their pages, and the POST actions that hand out secrets.
+//! GET, HEAD, and lists with their pages.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::operation;
 use super::store::{Entity, Store};
 use super::target::{Computed, Shape, Target};
 use super::write::{missing, require_parent, with_etag};
-use super::{apim, identity};
+use super::{apim, authorization, identity, sql};
 use crate::estate::Estate;
 use crate::http::{Request, Response};
 
@@ -23,6 +23,11 @@ pub fn answer(
     match target.shape {
         Shape::Item => item(estate, store, request, target),
         Shape::List => list(estate, store, request, target),
+        Shape::Computed(Computed::Products) => {
+            require_present(store, target)?;
+            let items = apim::plain::products_of(estate, store, &target.key);
+            page(estate, request, items, true)
+        }
         Shape::Computed(Computed::AllPolicies) => {
             require_present(store, target)?;
             let items = apim::policy::index(store, &target.key);
@@ -63,18 +68,51 @@ fn item(
         let body = identity::system_assigned(estate, store, target)?;
         return Ok(Response::json(200, &body));
     }
+    if target.kind == Kind::RoleDefinition {
+        return Ok(Response::json(
+            200,
+            &authorization::definition::item(target)?,
+        ));
+    }
     let running = operation::touch(estate, store, &target.key);
     require_parent(store, target)?;
+    catch_up(estate, store, target.kind, &target.key);
     let entity = store.get(&target.key).ok_or_else(|| missing(target))?;
     if request.verb == "HEAD" {
-        return Ok(with_etag(Response::empty(200), entity));
+        // An association is only said to be there (`ProductApi_CheckEntityExists`).
+        let status = if entity.kind == Kind::Link { 204 } else { 200 };
+        return Ok(with_etag(Response::empty(status), entity));
     }
-    let mut body = hooks::view(estate, store, entity, request.query("format"));
+    let mut body = shown(estate, store, request, entity, request.query("format"));
     if running && target.kind == Kind::Service {
         body["properties"]["provisioningState"] = json!("Updating");
     }
     expand(request, store, entity, &mut body);
     Ok(with_etag(Response::json(200, &body), entity))
+}
+
+/// The entity as this request's API version shows it.
+fn shown(
+    estate: &Estate,
+    store: &Store,
+    request: &Request,
+    entity: &Entity,
+    format: Option<&str>,
+) -> Value {
+    let mut body = hooks::view(estate, store, entity, format);
+    if entity.kind == Kind::Backend {
+        apim::backend::hide_preview(&mut body, request.query("api-version"));
+    }
+    body
+}
+
+/// Brings an entity up to what has happened elsewhere since it was last read.
+fn catch_up(estate: &Estate, store: &mut Store, kind: Kind, key: &str) {
+    match kind {
+        Kind::NamedValue => apim::named_value::refresh_when_due(estate, store, key),
+        Kind::FirewallRule => sql::firewall::catch_up(estate, store, key),
+        _ => {}
+    }
 }
 
 /// `$expand=administrators/activedirectory` puts the Entra admin into a SQL server's body.
@@ -96,8 +134,19 @@ fn list(
     request: &Request,
     target: &Target,
 ) -> Result<Response, ArmError> {
+    let filter = request.query("$filter").unwrap_or_default();
+    if target.kind == Kind::RoleDefinition {
+        let roles = authorization::definition::list(target, filter);
+        return page(estate, request, roles, false);
+    }
     require_parent(store, target)?;
+    if target.kind == Kind::FirewallRule {
+        catch_up(estate, store, target.kind, &target.key);
+    }
     let children: Vec<String> = match &target.parent {
+        _ if target.kind == Kind::RoleAssignment => {
+            authorization::assignment::listed(estate, store, target, filter)?
+        }
         Some(_) => store
             .list(&target.key)
             .iter()
@@ -107,13 +156,16 @@ fn list(
     };
     for key in &children {
         operation::touch(estate, store, key);
+        if target.kind == Kind::NamedValue {
+            catch_up(estate, store, target.kind, key);
+        }
     }
     let items = children
         .iter()
         .filter_map(|key| store.get(key))
         .filter(|entity| listed(estate, request, entity))
         .map(|entity| {
-            let mut body = hooks::view(estate, store, entity, None);
+            let mut body = shown(estate, store, request, entity, None);
             expand(request, store, entity, &mut body);
             body
         })
@@ -144,6 +196,7 @@ fn listed(estate: &Estate, request: &Request, entity: &Entity) -> bool {
         Kind::Api if entity.key().contains(";rev=") => {
             estate.settings.list_revisions && !filter.contains("isCurrent eq true")
         }
+        Kind::NamedValue if only_failed(request) && !apim::named_value::has_failed(entity) => false,
         Kind::NamedValue | Kind::Api => match filter.split_once("displayName eq ") {
             Some((_, name)) => {
                 entity.property("displayName") == Some(name.trim().trim_matches('\''))
@@ -154,8 +207,15 @@ fn listed(estate: &Estate, request: &Request, entity: &Entity) -> bool {
     }
 }
 
+/// `isKeyVaultRefreshFailed=true` asks for the named values that could not be refreshed.
+fn only_failed(request: &Request) -> bool {
+    request
+        .query("isKeyVaultRefreshFailed")
+        .is_some_and(|asked| asked.eq_ignore_ascii_case("true"))
+}
+
 /// Cuts one page out of `items`.
-fn page(
+pub fn page(
     estate: &Estate,
     request: &Request,
     items: Vec<Value>,
@@ -204,38 +264,4 @@ fn page(
         body["nextLink"] = json!(link);
     }
     Ok(Response::json(200, &body))
-}
-
-/// POST actions. A Reader does not come here.
-pub fn action(store: &Store, target: &Target) -> Result<Response, ArmError> {
-    let Shape::Action(action) = &target.shape else {
-        return Err(ArmError::new(
-            405,
-            "MethodNotAllowed",
-            "The method is not known here.",
-        ));
-    };
-    let entity = store.get(&target.key).ok_or_else(|| missing(target))?;
-    match (target.kind, action.as_str()) {
-        (Kind::NamedValue, "listvalue") => {
-            let value = entity.body["properties"]["value"].clone();
-            Ok(with_etag(
-                Response::json(200, &json!({"value": value})),
-                entity,
-            ))
-        }
-        (Kind::Subscription, "listsecrets") => {
-            let properties = &entity.body["properties"];
-            let body = json!({
-                "primaryKey": properties["primaryKey"],
-                "secondaryKey": properties["secondaryKey"],
-            });
-            Ok(with_etag(Response::json(200, &body), entity))
-        }
-        _ => Err(ArmError::new(
-            404,
-            "NotFound",
-            format!("There is no action '{action}' here."),
-        )),
-    }
 }

@@ -6,7 +6,7 @@ use super::error::ArmError;
 use super::kind::Kind;
 use super::store::Store;
 use super::target::{self, Shape, Target};
-use super::{hooks, write};
+use super::{apim, authorization, hooks, write};
 use crate::estate::Estate;
 use crate::seed::{ResourceSeed, Seed, SeedError};
 
@@ -24,11 +24,15 @@ pub fn put_all(estate: &Estate, seed: &Seed) -> Result<(), SeedError> {
         put(estate, &mut store, &resource.id, body)
             .map_err(|error| refused(&resource.id, &error))?;
     }
+    settle(estate, &mut store);
     for server in &seed.sql {
         let id = server_id(&store, &server.server)?;
         estate
             .sql
             .set_directory_reader(&server.server, server.directory_reader);
+        estate
+            .sql
+            .set_client_address(&server.server, server.client_address);
         for database in &server.databases {
             let id = format!("{id}/databases/{}", database.name);
             if store.get(&id.to_lowercase()).is_none() {
@@ -48,6 +52,12 @@ pub fn put_all(estate: &Estate, seed: &Seed) -> Result<(), SeedError> {
         }
     }
     Ok(())
+}
+
+/// What a seed assigns has been so for long, and references have been fetched under it.
+fn settle(estate: &Estate, store: &mut Store) {
+    authorization::assignment::settle(store);
+    apim::named_value::refresh_all(estate, store);
 }
 
 fn parse(store: &Store, id: &str) -> Result<Target, ArmError> {
@@ -79,7 +89,10 @@ fn put(
     let target = parse(store, id)?;
     write::require_parent(store, &target)?;
     let change = write::prepare(estate, store, &target, body, false)?;
-    hooks::commit(estate, store, change)
+    hooks::commit(estate, store, change)?;
+    // Whoever a seed brings along has long been known.
+    estate.directory.settle();
+    Ok(())
 }
 
 fn refused(id: &str, error: &ArmError) -> SeedError {
@@ -119,7 +132,21 @@ fn with_password(seed: &Seed, resource: &ResourceSeed) -> Result<serde_json::Val
         body["properties"] = json!({});
     }
     body["properties"]["administratorLoginPassword"] = json!(server.admin_password);
+    if server.private_endpoint && body["properties"]["privateEndpointConnections"].is_null() {
+        body["properties"]["privateEndpointConnections"] = json!([private_endpoint(&resource.id)]);
+    }
     Ok(body)
+}
+
+/// An approved private endpoint as a server's body shows it.
+fn private_endpoint(server: &str) -> serde_json::Value {
+    json!({
+        "id": format!("{server}/privateEndpointConnections/seed"),
+        "properties": {
+            "privateLinkServiceConnectionState": {"status": "Approved"},
+            "provisioningState": "Ready",
+        },
+    })
 }
 
 fn server_id(store: &Store, name: &str) -> Result<String, SeedError> {

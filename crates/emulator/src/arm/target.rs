@@ -33,6 +33,8 @@ pub enum Shape {
 pub enum Computed {
     AllPolicies,
     Revisions,
+    /// `apis/{a}/products`: the products that hold an API.
+    Products,
 }
 
 /// Parses the decoded segments of a path. The path of a current revision with its `;rev=n` is the
@@ -49,19 +51,23 @@ pub fn parse(store: &Store, verb: &str, segments: &[String]) -> Result<Target, A
     let at = segments
         .iter()
         .rposition(|segment| segment.eq_ignore_ascii_case("providers"))
-        .filter(|_| segments[0].eq_ignore_ascii_case("subscriptions"))
+        .filter(|at| is_addressed(&segments, *at))
         .ok_or_else(|| invalid("The path is not that of a resource."))?;
     let rest = &segments[at + 1..];
     let Some((namespace, chain)) = rest.split_first() else {
         return Err(invalid("The path names no resource provider."));
     };
-    let scope = format!("/{}", segments[..at].join("/"));
+    let scope: String = segments[..at]
+        .iter()
+        .flat_map(|segment| ["/", segment])
+        .collect();
 
     if chain.len() % 2 == 1 {
         let last = chain.last().map(|s| s.to_lowercase()).unwrap_or_default();
         let computed = match last.as_str() {
             "allpolicies" => Some(Computed::AllPolicies),
             "revisions" => Some(Computed::Revisions),
+            "products" if is_api(chain) => Some(Computed::Products),
             _ => None,
         };
         if computed.is_some() || verb == "POST" {
@@ -71,6 +77,18 @@ pub fn parse(store: &Store, verb: &str, segments: &[String]) -> Result<Target, A
         return build(&scope, namespace, chain, Shape::List);
     }
     build(&scope, namespace, chain, Shape::Item)
+}
+
+/// Everything lies in a subscription but roles, which exist at every scope.
+fn is_addressed(segments: &[String], at: usize) -> bool {
+    let namespace = segments.get(at + 1);
+    segments[0].eq_ignore_ascii_case("subscriptions")
+        || namespace.is_some_and(|name| name.eq_ignore_ascii_case("Microsoft.Authorization"))
+}
+
+/// Whether a chain is `service/{s}/apis/{a}/…`.
+fn is_api(chain: &[String]) -> bool {
+    chain.len() == 5 && chain[2].eq_ignore_ascii_case("apis")
 }
 
 fn build(scope: &str, namespace: &str, chain: &[String], shape: Shape) -> Result<Target, ArmError> {
@@ -184,6 +202,21 @@ mod tests {
         let target = target("GET", &path).unwrap();
         assert_eq!(target.kind, Kind::SystemIdentity);
         assert_eq!(target.parent, Some(SERVICE.to_lowercase()));
+    }
+
+    #[test]
+    fn a_role_assignment_stands_at_any_scope() {
+        let name = "/providers/Microsoft.Authorization/roleAssignments/g";
+        for scope in [
+            "",
+            "/subscriptions/s",
+            SERVICE,
+            "/providers/Microsoft.Management/managementGroups/m",
+        ] {
+            let found = target("PUT", &format!("{scope}{name}")).unwrap();
+            assert_eq!(found.id, format!("{scope}{name}"));
+            assert_eq!((found.kind, found.parent), (Kind::RoleAssignment, None));
+        }
     }
 
     #[test]

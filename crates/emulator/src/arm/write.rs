@@ -8,6 +8,7 @@ use super::kind::Kind;
 use super::operation;
 use super::store::{Entity, Store};
 use super::target::{Shape, Target};
+use super::{apim, sql};
 use crate::estate::Estate;
 use crate::http::{Request, Response};
 
@@ -18,11 +19,17 @@ pub fn put(
     request: &Request,
     target: &Target,
 ) -> Result<Response, ArmError> {
-    require_item(target)?;
     let patch = request.verb == "PATCH";
     let mut body = request
         .json()
         .map_err(|_| ArmError::new(400, "InvalidRequestContent", "The body is not valid JSON."))?;
+    if target.kind == Kind::FirewallRule && target.shape == Shape::List && !patch {
+        return sql::firewall::replace_all(estate, store, target, &body);
+    }
+    require_item(target)?;
+    if target.kind == Kind::Backend && !patch {
+        apim::backend::hide_preview(&mut body, request.query("api-version"));
+    }
     if let Some(identity) = body.get_mut("identity").and_then(Value::as_object_mut) {
         // Read-only: a client cannot choose which principal it gets.
         identity.retain(|field, _| field == "type" || field == "userAssignedIdentities");
@@ -140,6 +147,7 @@ pub fn delete(
     precondition(request, target, Some(current), true)?;
     let all_revisions = request.query("deleteRevisions") == Some("true");
     hooks::check_delete(store, target, all_revisions)?;
+    let last = hooks::view(estate, store, current, None);
     let id = current.id.clone();
     let change = Change {
         id,
@@ -158,13 +166,17 @@ pub fn delete(
     }
     hooks::commit(estate, store, change)?;
     if target.kind == Kind::Api && all_revisions {
-        super::apim::api::remove_revisions(store, &target.key);
+        apim::api::remove_revisions(store, &target.key);
     }
-    Ok(Response::empty(200))
+    Ok(match target.kind {
+        // A removed assignment is shown once more (`RoleAssignments_Delete`).
+        Kind::RoleAssignment => Response::json(200, &last),
+        _ => Response::empty(200),
+    })
 }
 
 /// Begins the operation of a late write and answers as its service does.
-fn accept(
+pub fn accept(
     estate: &Estate,
     store: &mut Store,
     request: &Request,
@@ -284,6 +296,10 @@ pub fn require_parent(store: &Store, target: &Target) -> Result<(), ArmError> {
 pub fn missing(target: &Target) -> ArmError {
     if target.kind.has_etag() {
         return ArmError::not_found(target.kind.noun());
+    }
+    if target.kind == Kind::RoleAssignment {
+        let message = format!("The role assignment '{}' is not found.", target.name);
+        return ArmError::new(404, "RoleAssignmentNotFound", message);
     }
     let group = target.id.split('/').nth(4).unwrap_or_default();
     let name = target.id.split('/').skip(8).collect::<Vec<_>>().join("/");

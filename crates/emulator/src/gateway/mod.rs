@@ -1,45 +1,67 @@
-//! `<service>.azure-api.localhost`: the gateway. A GraphQL API answers through its resolvers, which
-//! connect to the emulated SQL as their policies say, so that a call fails exactly when its path is
-//! broken. Other kinds of API come later.
+//! `<service>.azure-api.localhost`: the gateway. Every call runs through the policies that apply to
+//! it and then really goes to where they lead: to an HTTP service of the seed with the credentials
+//! that the request carries, or through a resolver to the emulated SQL. So a call fails exactly
+//! when its path is broken, and a policy that is not understood fails it loudly.
 
+mod access;
+mod backend;
+mod builder;
+mod calls;
 mod connection;
+mod context;
 mod database;
+mod draft;
+mod effective;
+mod element;
+mod error;
 mod expression;
 mod graphql;
+mod identity;
+mod operation;
+mod pipeline;
 mod resolver;
 mod route;
+mod text;
+mod traffic;
+mod upstream;
+mod validate;
+
+pub use calls::{Calls, CredentialKind, ServiceCalls};
+pub use traffic::{
+    CallOutcome, TrafficReport, TrafficSeed, TrafficToken, call_all, call_all_while,
+};
 
 use serde_json::{Map, Value, json};
 
 use crate::estate::Estate;
 use crate::http::{Request, Response};
 use crate::ids;
+use context::Call;
 use graphql::Field;
-use resolver::{Call, ResolverError};
-use route::Route;
+use resolver::ResolverError;
 
 /// Answers a request to the gateway of `service`.
 pub async fn answer(estate: &Estate, service: &str, request: &Request) -> Response {
     let request_id = ids::guid();
-    let route = match route::find(&estate.store(), service, request) {
+    let route = route::find(&estate.store(), service, request);
+    let route = match route {
         Ok(route) => route,
         Err(refusal) => return refusal,
     };
-    if !route.is_graphql {
-        return route::refusal(501, "Only GraphQL APIs are emulated.");
-    }
-    graphql_call(estate, &route, request, &request_id)
-        .await
-        .with("Request-Id", request_id)
+    let call = Call {
+        estate,
+        route: &route,
+        original: request,
+        request_id: &request_id,
+    };
+    let response = pipeline::answer(&call).await;
+    response.with("Request-Id", request_id)
 }
 
-async fn graphql_call(
-    estate: &Estate,
-    route: &Route,
-    request: &Request,
-    request_id: &str,
-) -> Response {
-    if request.verb != "POST" || !matches!(route.rest.as_str(), "" | "/") {
+/// Answers a GraphQL request field by field through the API's resolvers.
+async fn graphql_call(call: &Call<'_>) -> Response {
+    let request = call.original;
+    if request.verb != "POST" || !matches!(call.route.rest.as_str(), "" | "/") {
         return route::refusal(404, "Resource not found");
     }
     let body = request.json().unwrap_or_default();
@@ -56,17 +78,10 @@ async fn graphql_call(
             data.insert(field.key.clone(), json!(operation.kind));
             continue;
         }
-        let call = Call {
-            route,
-            path: format!("{}/{}", operation.kind, field.name),
-            arguments: &field.arguments,
-            headers: &request.headers,
-            request_id,
-        };
-        match resolver::run(estate, &call).await {
+        let path = format!("{}/{}", operation.kind, field.name);
+        match resolver::run(call, &path, &field.arguments).await {
             Ok(result) => {
-                let shaped = shape(&result.rows, result.single, &field.selection);
-                data.insert(field.key.clone(), shaped);
+                data.insert(field.key.clone(), shape(&result, &field.selection));
             }
             Err(error) => {
                 data.insert(field.key.clone(), Value::Null);
@@ -93,30 +108,26 @@ fn errors(status: u16, message: &str) -> Response {
     Response::json(status, &json!({"errors": [{"message": message}]}))
 }
 
-/// Rows as the query wants them: one object, a list, or the list under `items`.
-fn shape(rows: &[Map<String, Value>], single: bool, selection: &[Field]) -> Value {
-    if single {
-        return rows
-            .first()
-            .map_or(Value::Null, |row| select(row, selection));
-    }
-    let all =
-        |selection: &[Field]| -> Value { rows.iter().map(|row| select(row, selection)).collect() };
-    match selection {
-        [items] if items.name == "items" => json!({items.key.as_str(): all(&items.selection)}),
-        _ => all(selection),
+/// A result as the query wants it: an object's fields, a list, or the list under `items`.
+fn shape(result: &Value, selection: &[Field]) -> Value {
+    match (result, selection) {
+        (Value::Array(all), [items]) if items.name == "items" => {
+            let all: Value = all.iter().map(|one| shape(one, &items.selection)).collect();
+            json!({items.key.as_str(): all})
+        }
+        (Value::Array(all), _) => all.iter().map(|one| shape(one, selection)).collect(),
+        (Value::Object(fields), [_, ..]) => select(fields, selection),
+        (other, _) => other.clone(),
     }
 }
 
-fn select(row: &Map<String, Value>, selection: &[Field]) -> Value {
+fn select(fields: &Map<String, Value>, selection: &[Field]) -> Value {
     let picked = selection.iter().map(|field| {
-        let column = row
+        let found = fields
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(&field.name));
-        (
-            field.key.clone(),
-            column.map_or(Value::Null, |(_, value)| value.clone()),
-        )
+        let value = found.map_or(Value::Null, |(_, value)| shape(value, &field.selection));
+        (field.key.clone(), value)
     });
     Value::Object(picked.collect())
 }
@@ -125,26 +136,22 @@ fn select(row: &Map<String, Value>, selection: &[Field]) -> Value {
 mod tests {
     use super::*;
 
-    fn rows() -> Vec<Map<String, Value>> {
-        let row = json!({"Id": 1, "Total": 9.5});
-        vec![row.as_object().unwrap().clone()]
+    fn selection(query: &str) -> Vec<Field> {
+        let mut parsed = graphql::parse(query, &Value::Null, &Value::Null).unwrap();
+        parsed.fields.remove(0).selection
     }
 
     #[test]
     fn a_result_takes_the_shape_of_its_selection() {
-        let parsed = graphql::parse("{ a { id t: total } }", &Value::Null, &Value::Null).unwrap();
-        let selection = &parsed.fields[0].selection;
-        assert_eq!(shape(&rows(), true, selection), json!({"id": 1, "t": 9.5}));
-        assert_eq!(
-            shape(&rows(), false, selection),
-            json!([{"id": 1, "t": 9.5}])
-        );
-        assert_eq!(shape(&[], true, selection), Value::Null);
-        let parsed = graphql::parse("{ a { items { id } } }", &Value::Null, &Value::Null).unwrap();
-        let selection = &parsed.fields[0].selection;
-        assert_eq!(
-            shape(&rows(), false, selection),
-            json!({"items": [{"id": 1}]})
-        );
+        let row = json!({"Id": 1, "Total": 9.5, "lines": [{"sku": "a", "n": 2}]});
+        let rows = json!([row]);
+        let plain = selection("{ a { id t: total } }");
+        assert_eq!(shape(&row, &plain), json!({"id": 1, "t": 9.5}));
+        assert_eq!(shape(&rows, &plain), json!([{"id": 1, "t": 9.5}]));
+        assert_eq!(shape(&Value::Null, &plain), Value::Null);
+        let items = selection("{ a { items { id } } }");
+        assert_eq!(shape(&rows, &items), json!({"items": [{"id": 1}]}));
+        let deep = selection("{ a { lines { sku } } }");
+        assert_eq!(shape(&row, &deep), json!({"lines": [{"sku": "a"}]}));
     }
 }

@@ -1,36 +1,23 @@
 //! One resolver run: its policy is read as it stands in the store now, named values are put in,
-//! expressions are evaluated, and the statement runs over TDS.
+//! expressions are evaluated, and the data source is asked: a statement over TDS, or an HTTP request.
 
-use hyper::HeaderMap;
-use roxmltree::Node;
 use serde_json::{Map, Value, json};
 
+use super::backend;
+use super::builder::Builder;
 use super::connection::{self, Connection, ConnectionError};
+use super::context::{self, Call};
 use super::database::{self, Credential, Parameter};
-use super::expression::{self, ExpressionError, text_of};
-use super::route::Route;
-use crate::arm::{Kind, Store};
-use crate::estate::Estate;
-use crate::{entra, rawxml};
+use super::draft::{Address, Draft, Pairs};
+use super::effective::included;
+use super::element::Element;
+use super::error::PolicyError;
+use super::expression::text_of;
+use super::identity;
+use super::text::Texts;
+use super::upstream;
 
 const SQL_RESOURCE: &str = "https://database.windows.net";
-
-/// Which resolver is asked, and with what.
-pub struct Call<'a> {
-    pub route: &'a Route,
-    /// `Query/order`.
-    pub path: String,
-    pub arguments: &'a Map<String, Value>,
-    pub headers: &'a HeaderMap,
-    pub request_id: &'a str,
-}
-
-/// The rows of the last statement.
-pub struct Outcome {
-    pub rows: Vec<Map<String, Value>>,
-    /// The policy says that there is at most one.
-    pub single: bool,
-}
 
 /// Why a field has no value. None of these holds a password.
 #[derive(Debug, thiserror::Error)]
@@ -43,16 +30,10 @@ pub enum ResolverError {
     DataSource(String),
     #[error("The resolver's policy has no '{0}'.")]
     Missing(&'static str),
-    #[error("The resolver's policy cannot be read. {0}")]
-    Policy(#[from] rawxml::RawXmlError),
-    #[error("Cannot find a property '{0}'.")]
-    NamedValue(String),
     #[error("{0}")]
-    Expression(#[from] ExpressionError),
+    Policy(#[from] PolicyError),
     #[error("{0}")]
     Connection(#[from] ConnectionError),
-    #[error("The service has no system-assigned managed identity.")]
-    NoIdentity,
     #[error(
         "Cannot set the AccessToken property if 'UserID', 'UID', 'Password', or 'PWD' has been \
          specified in connection string."
@@ -62,45 +43,106 @@ pub enum ResolverError {
     Network(String),
     #[error("SQL error {number}: {message}")]
     Sql { number: u32, message: String },
+    #[error("The HTTP data source answered {status}: {message}")]
+    Http { status: u16, message: String },
 }
 
-/// What the policy asks for, everything evaluated.
-struct Source {
-    connection: Connection,
-    use_identity: bool,
-    statement: String,
-    parameters: Vec<Parameter>,
-    single: bool,
-}
-
-/// Runs the resolver of `call`.
-pub async fn run(estate: &Estate, call: &Call<'_>) -> Result<Outcome, ResolverError> {
-    let source = {
-        let store = estate.store();
-        read(&store, call)?
+/// Runs the resolver of `path` (`Query/order`): a row or object, a list of them, or null.
+pub async fn run(
+    call: &Call<'_>,
+    path: &str,
+    arguments: &Map<String, Value>,
+) -> Result<Value, ResolverError> {
+    let source = read(call, path)?;
+    let mut context = call.tree();
+    context["GraphQL"] = json!({"Arguments": arguments, "Parent": null});
+    let texts = Texts {
+        estate: call.estate,
+        service: &call.route.service,
     };
-    let credential = credential(estate, call.route, &source)?;
+    let builder = Builder {
+        texts: &texts,
+        context: &context,
+        matched: &call.route.matched,
+    };
+    match source.name.as_str() {
+        "sql-data-source" => sql(call, &builder, &source).await,
+        "http-data-source" => http(call, &builder, &source),
+        other => Err(ResolverError::DataSource(other.to_owned())),
+    }
+}
+
+/// The resolver's policy, with the fragments that it includes.
+fn read(call: &Call<'_>, path: &str) -> Result<Element, ResolverError> {
+    let store = call.estate.store();
+    let resolver = store
+        .list(&format!("{}/resolvers", call.route.api))
+        .into_iter()
+        .find(|resolver| resolver.property("path") == Some(path))
+        .ok_or_else(|| ResolverError::NoResolver(path.to_owned()))?;
+    let policy = store
+        .get(&format!("{}/policies/policy", resolver.key()))
+        .and_then(|policy| policy.property("value"))
+        .ok_or(ResolverError::NoPolicy)?;
+    let mut source = Element::parse(policy).map_err(PolicyError::from)?;
+    source.children = included(&store, &call.route.service, source.children)?;
+    Ok(source)
+}
+
+async fn sql(
+    call: &Call<'_>,
+    builder: &Builder<'_>,
+    source: &Element,
+) -> Result<Value, ResolverError> {
+    let find = |of: &Element, name: &'static str| {
+        let found = of.find(name).cloned();
+        found.ok_or(ResolverError::Missing(name))
+    };
+    let string = find(source, "connection-string")?;
+    let request = find(source, "request")?;
+    let statement = builder.string(&find(&request, "sql-statement")?.text)?;
+    let mut parameters = Vec::new();
+    if let Some(all) = request.find("parameters") {
+        for element in all.all("parameter") {
+            parameters.push(parameter(builder, element)?);
+        }
+    }
+    let connection = connection::parse(&builder.string(&string.text)?)?;
+    let use_identity = builder.attribute(&string, "use-managed-identity")?;
+    let credential = credential(call, &connection, use_identity.as_deref() == Some("true"))?;
     let rows = database::query(
-        estate,
-        &source.connection,
+        call.estate,
+        &connection,
         credential,
-        &source.statement,
-        &source.parameters,
-    )
-    .await?;
-    Ok(Outcome {
-        rows,
-        single: source.single,
+        &statement,
+        &parameters,
+    );
+    let rows = rows.await?;
+    let single = builder.attribute(&request, "single-result")?.as_deref() == Some("true");
+    let mut rows = rows.into_iter().map(Value::Object);
+    Ok(if single {
+        rows.next().unwrap_or_default()
+    } else {
+        rows.collect()
+    })
+}
+
+fn parameter(builder: &Builder<'_>, element: &Element) -> Result<Parameter, ResolverError> {
+    let name = builder.required(element, "name")?;
+    let sql_type = builder.attribute(element, "sql-type")?;
+    Ok(Parameter {
+        name: name.trim_start_matches('@').to_owned(),
+        sql_type: sql_type.unwrap_or_default().to_lowercase(),
+        value: builder.value(&element.text)?,
     })
 }
 
 fn credential(
-    estate: &Estate,
-    route: &Route,
-    source: &Source,
+    call: &Call<'_>,
+    connection: &Connection,
+    use_identity: bool,
 ) -> Result<Credential, ResolverError> {
-    let connection = &source.connection;
-    if !source.use_identity {
+    if !use_identity {
         return Ok(Credential::Password {
             user: connection.user.clone().unwrap_or_default(),
             password: connection.password.clone().unwrap_or_default(),
@@ -109,205 +151,41 @@ fn credential(
     if connection.user.is_some() || connection.password.is_some() {
         return Err(ResolverError::TokenAndPassword);
     }
-    let object_id = estate
-        .store()
-        .get(&route.service)
-        .and_then(|service| {
-            service.body["identity"]["principalId"]
-                .as_str()
-                .map(str::to_owned)
-        })
-        .ok_or(ResolverError::NoIdentity)?;
-    let identity = estate
-        .directory
-        .by_object_id(&object_id)
-        .ok_or(ResolverError::NoIdentity)?;
-    Ok(Credential::Token(estate.directory.issue(
-        &identity,
-        SQL_RESOURCE,
-        entra::LIFETIME,
-    )))
+    let token = identity::token(call.estate, &call.route.service, None, SQL_RESOURCE)?;
+    Ok(Credential::Token(token))
 }
 
-fn read(store: &Store, call: &Call<'_>) -> Result<Source, ResolverError> {
-    let resolver = store
-        .list(&format!("{}/resolvers", call.route.api))
-        .into_iter()
-        .find(|resolver| resolver.property("path") == Some(call.path.as_str()))
-        .ok_or_else(|| ResolverError::NoResolver(call.path.clone()))?;
-    let policy = store
-        .get(&format!("{}/policies/policy", resolver.key()))
-        .and_then(|policy| policy.property("value"))
-        .ok_or(ResolverError::NoPolicy)?;
-    let masked = rawxml::mask(policy)?;
-    let document = rawxml::parse(&masked)?;
-    let root = document.root_element();
-    if !root.has_tag_name("sql-data-source") {
-        return Err(ResolverError::DataSource(root.tag_name().name().to_owned()));
-    }
-    let text = Text {
-        store,
-        policy,
-        masked: &masked,
-        service: &call.route.service,
-        context: context(call),
+/// The request of `http-request`, and what `http-response` makes of the answer.
+fn http(call: &Call<'_>, builder: &Builder<'_>, source: &Element) -> Result<Value, ResolverError> {
+    let request = source.child("http-request");
+    let request = request.ok_or(ResolverError::Missing("http-request"))?;
+    let mut draft = Draft {
+        method: "GET".into(),
+        address: Address::Whole(String::new()),
+        query: Pairs::new(),
+        headers: Pairs::new(),
+        body: Vec::new(),
     };
-    let string =
-        find(root, "connection-string").ok_or(ResolverError::Missing("connection-string"))?;
-    let request = find(root, "request").ok_or(ResolverError::Missing("request"))?;
-    let statement =
-        find(request, "sql-statement").ok_or(ResolverError::Missing("sql-statement"))?;
-    let parameters = request
-        .descendants()
-        .filter(|node| node.has_tag_name("parameter"))
-        .map(|node| text.parameter(node))
-        .collect::<Result<_, _>>()?;
-    Ok(Source {
-        connection: connection::parse(&text_of(&text.of(string)?))?,
-        use_identity: text.attribute(string, "use-managed-identity")? == json!("true"),
-        statement: text_of(&text.of(statement)?),
-        parameters,
-        single: text.attribute(request, "single-result")? == json!("true"),
-    })
-}
-
-fn find<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
-    node.descendants().find(|node| node.has_tag_name(name))
-}
-
-/// What `context` holds in this run.
-fn context(call: &Call<'_>) -> Value {
-    let headers: Map<String, Value> = call
-        .headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.to_string(), json!(value.to_str().ok()?))))
-        .collect();
-    json!({
-        "GraphQL": {"Arguments": call.arguments},
-        "RequestId": call.request_id,
-        "Request": {"Headers": headers},
-        "Deployment": {"ServiceName": call.route.service_name},
-        "Api": {"Name": call.route.api.rsplit('/').next()},
-    })
-}
-
-/// A policy's text with what its references and expressions stand for.
-struct Text<'a> {
-    store: &'a Store,
-    policy: &'a str,
-    /// The policy with its expressions filled over: ranges in one hold in the other.
-    masked: &'a str,
-    service: &'a str,
-    context: Value,
-}
-
-impl Text<'_> {
-    /// The text inside an element.
-    fn of(&self, node: Node<'_, '_>) -> Result<Value, ResolverError> {
-        let mut written = String::new();
-        let mut rest = inner(self.masked, self.policy, node);
-        while !rest.is_empty() {
-            let (part, tail) = if let Some(comment) = rest.strip_prefix("<!--") {
-                (String::new(), after(comment, "-->").1)
-            } else if let Some(data) = rest.strip_prefix("<![CDATA[") {
-                let (data, tail) = after(data, "]]>");
-                (data.to_owned(), tail)
-            } else if is_expression(rest) {
-                (rest.to_owned(), "")
-            } else {
-                let end = rest.find('<').filter(|&end| end > 0).unwrap_or(rest.len());
-                (rawxml::unescape(&rest[..end]), &rest[end..])
-            };
-            written.push_str(&part);
-            rest = tail;
-        }
-        self.evaluate(&written)
+    for element in &request.children {
+        builder.apply(&mut draft, element)?;
     }
-
-    fn attribute(&self, node: Node<'_, '_>, name: &str) -> Result<Value, ResolverError> {
-        let Some(attribute) = node.attributes().find(|found| found.name() == name) else {
-            return Ok(Value::Null);
-        };
-        let slice = &self.policy[attribute.range_value()];
-        if is_expression(slice) {
-            self.evaluate(slice)
-        } else {
-            self.evaluate(&rawxml::unescape(slice))
-        }
-    }
-
-    fn parameter(&self, node: Node<'_, '_>) -> Result<Parameter, ResolverError> {
-        let name = text_of(&self.attribute(node, "name")?);
-        Ok(Parameter {
-            name: name.trim_start_matches('@').to_owned(),
-            sql_type: text_of(&self.attribute(node, "sql-type")?).to_lowercase(),
-            value: self.of(node)?,
-        })
-    }
-
-    /// Puts named values in, then evaluates what is an expression as a whole.
-    fn evaluate(&self, written: &str) -> Result<Value, ResolverError> {
-        let mut text = String::with_capacity(written.len());
-        let mut rest = written;
-        while let Some((name, at, end)) = rawxml::next_reference(rest) {
-            text.push_str(&rest[..at]);
-            text.push_str(&self.named_value(name)?);
-            rest = &rest[end..];
-        }
-        text.push_str(rest);
-        if is_expression(&text) {
-            return Ok(expression::evaluate(&text, &self.context)?);
-        }
-        Ok(Value::String(text.trim().to_owned()))
-    }
-
-    fn named_value(&self, name: &str) -> Result<String, ResolverError> {
-        self.store
-            .list(&format!("{}/namedvalues", self.service))
-            .into_iter()
-            .filter(|entity| entity.kind == Kind::NamedValue)
-            .find(|entity| {
-                entity
-                    .property("displayName")
-                    .is_some_and(|own| own.eq_ignore_ascii_case(name))
-            })
-            .and_then(|entity| entity.property("value"))
-            .map(str::to_owned)
-            .ok_or_else(|| ResolverError::NamedValue(name.to_owned()))
-    }
-}
-
-/// The original text between an element's tags.
-fn inner<'a>(masked: &str, policy: &'a str, node: Node<'_, '_>) -> &'a str {
-    let whole = node.range();
-    let mut quote = None;
-    let opening = masked[whole.clone()]
-        .char_indices()
-        .find(|&(_, c)| match (quote, c) {
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                false
-            }
-            (Some(open), c) if open == c => {
-                quote = None;
-                false
-            }
-            (None, c) => c == '>',
-            _ => false,
+    let answer = upstream::send(call.estate, &backend::wire(builder.texts, &draft)?)?;
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    if !(200..300).contains(&answer.status) {
+        return Err(ResolverError::Http {
+            status: answer.status,
+            message: text,
         });
-    let start = whole.start + opening.map_or(0, |(at, _)| at + 1);
-    let end = masked[whole.clone()]
-        .rfind("</")
-        .map_or(whole.end, |at| whole.start + at);
-    policy.get(start..end).unwrap_or_default()
-}
-
-/// What stands before a mark and what after it.
-fn after<'a>(text: &'a str, mark: &str) -> (&'a str, &'a str) {
-    text.split_once(mark).unwrap_or((text, ""))
-}
-
-fn is_expression(text: &str) -> bool {
-    let text = text.trim_start();
-    text.starts_with("@(") || text.starts_with("@{")
+    }
+    let mut context = builder.context.clone();
+    context["Response"] = context::response(&answer);
+    let own = source.child("http-response");
+    let text = match own.and_then(|own| own.child("set-body")) {
+        None => text,
+        Some(body) => text_of(&builder.texts.value(&body.text, &context)?),
+    };
+    serde_json::from_str(&text).map_err(|_| ResolverError::Http {
+        status: answer.status,
+        message: "the body is not JSON".into(),
+    })
 }

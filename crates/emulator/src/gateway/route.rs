@@ -1,23 +1,31 @@
-//! Which API a request is for, and whether its caller may call it.
+//! Which API and operation a request is for.
 
 use serde_json::json;
 
+use super::access;
+use super::operation::{self, Match};
 use crate::arm::{Entity, Kind, Store};
 use crate::http::{Request, Response};
 
-/// The API revision that answers.
+/// Who answers, and under which scopes' policies. All keys are lower-case ids.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// Keys of the service and of the API revision.
     pub service: String,
-    pub api: String,
     pub service_name: String,
+    /// The API revision.
+    pub api: String,
     pub is_graphql: bool,
-    /// The path behind the API's own.
+    /// GraphQL APIs have no operations.
+    pub operation: Option<String>,
+    pub matched: Match,
+    /// The product whose subscription the caller came with.
+    pub product: Option<String>,
+    pub subscription: Option<String>,
+    /// The path behind the API's own, decoded.
     pub rest: String,
 }
 
-/// Finds the API whose path is the longest prefix of the request's.
+/// Finds the API whose path is the longest prefix of the request's, and in it the operation.
 pub fn find(store: &Store, service: &str, request: &Request) -> Result<Route, Response> {
     let owner = store
         .all()
@@ -27,22 +35,45 @@ pub fn find(store: &Store, service: &str, request: &Request) -> Result<Route, Re
     let (path, revision) = split(&request.segments().join("/"));
 
     let candidates = store.list(&format!("{key}/apis"));
-    let api = candidates
+    let (api, rest) = candidates
         .iter()
         .filter(|api| is_revision(api, revision.as_deref()))
-        .filter(|api| rest_of(&path, api).is_some())
-        .max_by_key(|api| api.property("path").map_or(0, str::len))
+        .filter_map(|api| Some((api, rest_of(&path, &own_path(store, api, request)?)?)))
+        .min_by_key(|(_, rest)| rest.len())
         .ok_or_else(|| refusal(404, "Resource not found"))?;
-    check_key(store, &key, api, request)?;
+    let is_graphql = api
+        .property("type")
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("graphql"));
+    let (operation, matched) = match is_graphql {
+        true => (None, Match::default()),
+        false => operation_of(store, api, rest, request)?,
+    };
+    let caller = access::check(store, &key, api, request)?;
     Ok(Route {
         api: api.key(),
         service_name: owner.name().to_owned(),
-        is_graphql: api
-            .property("type")
-            .is_some_and(|kind| kind.eq_ignore_ascii_case("graphql")),
-        rest: rest_of(&path, api).unwrap_or_default().to_owned(),
+        is_graphql,
+        operation,
+        matched,
+        product: caller.product,
+        subscription: caller.subscription,
+        rest: rest.to_owned(),
         service: key,
     })
+}
+
+fn operation_of(
+    store: &Store,
+    api: &Entity,
+    rest: &str,
+    request: &Request,
+) -> Result<(Option<String>, Match), Response> {
+    let segments = rest.split('/').filter(|part| !part.is_empty());
+    let segments: Vec<String> = segments.map(str::to_owned).collect();
+    let found = operation::find(store, &api.key(), &request.verb, &segments, &request.query);
+    let (operation, matched) =
+        found.ok_or_else(|| refusal(404, "Unable to match incoming request to an operation."))?;
+    Ok((Some(operation), matched))
 }
 
 /// `orders;rev=2/x` → `orders/x` and revision 2.
@@ -66,75 +97,36 @@ fn is_revision(api: &Entity, wanted: Option<&str>) -> bool {
     }
 }
 
-fn rest_of<'a>(path: &'a str, api: &Entity) -> Option<&'a str> {
-    let own = api.property("path")?.trim_matches('/');
+/// The API's path with its version, where the version stands in the path; nothing when the request
+/// asks for another version by header or query.
+fn own_path(store: &Store, api: &Entity, request: &Request) -> Option<String> {
+    let path = api.property("path")?.trim_matches('/').to_owned();
+    let set = api.property("apiVersionSetId").and_then(|id| {
+        let service = api.key().split("/apis/").next()?.to_owned();
+        store.get(&format!("{service}/apiversionsets/{}", last(id)))
+    });
+    let Some(set) = set else { return Some(path) };
+    let version = api.property("apiVersion").unwrap_or_default();
+    let of = |field: &str| set.property(field).unwrap_or_default();
+    let asked = match of("versioningScheme") {
+        "Header" => request.header(of("versionHeaderName")),
+        "Query" => request.query(of("versionQueryName")),
+        _ if version.is_empty() => return Some(path),
+        _ => return Some(format!("{path}/{version}")),
+    };
+    (asked.unwrap_or_default() == version).then_some(path)
+}
+
+fn last(id: &str) -> String {
+    id.rsplit('/').next().unwrap_or_default().to_lowercase()
+}
+
+fn rest_of<'a>(path: &'a str, own: &str) -> Option<&'a str> {
+    let own = own.trim_matches('/');
     let rest = path.get(own.len()..)?;
     let same = path[..own.len()].eq_ignore_ascii_case(own);
     let whole = own.is_empty() || rest.is_empty() || rest.starts_with('/');
     (same && whole).then_some(rest)
-}
-
-fn check_key(
-    store: &Store,
-    service: &str,
-    api: &Entity,
-    request: &Request,
-) -> Result<(), Response> {
-    let properties = &api.body["properties"];
-    if properties["subscriptionRequired"] == json!(false) {
-        return Ok(());
-    }
-    let names = &properties["subscriptionKeyParameterNames"];
-    let sent = request
-        .header(
-            names["header"]
-                .as_str()
-                .unwrap_or("Ocp-Apim-Subscription-Key"),
-        )
-        .or_else(|| request.query(names["query"].as_str().unwrap_or("subscription-key")));
-    let Some(sent) = sent else {
-        return Err(refusal(
-            401,
-            "Access denied due to missing subscription key. Make sure to include subscription key \
-             when making requests to an API.",
-        ));
-    };
-    let subscriptions = store.list(&format!("{service}/subscriptions"));
-    let accepted = subscriptions.iter().any(|subscription| {
-        let is_theirs = ["primaryKey", "secondaryKey"]
-            .iter()
-            .any(|field| subscription.property(field) == Some(sent));
-        let active = subscription.property("state") == Some("active");
-        is_theirs && active && covers(store, service, subscription, api)
-    });
-    if accepted {
-        return Ok(());
-    }
-    Err(refusal(
-        401,
-        "Access denied due to invalid subscription key. Make sure to provide a valid key for an \
-         active subscription.",
-    ))
-}
-
-/// A subscription is for all APIs, for one, or for those of a product.
-fn covers(store: &Store, service: &str, subscription: &Entity, api: &Entity) -> bool {
-    let scope = subscription
-        .property("scope")
-        .unwrap_or_default()
-        .to_lowercase();
-    let scope = scope.trim_end_matches('/');
-    let name = api.name().to_lowercase();
-    let name = name.split(";rev=").next().unwrap_or_default();
-    if scope.ends_with("/apis") || scope == service {
-        return true;
-    }
-    match scope.rsplit_once("/products/") {
-        Some((_, product)) => store
-            .get(&format!("{service}/products/{product}/apis/{name}"))
-            .is_some(),
-        None => scope.ends_with(&format!("/apis/{name}")),
-    }
 }
 
 /// A refusal in the gateway's own shape.
@@ -144,11 +136,18 @@ pub fn refusal(status: u16, message: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::{rest_of, split};
 
     #[test]
     fn a_revision_stands_in_the_middle_of_a_path() {
         assert_eq!(split("a/b;rev=2/c"), ("a/b/c".into(), Some("2".into())));
         assert_eq!(split("a/b"), ("a/b".into(), None));
+    }
+
+    #[test]
+    fn a_path_belongs_to_an_api_by_whole_segments() {
+        assert_eq!(rest_of("Orders/1", "orders"), Some("/1"));
+        assert_eq!(rest_of("orders", "orders"), Some(""));
+        assert_eq!(rest_of("ordersx", "orders"), None);
     }
 }

@@ -63,7 +63,7 @@ where
             let answer = match read(request).await {
                 Err(refusal) => Answer::Reply(refusal),
                 Ok(request) if public => super::answer(&estate, &request).await,
-                Ok(request) => Answer::Reply(control::answer(&estate, &request)),
+                Ok(request) => Answer::Reply(control::answer(&estate, &request).await),
             };
             match answer {
                 Answer::Reply(response) => Ok(write(response)),

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::firewall::Firewall;
 use super::value::ColumnType;
 
 pub const PUBLIC: i32 = 0;
@@ -259,6 +260,7 @@ pub struct Catalogue {
     pub permissions: Vec<Permission>,
     pub schemas: BTreeMap<i32, Schema>,
     pub objects: BTreeMap<i32, Object>,
+    pub firewall: Firewall,
     next_principal: i32,
     next_schema: i32,
     next_object: i32,
@@ -279,6 +281,7 @@ impl Catalogue {
             permissions: Vec::new(),
             schemas: BTreeMap::new(),
             objects: BTreeMap::new(),
+            firewall: Firewall::default(),
             next_principal: 5,
             next_schema: 5,
             next_object: 901_578_250,

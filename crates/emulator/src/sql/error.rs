@@ -108,6 +108,26 @@ impl SqlError {
         Self::new(18456, 14, format!("Login failed for user '{login}'."))
     }
 
+    /// 47073, before the login is looked at (azure-facts C.7).
+    pub fn public_access_denied() -> Self {
+        Self::new(
+            47073,
+            14,
+            "An instance-specific error occurred while establishing a connection to SQL Server. \
+             Connection was denied since Deny Public Network Access is set to Yes. To connect to \
+             this server, use its private endpoint from inside your virtual network.",
+        )
+    }
+
+    /// 40615, likewise.
+    pub fn address_not_allowed(server: &str, address: std::net::Ipv4Addr) -> Self {
+        let message = format!(
+            "Cannot open server '{server}' requested by the login. Client with IP address \
+             '{address}' is not allowed to access the server."
+        );
+        Self::new(40615, 14, message)
+    }
+
     /// 4060, sent before the 18456 of the same refusal.
     pub fn cannot_open(database: &str) -> Self {
         Self::new(

@@ -297,7 +297,7 @@ impl Session {
 
     /// Makes sure that what is written next can be undone with the transaction. Until then others
     /// are not kept waiting: many drivers begin a transaction long before they write.
-    fn own(&mut self, db: &mut DbState) -> Result<(), SqlError> {
+    pub(super) fn own(&mut self, db: &mut DbState) -> Result<(), SqlError> {
         if self.settings.implicit_transactions && self.transactions == 0 {
             self.replies.push(Reply::Began);
             self.transactions = 1;

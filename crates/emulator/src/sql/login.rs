@@ -65,6 +65,7 @@ impl Sql {
         } else {
             &request.database
         };
+        reach(&server, asked)?;
         if let Credentials::Password { login, .. } = &request.credentials
             && server.lock().entra_only
         {
@@ -99,6 +100,32 @@ impl Sql {
             request.program,
         ))
     }
+}
+
+/// Whether a client gets as far as the server: privately always, else while public access is on
+/// and a rule of the database or of the server admits it.
+fn reach(server: &Server, database: &str) -> Result<(), RefusedLogin> {
+    let (network, address) = {
+        let state = server.lock();
+        (state.network, state.client_address)
+    };
+    if network.private {
+        return Ok(());
+    }
+    if network.public_denied {
+        return Err(RefusedLogin(vec![SqlError::public_access_denied()]));
+    }
+    let Some(address) = address else {
+        return Ok(());
+    };
+    let by_database = server
+        .database(database)
+        .is_some_and(|database| database.lock().catalogue.firewall.admits(address));
+    if by_database || server.lock().firewall.admits(address) {
+        return Ok(());
+    }
+    let error = SqlError::address_not_allowed(&server.name, address);
+    Err(RefusedLogin(vec![error]))
 }
 
 /// A session of the server's administrator, for scripts of a seed.

@@ -15,6 +15,7 @@ mod dml;
 mod error;
 mod exec;
 mod expression;
+mod firewall;
 mod functions;
 mod functions_text;
 mod grants;
@@ -41,15 +42,17 @@ mod views_objects;
 mod views_server;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Clock;
 use crate::directory::Directory;
 
 pub use error::SqlError;
+pub use firewall::FirewallRule;
 pub use login::{Credentials, LoginRequest, RefusedLogin};
 pub use procedures::{Argument, Call};
-pub use server::EntraAdmin;
+pub use server::{EntraAdmin, Network};
 pub use session::{Reply, Session, TransactionRequest};
 pub use time::{DATETIME_DAYS, Moment, TICKS};
 pub use value::{ColumnType, guid_to_sid, sid_to_guid};
@@ -126,6 +129,47 @@ impl Sql {
     pub fn set_entra_only(&self, server: &str, on: bool) {
         if let Some(server) = self.server(server) {
             server.lock().entra_only = on;
+        }
+    }
+
+    /// Whether and how clients reach a server.
+    pub fn set_network(&self, server: &str, network: Network) {
+        if let Some(server) = self.server(server) {
+            server.lock().network = network;
+        }
+    }
+
+    /// From which address in Azure everybody reaches a server; `None` = its rules refuse nobody.
+    pub fn set_client_address(&self, server: &str, address: Option<Ipv4Addr>) {
+        if let Some(server) = self.server(server) {
+            server.lock().client_address = address;
+        }
+    }
+
+    /// The firewall rules of a server, as `sys.firewall_rules` shows them in `master`.
+    pub fn firewall_rules(&self, server: &str) -> Vec<FirewallRule> {
+        let server = self.server(server);
+        server.map_or_else(Vec::new, |server| server.lock().firewall.rules().to_vec())
+    }
+
+    /// Makes a firewall rule of a server, or changes the one of this name.
+    pub fn set_firewall_rule(
+        &self,
+        server: &str,
+        name: &str,
+        start: Ipv4Addr,
+        end: Ipv4Addr,
+    ) -> Result<(), SqlError> {
+        let now = self.clock.now();
+        match self.server(server) {
+            Some(server) => server.lock().firewall.set(name, start, end, now),
+            None => Ok(()),
+        }
+    }
+
+    pub fn delete_firewall_rule(&self, server: &str, name: &str) {
+        if let Some(server) = self.server(server) {
+            server.lock().firewall.delete(name);
         }
     }
 

@@ -35,7 +35,7 @@ pub struct Argument {
 }
 
 impl Argument {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         value::to_text(&self.value, 0)
     }
 
@@ -146,6 +146,12 @@ impl Session {
                 self.prepared.remove(&handle);
             }
             "sp_set_session_context" => self.set_session_context(arguments)?,
+            "sp_set_database_firewall_rule" | "sp_delete_database_firewall_rule" => {
+                self.database_firewall(db, &last, arguments)?;
+            }
+            "sp_set_firewall_rule" | "sp_delete_firewall_rule" => {
+                self.server_firewall(&last, arguments)?;
+            }
             "sp_addrolemember" | "sp_droprolemember" => {
                 let [role, member] = arguments else {
                     return Err(SqlError::new(

@@ -4,12 +4,14 @@
 //! Lock order: a database first, then its server; never the other way round.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
 use super::catalogue::{Password, same};
 use super::database::Database;
+use super::firewall::Firewall;
 use crate::clock::Clock;
 use crate::directory::Directory;
 
@@ -21,6 +23,15 @@ pub struct EntraAdmin {
     pub sid: String,
     pub is_group: bool,
     pub tenant: String,
+}
+
+/// How clients get to a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// `publicNetworkAccess` is off.
+    pub public_denied: bool,
+    /// There is a private endpoint, through which everybody comes.
+    pub private: bool,
 }
 
 /// `type` in sys.server_principals.
@@ -76,6 +87,10 @@ pub struct ServerState {
     pub entra_admin: Option<EntraAdmin>,
     pub entra_only: bool,
     pub directory_reader: bool,
+    pub network: Network,
+    /// The address in Azure from which everybody comes; `None` = no rule is looked at.
+    pub client_address: Option<Ipv4Addr>,
+    pub firewall: Firewall,
     pub databases: BTreeMap<String, Arc<Database>>,
     pub sessions: BTreeMap<i32, SessionInfo>,
     next_login: i32,

@@ -2,9 +2,10 @@
 
 use rusqlite::types::Value;
 
+use super::firewall::Firewall;
 use super::server::{ADMIN, Login, LoginType, SERVER_ROLES, ServerState};
 use super::value::ColumnType;
-use super::views::{View, ViewEnv, blob, date, empty, int, text};
+use super::views::{View, ViewEnv, blob, date, int, text};
 
 const NAME: ColumnType = ColumnType::Text(Some(128));
 const DESCRIPTION: ColumnType = ColumnType::Text(Some(60));
@@ -18,12 +19,12 @@ pub fn view(env: &ViewEnv<'_>, name: &str) -> Option<View> {
     Some(match name {
         "databases" => databases(env),
         "dm_exec_sessions" => sessions(env),
-        "database_firewall_rules" => firewall_rules(),
+        "database_firewall_rules" => firewall_rules(&env.catalogue.firewall),
         _ if !env.is_master() => return None,
         "sql_logins" => sql_logins(env),
         "server_principals" => server_principals(env),
         "server_role_members" => server_role_members(env),
-        "firewall_rules" => firewall_rules(),
+        "firewall_rules" => firewall_rules(&env.server.lock().firewall),
         _ => return None,
     })
 }
@@ -244,14 +245,27 @@ fn sessions(env: &ViewEnv<'_>) -> View {
     }
 }
 
-/// Rules are ARM's; what T-SQL would add has no use here yet.
-fn firewall_rules() -> View {
-    empty(&[
-        ("id", INT),
-        ("name", NAME),
-        ("start_ip_address", ColumnType::Text(Some(45))),
-        ("end_ip_address", ColumnType::Text(Some(45))),
-        ("create_date", DATE),
-        ("modify_date", DATE),
-    ])
+/// Everybody who may connect sees them (sys.firewall_rules in the T-SQL reference).
+fn firewall_rules(firewall: &Firewall) -> View {
+    let rows = firewall.rules().iter().map(|rule| {
+        vec![
+            int(rule.id),
+            text(&rule.name),
+            text(&rule.start.to_string()),
+            text(&rule.end.to_string()),
+            date(rule.created),
+            date(rule.modified),
+        ]
+    });
+    View {
+        rows: rows.collect(),
+        columns: vec![
+            ("id", INT),
+            ("name", NAME),
+            ("start_ip_address", ColumnType::Text(Some(45))),
+            ("end_ip_address", ColumnType::Text(Some(45))),
+            ("create_date", DATE),
+            ("modify_date", DATE),
+        ],
+    }
 }

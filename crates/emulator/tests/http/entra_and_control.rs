@@ -1,6 +1,6 @@
 //! Tokens, rights, faults, time, and the managed identity endpoint.
 
-use super::support::{SERVICE, credentials, start};
+use super::support::{SERVICE, credentials, start, start_with};
 use keyless_emulator::{Fault, FaultEffect};
 use serde_json::{Value, json};
 
@@ -178,4 +178,21 @@ async fn the_managed_identity_endpoint_wants_its_header() {
         .directory()
         .verify(&token, &["https://management.azure.com"]);
     assert_eq!(claims.unwrap().oid, "a0000000-0000-0000-0000-000000000003");
+}
+
+#[tokio::test]
+async fn a_service_stops_accepting_keys_when_it_is_told_to() {
+    let world = start_with(include_str!("../seeds/estate.yaml")).await;
+    let path = "/_emulator/services";
+    let call = || async {
+        let host = "harbour.azure-api.localhost";
+        let answer = world.send("GET", host, "/tides/v1/now", &[], "").await;
+        answer.unwrap().status
+    };
+    assert_eq!(call().await, 200, "by the backend's key");
+    let change = r#"{"host": "tides.localhost", "acceptsKeys": false}"#;
+    assert_eq!(world.control("POST", path, &[], change).await.status, 204);
+    assert_eq!(call().await, 401);
+    let nowhere = change.replace("tides", "none");
+    assert_eq!(world.control("POST", path, &[], &nowhere).await.status, 400);
 }

@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod arm;
+mod arm_apim;
+mod arm_roles;
+mod arm_sql;
 mod entra_and_control;
 mod gateway;
+mod gateway_http;
 mod support;

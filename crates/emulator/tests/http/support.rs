@@ -54,7 +54,12 @@ impl Drop for World {
 }
 
 pub async fn start() -> World {
-    let seed = Seed::parse(include_str!("../seeds/small.yaml")).unwrap();
+    start_with(include_str!("../seeds/small.yaml")).await
+}
+
+/// Starts with the seed of this text.
+pub async fn start_with(seed: &str) -> World {
+    let seed = Seed::parse(seed).unwrap();
     let number = rand_name();
     let folder = std::env::temp_dir().join(format!("keyless-emulator-{number}"));
     let options = Options {
@@ -69,8 +74,7 @@ pub async fn start() -> World {
         token: String::new(),
         folder,
     };
-    let (_, client, secret) = credentials(&world, "keyless-apply");
-    world.token = world.token_of(&client, &secret).await;
+    world.token = world.token_for("keyless-apply").await;
     world
 }
 
@@ -87,6 +91,12 @@ pub fn credentials(world: &World, name: &str) -> (String, String, String) {
 }
 
 impl World {
+    /// A token for Resource Manager of one of the seed's applications.
+    pub async fn token_for(&self, name: &str) -> String {
+        let (_, client, secret) = credentials(self, name);
+        self.token_of(&client, &secret).await
+    }
+
     pub async fn token_of(&self, client: &str, secret: &str) -> String {
         let body = format!(
             "grant_type=client_credentials&client_id={client}&client_secret={secret}\

@@ -69,23 +69,29 @@ pub fn check(
             properties[field] = value;
         }
     }
-    check_path_is_free(store, &service, target, next["properties"]["path"].as_str())
+    check_path_is_free(store, &service, target, &next["properties"])
 }
 
-/// Two APIs cannot answer the same path; revisions of one do.
+/// Two APIs cannot answer the same path, unless they are versions in one set; revisions of one do.
 fn check_path_is_free(
     store: &Store,
     service: &str,
     target: &Target,
-    path: Option<&str>,
+    properties: &Value,
 ) -> Result<(), ArmError> {
+    let field = |name: &str| properties[name].as_str();
+    let path = field("path");
     let own = split_revision(&target.name).map_or(target.name.as_str(), |(api, _)| api);
     let taken = store
         .list(&format!("{service}/apis"))
         .into_iter()
         .any(|other| {
             let name = split_revision(other.name()).map_or(other.name(), |(api, _)| api);
-            !name.eq_ignore_ascii_case(own) && other.property("path") == path
+            let set = other.property("apiVersionSetId");
+            let version = set.is_some()
+                && set == field("apiVersionSetId")
+                && other.property("apiVersion") != field("apiVersion");
+            !name.eq_ignore_ascii_case(own) && other.property("path") == path && !version
         });
     if taken {
         let message = "Cannot create API with the same Path as another API.";

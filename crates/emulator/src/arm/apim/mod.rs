@@ -1,6 +1,9 @@
 //! Kinds of Microsoft.ApiManagement.
 
 pub mod api;
+pub mod backend;
+mod key_vault;
+pub mod logger;
 pub mod named_value;
 pub mod plain;
 pub mod policy;

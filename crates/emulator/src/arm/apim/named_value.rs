@@ -3,14 +3,19 @@
 
 use serde_json::{Value, json};
 
-use super::reference;
+use super::{key_vault, reference};
 use crate::arm::error::ArmError;
 use crate::arm::store::{Entity, Store};
 use crate::arm::target::Target;
 use crate::estate::Estate;
 
-pub fn check(estate: &Estate, next: &mut Value) -> Result<(), ArmError> {
-    let now = estate.clock.iso();
+/// When a reference was last fetched: kept beside the body, and shown to nobody.
+const REFRESHED: &str = "refreshedAt";
+
+pub fn check(next: &mut Value) -> Result<(), ArmError> {
+    if let Some(fields) = next.as_object_mut() {
+        fields.remove(REFRESHED);
+    }
     let properties = &mut next["properties"];
     let name = properties["displayName"].as_str().unwrap_or_default();
     let valid = !name.is_empty()
@@ -27,13 +32,7 @@ pub fn check(estate: &Estate, next: &mut Value) -> Result<(), ArmError> {
         properties["secret"] = json!(false);
     }
     if properties["keyVault"].is_object() {
-        if !properties["keyVault"]["secretIdentifier"].is_string() {
-            let message = "The secret identifier is required.";
-            return Err(ArmError::validation("keyVault.secretIdentifier", message));
-        }
-        properties["secret"] = json!(true);
-        properties["keyVault"]["lastStatus"] = json!({"code": "Success", "timeStampUtc": now});
-        return Ok(());
+        return key_vault::check(properties);
     }
     match properties["value"].as_str() {
         Some(value) if (1..=4_096).contains(&value.len()) => Ok(()),
@@ -45,7 +44,7 @@ pub fn check(estate: &Estate, next: &mut Value) -> Result<(), ArmError> {
 }
 
 /// Late: the display name must be free, and a rename carries its references along.
-pub fn commit(store: &mut Store, entity: Entity) -> Result<(), ArmError> {
+pub fn commit(estate: &Estate, store: &mut Store, mut entity: Entity) -> Result<(), ArmError> {
     let key = entity.key();
     let name = entity
         .property("displayName")
@@ -59,11 +58,62 @@ pub fn commit(store: &mut Store, entity: Entity) -> Result<(), ArmError> {
         .get(&key)
         .and_then(|entity| entity.property("displayName"));
     let renamed = before.filter(|before| *before != name).map(str::to_owned);
+    if entity.body["properties"]["keyVault"].is_object() {
+        keep_fetched(store, &mut entity);
+        refresh(estate, store, &mut entity);
+    }
     store.put(entity);
     if let Some(before) = renamed {
         rename(store, &key, &before, &name);
     }
     Ok(())
+}
+
+/// What the same reference gave before, until it gives something new.
+fn keep_fetched(store: &Store, entity: &mut Entity) {
+    let of = |entity: &Entity| entity.body["properties"]["keyVault"]["secretIdentifier"].clone();
+    let before = store
+        .get(&entity.key())
+        .filter(|before| of(before) == of(entity));
+    if let Some(value) = before.and_then(|before| before.property("value")) {
+        entity.body["properties"]["value"] = json!(value);
+    }
+}
+
+fn refresh(estate: &Estate, store: &Store, entity: &mut Entity) {
+    key_vault::refresh(estate, store, entity);
+    entity.body[REFRESHED] = json!(estate.clock.now());
+}
+
+/// Fetches a reference that follows its secret, if its time has come.
+pub fn refresh_when_due(estate: &Estate, store: &mut Store, key: &str) {
+    let due = estate.clock.now() - key_vault::REFRESH;
+    let Some(entity) = store.get(key) else { return };
+    let last = entity.body[REFRESHED].as_i64();
+    if last.is_some_and(|last| last <= due) && key_vault::follows(entity) {
+        let mut next = entity.clone();
+        refresh(estate, store, &mut next);
+        store.put(next);
+    }
+}
+
+/// Fetches all references anew: a seed's roles are there only at its end.
+pub fn refresh_all(estate: &Estate, store: &mut Store) {
+    let references: Vec<Entity> = store
+        .all()
+        .filter(|entity| entity.body[REFRESHED].is_i64())
+        .cloned()
+        .collect();
+    for mut entity in references {
+        refresh(estate, store, &mut entity);
+        store.put(entity);
+    }
+}
+
+/// Whether the last fetch of a Key Vault reference failed.
+pub fn has_failed(entity: &Entity) -> bool {
+    let status = &entity.body["properties"]["keyVault"]["lastStatus"]["code"];
+    status.is_string() && status != "Success"
 }
 
 fn rename(store: &mut Store, key: &str, before: &str, name: &str) {
@@ -114,18 +164,15 @@ pub fn check_delete(store: &Store, target: &Target) -> Result<(), ArmError> {
         return Ok(());
     };
     let name = entity.property("displayName").unwrap_or_default();
-    let Some(user) = referrers_of(store, &target.key, name).next() else {
-        return Ok(());
-    };
-    let message = format!(
-        "Property '{name}' is in use by {} and cannot be deleted.",
-        user.id
-    );
-    Err(ArmError::validation("name", message))
+    let users: Vec<&Entity> = referrers_of(store, &target.key, name).collect();
+    reference::refuse_use("Property", &target.key, name, &users)
 }
 
 /// What a reader does not see.
 pub fn hide(body: &mut Value) {
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove(REFRESHED);
+    }
     if body["properties"]["secret"] != json!(true) {
         return;
     }

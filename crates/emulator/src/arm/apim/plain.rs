@@ -1,4 +1,4 @@
-//! Kinds with a few required fields and nothing more: operations, resolvers, products, backends,
+//! Kinds with a few required fields and nothing more: operations, resolvers, products,
 //! subscriptions, associations.
 
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::arm::error::ArmError;
 use crate::arm::hooks;
 use crate::arm::kind::Kind;
 use crate::arm::store::{Entity, Store};
-use crate::arm::target::Target;
+use crate::arm::target::{Target, split_revision};
 use crate::estate::Estate;
 use crate::ids;
 
@@ -21,7 +21,8 @@ pub fn check(kind: Kind, next: &Value) -> Result<(), ArmError> {
     require(next, required)
 }
 
-fn require(next: &Value, fields: &[&str]) -> Result<(), ArmError> {
+/// Fields that have to be there and not empty.
+pub fn require(next: &Value, fields: &[&str]) -> Result<(), ArmError> {
     for field in fields {
         if next["properties"][field].as_str().is_none_or(str::is_empty) {
             let message = format!("The field '{field}' is required.");
@@ -29,13 +30,6 @@ fn require(next: &Value, fields: &[&str]) -> Result<(), ArmError> {
         }
     }
     Ok(())
-}
-
-pub fn check_backend(next: &Value) -> Result<(), ArmError> {
-    if next["properties"]["pool"].is_object() {
-        return Ok(());
-    }
-    require(next, &["url", "protocol"])
 }
 
 /// A subscription has two keys of its own unless they are given.
@@ -84,5 +78,34 @@ pub fn show_link(estate: &Estate, store: &Store, entity: &Entity, body: &mut Val
     if let Some(named) = linked(store, &entity.key()) {
         let shown = hooks::view(estate, store, named, None);
         body["properties"] = shown["properties"].clone();
+    }
+}
+
+/// The products that hold an API, each under its own id.
+pub fn products_of(estate: &Estate, store: &Store, api: &str) -> Vec<Value> {
+    let name = api.rsplit('/').next().unwrap_or_default();
+    let name = split_revision(name).map_or(name, |(api, _)| api);
+    store
+        .list(&format!("{}/products", service_key(api)))
+        .into_iter()
+        .filter(|product| {
+            let link = format!("{}/apis/{name}", product.key());
+            store.get(&link).is_some()
+        })
+        .map(|product| hooks::view(estate, store, product, None))
+        .collect()
+}
+
+/// Takes away the associations with what is no longer there.
+pub fn unlink(store: &mut Store, gone: &str) {
+    let service = service_key(gone).to_owned() + "/";
+    let loose: Vec<String> = store
+        .below(&service)
+        .filter(|entity| entity.kind == Kind::Link)
+        .map(Entity::key)
+        .filter(|key| linked(store, key).is_none())
+        .collect();
+    for key in loose {
+        store.remove(&key);
     }
 }

@@ -11,7 +11,9 @@ use crate::arm::target::Target;
 use crate::estate::Estate;
 use crate::rawxml;
 
-const SIZE_LIMIT: usize = 256 * 1024;
+/// In KiB (azure-facts B.4).
+const POLICY_LIMIT: usize = 256;
+const FRAGMENT_LIMIT: usize = 512;
 
 pub fn check(
     estate: &Estate,
@@ -43,15 +45,21 @@ pub fn check(
     let refuse =
         |error: rawxml::RawXmlError| ArmError::validation("representation", error.to_string());
     let raw = raw.map_err(refuse)?;
-    if raw.len() > SIZE_LIMIT {
-        return Err(ArmError::validation(
-            "value",
-            "The policy is larger than 256 KiB.",
-        ));
+    let limit = if target.kind == Kind::Fragment {
+        FRAGMENT_LIMIT
+    } else {
+        POLICY_LIMIT
+    };
+    if raw.len() > limit * 1024 {
+        let message = format!("The policy is larger than {limit} KiB.");
+        return Err(ArmError::validation("value", message));
     }
     let masked = rawxml::mask(&raw).map_err(refuse)?;
     let document = rawxml::parse(&masked).map_err(refuse)?;
     check_root(target, document.root_element().tag_name().name())?;
+    if target.kind == Kind::Fragment {
+        check_fragment(&document)?;
+    }
     check_references(store, target, &raw)?;
     let raw = if estate.settings.reformat {
         rawxml::reformat(&raw).map_err(refuse)?
@@ -78,6 +86,25 @@ fn check_root(target: &Target, root: &str) -> Result<(), ArmError> {
         return Ok(());
     }
     let message = format!("The element '{root}' cannot be the root of a policy at this scope.");
+    Err(ArmError::validation("representation", message))
+}
+
+/// A fragment holds neither sections, nor the base of one, nor another fragment.
+fn check_fragment(document: &roxmltree::Document<'_>) -> Result<(), ArmError> {
+    const FOREIGN: [&str; 6] = [
+        "base",
+        "include-fragment",
+        "inbound",
+        "backend",
+        "outbound",
+        "on-error",
+    ];
+    let foreign = document
+        .descendants()
+        .find(|node| FOREIGN.contains(&node.tag_name().name()));
+    let Some(node) = foreign else { return Ok(()) };
+    let name = node.tag_name().name();
+    let message = format!("The element '{name}' cannot stand in a policy fragment.");
     Err(ArmError::validation("representation", message))
 }
 
@@ -112,24 +139,21 @@ fn check_references(store: &Store, target: &Target, raw: &str) -> Result<(), Arm
     Ok(())
 }
 
+/// The policies that include a fragment.
+pub fn fragment_users<'a>(store: &'a Store, fragment: &Entity) -> Vec<&'a Entity> {
+    reference::users(store, &fragment.key(), "include-fragment", "fragment-id")
+}
+
 pub fn check_fragment_delete(store: &Store, target: &Target) -> Result<(), ArmError> {
-    let user = reference::referrers(store, &target.key).find(|entity| {
-        let text = entity.property("value").unwrap_or_default();
-        reference::attribute_values(text, "include-fragment", "fragment-id")
-            .iter()
-            .any(|id| id.eq_ignore_ascii_case(&target.name))
-    });
-    match user {
-        None => Ok(()),
-        Some(user) => {
-            let message = format!("The policy fragment is in use by {}.", user.id);
-            Err(ArmError::validation("id", message))
-        }
-    }
+    let Some(fragment) = store.get(&target.key) else {
+        return Ok(());
+    };
+    let users = fragment_users(store, fragment);
+    reference::refuse_use("Policy Fragment", &target.key, &target.name, &users)
 }
 
 /// The text in the form that was asked for. Only `rawxml` shows expressions as they are.
-pub fn show(body: &mut Value, format: Option<&str>) {
+pub fn show(kind: Kind, body: &mut Value, format: Option<&str>) {
     let properties = &mut body["properties"];
     if format == Some("rawxml") {
         return;
@@ -141,6 +165,10 @@ pub fn show(body: &mut Value, format: Option<&str>) {
         properties["value"] = json!(xml);
     }
     properties["format"] = json!("xml");
+    // A fragment says its format only when it was asked for as rawxml (azure-facts B.4).
+    if let (Kind::Fragment, Some(fields)) = (kind, properties.as_object_mut()) {
+        fields.remove("format");
+    }
 }
 
 /// `allPolicies`: where there is a policy, and no texts.

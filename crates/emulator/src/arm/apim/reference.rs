@@ -1,8 +1,12 @@
 //! Who refers to what: `{{named values}}` and fragments in the texts of a service.
 
+use serde_json::Value;
+
 use super::service_key;
+use crate::arm::error::ArmError;
 use crate::arm::kind::Kind;
 use crate::arm::store::{Entity, Store};
+use crate::arm::target::Target;
 use crate::rawxml;
 
 /// The display names in `{{…}}`, in the order of the text.
@@ -39,10 +43,63 @@ pub fn referrers<'a>(store: &'a Store, key: &str) -> impl Iterator<Item = &'a En
     store.all().filter(move |entity| {
         let kinds = matches!(
             entity.kind,
-            Kind::Policy | Kind::Fragment | Kind::Backend | Kind::ApimPlain
+            Kind::Policy | Kind::Fragment | Kind::Backend | Kind::Logger | Kind::ApimPlain
         );
         kinds && entity.key().starts_with(&service)
     })
+}
+
+/// The policies and fragments with an `element` whose `attribute` names the entity of this key.
+pub fn users<'a>(store: &'a Store, key: &str, element: &str, attribute: &str) -> Vec<&'a Entity> {
+    let name = key.rsplit('/').next().unwrap_or_default().to_owned();
+    let uses = move |entity: &&Entity| {
+        let text = entity.property("value").unwrap_or_default();
+        attribute_values(text, element, attribute)
+            .iter()
+            .any(|id| id.eq_ignore_ascii_case(&name))
+    };
+    referrers(store, key)
+        .filter(|entity| matches!(entity.kind, Kind::Policy | Kind::Fragment))
+        .filter(uses)
+        .collect()
+}
+
+/// Refuses a DELETE of what has users, in the words that APIM has for a fragment's
+/// (gh:Azure/apiops-cli#261).
+pub fn refuse_use(noun: &str, key: &str, name: &str, users: &[&Entity]) -> Result<(), ArmError> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let service = service_key(key).len();
+    let list: String = users
+        .iter()
+        .map(|user| format!("{}\r\n", &user.id[service..]))
+        .collect();
+    let message = format!("The {noun} '{name}' is used by the following entities:\r\n{list}");
+    Err(ArmError::new(400, "ValidationError", message))
+}
+
+/// Every `{{name}}` in a body has to be a named value of the service.
+pub fn check_named_values(store: &Store, target: &Target, body: &Value) -> Result<(), ArmError> {
+    match body {
+        Value::String(text) => match named_values(text)
+            .into_iter()
+            .find(|name| find_named_value(store, &target.key, name).is_none())
+        {
+            None => Ok(()),
+            Some(name) => {
+                let message = format!("Cannot find a property '{name}'.");
+                Err(ArmError::validation("properties", message))
+            }
+        },
+        Value::Array(items) => items
+            .iter()
+            .try_for_each(|item| check_named_values(store, target, item)),
+        Value::Object(fields) => fields
+            .values()
+            .try_for_each(|field| check_named_values(store, target, field)),
+        _ => Ok(()),
+    }
 }
 
 /// The named value of a service with this display name.

@@ -1,7 +1,9 @@
 //! Kinds of Microsoft.Sql, and what of them the emulated SQL itself has to know.
 
 pub mod entra;
+pub mod firewall;
 pub mod server;
+pub mod setting;
 
 /// The server's name, without suffix, from the key of it or of anything below it.
 pub fn server_name(key: &str) -> &str {

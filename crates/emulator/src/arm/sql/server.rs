@@ -9,6 +9,17 @@ use crate::arm::kind::{self, Kind};
 use crate::arm::store::{Entity, Store};
 use crate::arm::target::Target;
 use crate::estate::Estate;
+use crate::sql::Network;
+
+/// Fields of a server with a closed set of values (azure-facts C.2).
+const ENUMS: &[(&str, &[&str])] = &[
+    (
+        "publicNetworkAccess",
+        &["Enabled", "Disabled", "SecuredByPerimeter"],
+    ),
+    ("restrictOutboundNetworkAccess", &["Enabled", "Disabled"]),
+    ("minimalTlsVersion", &["None", "1.0", "1.1", "1.2", "1.3"]),
+];
 
 pub fn check(
     store: &Store,
@@ -41,6 +52,12 @@ pub fn check(
             properties[field] = value;
         }
     }
+    for (field, values) in ENUMS {
+        if !values.iter().any(|value| properties[*field] == *value) {
+            let message = format!("Invalid value given for parameter {field}.");
+            return Err(ArmError::new(400, "InvalidParameterValue", message));
+        }
+    }
     let host = format!("{}.database.localhost", target.name.to_lowercase());
     properties["fullyQualifiedDomainName"] = json!(host);
     Ok(())
@@ -58,8 +75,10 @@ pub fn commit(estate: &Estate, store: &mut Store, mut entity: Entity) -> Result<
         entity.id.clone(),
         entity.property("administratorLogin").map(str::to_owned),
     );
+    let network = network(&entity);
     store.put(entity);
     if !is_new {
+        estate.sql.set_network(server_name(&key), network);
         return Ok(());
     }
     let password = password
@@ -69,6 +88,7 @@ pub fn commit(estate: &Estate, store: &mut Store, mut entity: Entity) -> Result<
     estate
         .sql
         .create_server(server_name(&key), &login.unwrap_or_default(), password);
+    estate.sql.set_network(server_name(&key), network);
     for (child, properties) in [
         ("databases/master", json!({"status": "Online"})),
         (
@@ -102,6 +122,18 @@ pub fn commit(estate: &Estate, store: &mut Store, mut entity: Entity) -> Result<
     Ok(())
 }
 
+/// How clients get to the server.
+fn network(server: &Entity) -> Network {
+    let private = server.body["properties"]["privateEndpointConnections"].as_array();
+    let approved = private.into_iter().flatten().any(|connection| {
+        connection["properties"]["privateLinkServiceConnectionState"]["status"] == "Approved"
+    });
+    Network {
+        public_denied: server.property("publicNetworkAccess") != Some("Enabled"),
+        private: approved,
+    }
+}
+
 pub fn remove(estate: &Estate, store: &Store, key: &str) {
     identity::remove(estate, store, key);
     estate.sql.drop_server(server_name(key));
@@ -129,21 +161,6 @@ pub fn commit_database(estate: &Estate, store: &mut Store, entity: Entity) -> Re
 pub fn remove_database(estate: &Estate, key: &str) {
     let name = key.rsplit('/').next().unwrap_or_default();
     estate.sql.drop_database(server_name(key), name);
-}
-
-pub fn check_firewall_rule(next: &Value) -> Result<(), ArmError> {
-    let address = |field: &str| {
-        let text = next["properties"][field].as_str().unwrap_or_default();
-        text.parse::<std::net::Ipv4Addr>().map_err(|_| {
-            let message = format!("Invalid value given for parameter {field}.");
-            ArmError::new(400, "InvalidParameterValue", message)
-        })
-    };
-    if address("startIpAddress")? > address("endIpAddress")? {
-        let message = "The start IP address is greater than the end IP address.";
-        return Err(ArmError::new(400, "InvalidParameterValue", message));
-    }
-    Ok(())
 }
 
 /// Whether the server's Entra-only flag is on.

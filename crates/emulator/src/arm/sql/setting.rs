@@ -1,0 +1,64 @@
+//! Settings that every server has from its beginning: auditing and the connection policy.
+
+use serde_json::{Value, json};
+
+use crate::arm::error::ArmError;
+use crate::arm::target::Target;
+
+/// What an enabled audit writes when nothing else is asked for (azure-facts C.5).
+const GROUPS: [&str; 3] = [
+    "SUCCESSFUL_DATABASE_AUTHENTICATION_GROUP",
+    "FAILED_DATABASE_AUTHENTICATION_GROUP",
+    "BATCH_COMPLETED_GROUP",
+];
+
+pub fn check(target: &Target, next: &mut Value) -> Result<(), ArmError> {
+    if !target.name.eq_ignore_ascii_case("default") {
+        return Err(invalid("InvalidParameterValue", "name"));
+    }
+    let properties = &mut next["properties"];
+    if target.type_name.ends_with("/connectionPolicies") {
+        return one_of(
+            properties,
+            "connectionType",
+            &["Default", "Redirect", "Proxy"],
+        );
+    }
+    one_of(properties, "state", &["Enabled", "Disabled"])?;
+    let goes_somewhere = properties["storageEndpoint"].is_string()
+        || properties["isAzureMonitorTargetEnabled"] == json!(true);
+    if properties["state"] == "Disabled" {
+        return Ok(());
+    }
+    if !goes_somewhere {
+        let code = "DataSecurityInvalidUserSuppliedParameter";
+        return Err(invalid(code, "storageEndpoint"));
+    }
+    if properties["auditActionsAndGroups"]
+        .as_array()
+        .is_none_or(Vec::is_empty)
+    {
+        properties["auditActionsAndGroups"] = json!(GROUPS);
+    }
+    Ok(())
+}
+
+fn one_of(properties: &Value, field: &str, values: &[&str]) -> Result<(), ArmError> {
+    let given = properties[field].as_str();
+    if given.is_some_and(|given| values.contains(&given)) {
+        return Ok(());
+    }
+    Err(invalid("InvalidParameterValue", field))
+}
+
+fn invalid(code: &str, field: &str) -> ArmError {
+    let message = format!("Invalid value given for parameter {field}.");
+    ArmError::new(400, code, message)
+}
+
+/// A storage key is never read back.
+pub fn hide(body: &mut Value) {
+    if let Some(properties) = body["properties"].as_object_mut() {
+        properties.remove("storageAccountAccessKey");
+    }
+}
