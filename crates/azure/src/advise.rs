@@ -11,20 +11,29 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-/// What the models say about the `properties` of a document of `kind` (`NamedValue`, `Resolver`,
-/// `Policy`, `SqlServer`), one sentence for each field; nothing for other kinds.
+/// What the models say about the `properties` of a document of `kind` (the name of a manifest kind,
+/// or `Auditing` for a server's extended auditing settings), one sentence for each field; nothing
+/// for kinds without raw properties.
 pub fn advise(kind: &str, properties: &Value) -> Vec<String> {
     let check: fn(Value) -> Result<Value, String> = match kind {
         "NamedValue" => through::<apim::NamedValueUpdateParameterProperties>,
         "Resolver" => through::<apim::ResolverUpdateContractProperties>,
-        "Policy" => |mut value| {
-            // The only field that the model insists on.
-            if let Some(fields) = value.as_object_mut() {
-                fields.entry("value").or_insert_with(|| json!(""));
-            }
-            through::<apim::PolicyContractProperties>(value)
-        },
+        "Policy" => |value| through::<apim::PolicyContractProperties>(with(value, "value", "")),
+        "PolicyFragment" => {
+            |value| through::<apim::PolicyFragmentContractProperties>(with(value, "value", ""))
+        }
+        "Api" => through::<apim::ApiContractUpdateProperties>,
+        "Operation" => through::<apim::OperationUpdateContractProperties>,
+        "Product" => through::<apim::ProductUpdateProperties>,
+        "Backend" => backend,
         "SqlServer" => through::<sql::ServerProperties>,
+        "FirewallRule" => through::<sql::ServerFirewallRuleProperties>,
+        // A state is the only field that the model insists on.
+        "Auditing" => |value| {
+            through::<sql::ExtendedServerBlobAuditingPolicyProperties>(with(
+                value, "state", "Enabled",
+            ))
+        },
         _ => return Vec::new(),
     };
     let Some(fields) = properties.as_object() else {
@@ -35,6 +44,24 @@ pub fn advise(kind: &str, properties: &Value) -> Vec<String> {
         .filter(|(_, value)| says_something(value))
         .flat_map(|f| one(f, check))
         .collect()
+}
+
+/// `value` with the field that its model insists on and the manifest may leave out.
+fn with(mut value: Value, field: &str, text: &str) -> Value {
+    if let Some(fields) = value.as_object_mut() {
+        fields.entry(field).or_insert_with(|| json!(text));
+    }
+    value
+}
+
+/// The newest model that there is does not know `credentials.managedIdentity` yet
+/// (azure-facts B.3).
+fn backend(value: Value) -> Result<Value, String> {
+    let mut kept = through::<apim::BackendUpdateParameterProperties>(value.clone())?;
+    if let Some(identity) = value.pointer("/credentials/managedIdentity") {
+        kept["credentials"]["managedIdentity"] = identity.clone();
+    }
+    Ok(kept)
 }
 
 /// One field by itself, so that a wrong one does not hide the next.
@@ -112,6 +139,21 @@ mod tests {
         assert!(advise("Policy", &json!({ "format": "rawxml" })).is_empty());
         let server = json!({ "minimalTlsVersion": "1.2", "publicNetworkAccess": "Disabled" });
         assert!(advise("SqlServer", &server).is_empty());
+        let backend = json!({ "url": "https://orders.example", "protocol": "http",
+            "credentials": { "header": { "x-key": ["{{k}}"] }, "query": {},
+                "managedIdentity": { "resource": "https://orders.example" } } });
+        assert_eq!(advise("Backend", &backend), [""; 0]);
+        let operation = json!({ "method": "GET", "urlTemplate": "/x", "displayName": "Get" });
+        assert_eq!(advise("Operation", &operation), [""; 0]);
+        let product = json!({ "displayName": "Gold", "subscriptionRequired": true });
+        assert_eq!(advise("Product", &product), [""; 0]);
+        let api = json!({ "serviceUrl": "https://orders.example", "subscriptionRequired": true });
+        assert_eq!(advise("Api", &api), [""; 0]);
+        let rule = json!({ "startIpAddress": "10.0.0.1", "endIpAddress": "10.0.0.9" });
+        assert_eq!(advise("FirewallRule", &rule), [""; 0]);
+        let auditing = json!({ "isAzureMonitorTargetEnabled": true, "retentionDays": 7 });
+        assert_eq!(advise("Auditing", &auditing), [""; 0]);
+        assert!(advise("PolicyFragment", &json!({ "description": "d" })).is_empty());
         assert!(advise("Access", &json!({ "anything": 1 })).is_empty());
     }
 
@@ -130,6 +172,15 @@ mod tests {
             1
         );
         assert_eq!(advise("Resolver", &json!({ "paths": "Query/x" })).len(), 1);
+        assert_eq!(advise("Product", &json!({ "displayname": "x" })).len(), 1);
+        assert_eq!(advise("Api", &json!({ "serviceURL": "x" })).len(), 1);
+        let backend = json!({ "credentials": { "headers": { "x-key": ["k"] } } });
+        assert_eq!(
+            advise("Backend", &backend),
+            ["properties.credentials.headers: the service documents no such field"]
+        );
+        assert_eq!(advise("FirewallRule", &json!({ "start": "x" })).len(), 1);
+        assert_eq!(advise("Auditing", &json!({ "enabled": true })).len(), 1);
     }
 
     #[test]

@@ -1,9 +1,17 @@
 //! Requests for API Management: the service itself, and one file for each kind inside it.
 
 mod api;
+mod backend;
+mod fragment;
+mod gateway;
+mod logger;
 mod named_value;
+mod operation;
 mod policy;
+mod product;
 mod resolver;
+mod subscription;
+mod workspace;
 
 use azure_mgmt_apimanagement::package_preview_2023_09::models;
 use keyless_model::ArmId;
@@ -13,12 +21,20 @@ use crate::capture::from_apim;
 use crate::error::ArmError;
 use crate::request::Request;
 
-pub use api::{api, apis, delete_api, operations, products, put_api, put_release, revisions};
+pub use api::{api, apis, delete_api, patch_api, put_api, put_release, revisions};
+pub use backend::{backend, backends, delete_backend, put_backend};
+pub use fragment::{delete_fragment, fragment, fragments, put_fragment};
+pub use gateway::{gateway_apis, gateways};
+pub use logger::loggers;
 pub use named_value::{
     delete_named_value, named_value, named_value_secret, named_values, put_named_value,
 };
+pub use operation::{operation, operations, patch_operation, put_operation};
 pub use policy::{PolicyAt, all_policies, delete_policy, policy, put_policy};
+pub use product::{patch_product, product, product_apis, products, put_product};
 pub use resolver::{delete_resolver, put_resolver, resolver, resolvers};
+pub use subscription::{subscription_secrets, subscriptions};
+pub use workspace::workspaces;
 
 /// Reads the service: SKU, host names, `identity`, the body's own `etag`.
 ///

@@ -9,13 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use azure_core_legacy as legacy;
 use azure_mgmt_apimanagement::package_preview_2023_09 as apim;
+use azure_mgmt_authorization::package_2022_04_01 as authorization;
 use azure_mgmt_sql::package_preview_2024_05 as sql;
 use futures::{FutureExt, Stream, StreamExt};
 use keyless_model::ArmId;
 use serde_json::Value;
 
 use crate::error::ArmError;
-use crate::request::{APIM_VERSION, Request, SQL_VERSION, Verb, check};
+use crate::request::{
+    APIM_VERSION, AUTHORIZATION_VERSION, Request, SQL_VERSION, Verb, check, check_scope,
+};
 
 /// What a builder of `Microsoft.ApiManagement` needs, with the names checked.
 pub(crate) struct Apim<'a> {
@@ -81,6 +84,26 @@ pub(crate) fn from_sql<'a, F: Future>(
     kept.request_of(build(given))
 }
 
+/// The request that a builder of `Microsoft.Authorization` makes for a scope: a subscription, a
+/// group, a resource or a part of one, as an absolute path. The builder gets it as it wants it,
+/// without the leading slash.
+pub(crate) fn from_authorization<F: Future>(
+    scope: &str,
+    names: &[&str],
+    build: impl FnOnce(authorization::Client, String) -> F,
+) -> Result<Request, ArmError> {
+    let scope = check_scope(scope, names)?;
+    let kept = Kept::default();
+    let client = authorization::Client::builder(Arc::new(NoToken))
+        .endpoint(endpoint(AUTHORIZATION_VERSION)?)
+        .scopes(&["none"])
+        .retry(legacy::RetryOptions::none())
+        .transport(legacy::TransportOptions::new(Arc::new(kept.clone())))
+        .build()
+        .map_err(|_| ArmError::Builder)?;
+    kept.request_of(build(client, scope.to_owned()))
+}
+
 /// The first request of a list.
 pub(crate) async fn first<T>(pages: impl Stream<Item = T>) {
     let mut pages = Box::pin(pages);
@@ -91,6 +114,14 @@ impl Request {
     /// Puts our own body in.
     pub(crate) fn carrying(mut self, body: Value) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Asks in another version of the service's API.
+    pub(crate) fn in_version(mut self, version: &str) -> Self {
+        for (_, value) in self.query.iter_mut().filter(|(k, _)| k == "api-version") {
+            version.clone_into(value);
+        }
         self
     }
 

@@ -1,7 +1,8 @@
 //! The client that carries every call to Azure Resource Manager.
 //!
 //! Guarantees: a token goes only to a host of the cloud; at most one write is in flight for each
-//! service or server, from its first byte to the end of its long-running operation; an answer is
+//! service or server, from its first byte to the end of its long-running operation; reads and writes
+//! stay within the budget that Azure documents and the answers report; an answer is
 //! final (operations are followed); a write whose answer never came is
 //! [`ArmError::OutcomeUnknown`], never a failure. Errors are redacted.
 
@@ -16,12 +17,15 @@ use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 use url::Url;
 
+use crate::budget::Budget;
 use crate::cloud::Cloud;
 use crate::credential::Tokens;
 use crate::error::ArmError;
 use crate::exchange::{Call, Raw};
 use crate::http;
+use crate::readers::Readers;
 use crate::request::Request;
+use crate::waiting::{Told, Waiting};
 
 /// Pages of one list; more is a service that never ends.
 const PAGES: usize = 10_000;
@@ -48,7 +52,10 @@ impl fmt::Debug for Answer {
 
 /// Access to Azure Resource Manager; cheap to clone, safe to use from many tasks.
 #[derive(Clone)]
-pub struct Arm(Arc<Inner>);
+pub struct Arm {
+    inner: Arc<Inner>,
+    told: Option<Told>,
+}
 
 struct Inner {
     cloud: Cloud,
@@ -56,6 +63,8 @@ struct Inner {
     pace: Pace,
     requests: AtomicUsize,
     newest: AtomicI64,
+    budget: Budget,
+    readers: Readers,
     writers: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -83,7 +92,7 @@ impl Default for Pace {
 
 impl fmt::Debug for Arm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Arm({})", self.0.cloud.name)
+        write!(f, "Arm({})", self.inner.cloud.name)
     }
 }
 
@@ -94,22 +103,37 @@ impl Arm {
     }
 
     pub(crate) fn with_pace(cloud: Cloud, tokens: Tokens, pace: Pace) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             cloud,
             tokens,
             pace,
             requests: AtomicUsize::new(0),
             newest: AtomicI64::new(i64::MIN),
+            budget: Budget::default(),
+            readers: Readers::default(),
             writers: Mutex::default(),
-        }))
+        };
+        Self {
+            inner: Arc::new(inner),
+            told: None,
+        }
+    }
+
+    /// The same client, which tells of each wait that it begins.
+    #[must_use]
+    pub fn telling(self, told: Told) -> Self {
+        Self {
+            told: Some(told),
+            ..self
+        }
     }
 
     pub fn cloud(&self) -> &Cloud {
-        &self.0.cloud
+        &self.inner.cloud
     }
 
     pub fn tokens(&self) -> &Tokens {
-        &self.0.tokens
+        &self.inner.tokens
     }
 
     /// Sends a request and follows what it starts to the end. After a PUT or PATCH the entity is in
@@ -177,35 +201,52 @@ impl Arm {
 
     /// HTTP requests sent so far, retries and polls included.
     pub fn requests(&self) -> usize {
-        self.0.requests.load(Ordering::Relaxed)
+        self.inner.requests.load(Ordering::Relaxed)
     }
 
     /// The newest `Date` seen: the service's clock, by which soaks are timed.
     pub fn last_date(&self) -> Option<Timestamp> {
-        match self.0.newest.load(Ordering::Relaxed) {
+        match self.inner.newest.load(Ordering::Relaxed) {
             i64::MIN => None,
             seconds => Some(Timestamp::from_unix(seconds)),
         }
     }
 
     pub(crate) fn pace(&self) -> Pace {
-        self.0.pace
+        self.inner.pace
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.inner.budget
+    }
+
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.inner.readers
+    }
+
+    /// Tells of a wait and waits.
+    pub(crate) async fn wait(&self, waiting: Waiting) {
+        let wait = waiting.wait;
+        if let Some(told) = &self.told {
+            told(waiting);
+        }
+        tokio::time::sleep(wait).await;
     }
 
     /// Counts a request that goes out.
     pub(crate) fn counted(&self) {
-        self.0.requests.fetch_add(1, Ordering::Relaxed);
+        self.inner.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes the service's clock.
     pub(crate) fn noted(&self, date: Option<Timestamp>) {
         if let Some(date) = date {
-            self.0.newest.fetch_max(date.unix(), Ordering::Relaxed);
+            self.inner.newest.fetch_max(date.unix(), Ordering::Relaxed);
         }
     }
 
     pub(crate) fn call(&self, request: &Request) -> Result<Call, ArmError> {
-        let mut url = self.0.cloud.resource_manager.clone();
+        let mut url = self.inner.cloud.resource_manager.clone();
         url.set_path(&request.path);
         if url.path() != request.path {
             let why = "the path is not in its plain form".to_owned();
@@ -225,12 +266,12 @@ impl Arm {
             host,
         };
         let url = self
-            .0
+            .inner
             .cloud
             .resource_manager
             .join(link)
             .map_err(|_| foreign("a link that is no URL".to_owned()))?;
-        match self.0.cloud.host_allowed(&url) {
+        match self.inner.cloud.host_allowed(&url) {
             true => Ok(url),
             false => Err(foreign(http::place(&url))),
         }
@@ -239,7 +280,7 @@ impl Arm {
     async fn writer(&self, service: String) -> OwnedMutexGuard<()> {
         let lock = {
             let mut writers = self
-                .0
+                .inner
                 .writers
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);

@@ -107,14 +107,18 @@ struct Inner {
     source: Source,
     cloud: Cloud,
     http: reqwest::Client,
+    direct: reqwest::Client,
     trouble: http::Broken,
     kept: Mutex<Kept>,
 }
 
 impl Inner {
     fn transport(&self) -> Arc<http::Transport> {
-        let (client, trouble) = (self.http.clone(), Arc::clone(&self.trouble));
-        Arc::new(http::Transport { client, trouble })
+        Arc::new(http::Transport {
+            client: self.http.clone(),
+            direct: self.direct.clone(),
+            trouble: Arc::clone(&self.trouble),
+        })
     }
 
     /// What kept the authority from answering, if that is why there is no token.
@@ -155,14 +159,24 @@ impl Tokens {
     }
 
     fn new(cloud: &Cloud, source: Source) -> Result<Self, CredentialError> {
+        let direct = http::direct(cloud).map_err(|why| CredentialError::Client { why })?;
+        Self::with_direct(cloud, source, direct)
+    }
+
+    /// With a client for what is on this host.
+    fn with_direct(
+        cloud: &Cloud,
+        source: Source,
+        direct: reqwest::Client,
+    ) -> Result<Self, CredentialError> {
         let http = http::client(cloud).map_err(|why| CredentialError::Client { why })?;
-        let kept = Mutex::default();
         Ok(Self(Arc::new(Inner {
             source,
             cloud: cloud.clone(),
             http,
+            direct,
             trouble: http::Broken::default(),
-            kept,
+            kept: Mutex::default(),
         })))
     }
 

@@ -8,15 +8,25 @@ use bytes::Bytes;
 use keyless_model::{Secret, Timestamp};
 use reqwest::header::{self, HeaderMap};
 use serde_json::Value;
+use tokio::time::Instant;
 use url::Url;
 
+use crate::budget::Class;
 use crate::client::Arm;
 use crate::error::{ArmError, Refusal};
 use crate::http::{self, BODY_LIMIT, Reply, Trouble};
+use crate::readers::Slot;
 use crate::redact::redact_known;
 use crate::request::{Request, Verb};
-use crate::retry::{Retry, Setback, decide};
+use crate::retry::{LONGEST_WAIT, Retry, Setback, decide};
 use crate::token::guid;
+use crate::waiting::{Cause, Waiting};
+
+/// The key of a call in the Activity Log.
+const CORRELATION: &str = "x-ms-correlation-request-id";
+
+/// A shorter wait for the budget is nobody's business.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
 
 /// A request on its way.
 pub(crate) struct Call {
@@ -26,6 +36,8 @@ pub(crate) struct Call {
     path: String,
     if_match: Option<String>,
     body: Option<Bytes>,
+    /// Whose budget it uses.
+    subscription: String,
     /// What the body holds and no message may repeat.
     secrets: Vec<String>,
 }
@@ -53,7 +65,8 @@ impl Call {
                 .body
                 .as_ref()
                 .map(|body| Bytes::from(body.to_string())),
-            secrets: sent_value(request).map(str::to_owned).into_iter().collect(),
+            subscription: request.subscription().to_lowercase(),
+            secrets: request.secrets().into_iter().map(str::to_owned).collect(),
         }
     }
 
@@ -65,7 +78,20 @@ impl Call {
             path: self.path.clone(),
             if_match: None,
             body: None,
+            subscription: self.subscription.clone(),
             secrets: self.secrets.clone(),
+        }
+    }
+
+    /// A wait of this call, to tell of.
+    pub fn waiting(&self, cause: Cause, wait: Duration, next: u32, tries: Option<u32>) -> Waiting {
+        Waiting {
+            verb: self.verb,
+            path: self.path.clone(),
+            cause,
+            wait,
+            next,
+            tries,
         }
     }
 
@@ -76,15 +102,6 @@ impl Call {
             why,
         }
     }
-}
-
-/// The value that a named value or policy is given: a message may repeat it.
-pub(crate) fn sent_value(request: &Request) -> Option<&str> {
-    request
-        .body
-        .as_ref()?
-        .pointer("/properties/value")?
-        .as_str()
 }
 
 impl Raw {
@@ -112,8 +129,9 @@ impl Arm {
         let mut maybe_done = false;
         loop {
             attempt += 1;
+            let slot = self.admitted(call, attempt).await;
             let token = self.tokens().token(&self.cloud().arm_scope()).await?;
-            let (setback, error) = match self.attempt(call, &token).await {
+            let (setback, error) = match self.attempt(call, &token, slot).await {
                 Ok(raw) => return Ok(raw),
                 Err(Miss::Answer(refusal, _)) if refusal.status == 401 && !renewed => {
                     self.tokens().forget().await;
@@ -134,10 +152,15 @@ impl Arm {
                 Err(Miss::Page(status, error)) => (Kind::Page(status), error),
                 Err(Miss::Trouble(trouble)) => self.troubled(call, trouble),
             };
+            let tries = setback.of(&error).attempts();
             let retry = decide(call.verb, setback.of(&error), attempt, self.pace().backoff);
             maybe_done |= call.verb.writes() && setback.may_have_been_done(&error);
             match retry {
-                Retry::After(wait) => tokio::time::sleep(wait).await,
+                Retry::After(wait) => {
+                    let cause = Cause::of(&error);
+                    self.wait(call.waiting(cause, wait, attempt + 1, Some(tries)))
+                        .await;
+                }
                 Retry::No if maybe_done && setback.says_nothing(&error) => {
                     return Err(call.unknown(error.to_string()));
                 }
@@ -146,7 +169,51 @@ impl Arm {
         }
     }
 
-    async fn attempt(&self, call: &Call, token: &Secret) -> Result<Raw, Miss> {
+    /// Waits until the budget and the other reads leave room for the call.
+    async fn admitted(&self, call: &Call, attempt: u32) -> Option<Slot<'_>> {
+        let class = Class::of(call.verb);
+        let slot = match class {
+            Class::Read => Some(self.readers().enter().await),
+            // A write has its service for itself already.
+            Class::Write | Class::Delete => None,
+        };
+        let mut wait = self.budget().take(&call.subscription, class);
+        while !wait.is_zero() {
+            match wait < WORTH_TELLING {
+                // A full budget makes each of many requests wait a little.
+                true => tokio::time::sleep(wait).await,
+                false => {
+                    let waiting = call.waiting(Cause::Budget, wait, attempt, None);
+                    self.wait(waiting).await;
+                }
+            }
+            wait = self.budget().closed(&call.subscription, class);
+        }
+        slot
+    }
+
+    /// Learns from an answer how much the service takes.
+    fn heard(&self, call: &Call, slot: Option<&Slot<'_>>, reply: &Reply) {
+        let class = Class::of(call.verb);
+        self.budget()
+            .heard(&call.subscription, class, &reply.headers);
+        if reply.status == 429
+            && let Some(wait) = retry_after(&reply.headers).filter(|wait| *wait <= LONGEST_WAIT)
+        {
+            self.budget().close(&call.subscription, class, wait);
+        }
+        if let Some(slot) = slot {
+            slot.answered(reply.status);
+        }
+        self.noted(date(&reply.headers));
+    }
+
+    async fn attempt(
+        &self,
+        call: &Call,
+        token: &Secret,
+        slot: Option<Slot<'_>>,
+    ) -> Result<Raw, Miss> {
         let method = reqwest::Method::from_bytes(call.verb.word().as_bytes())
             .map_err(|e| Miss::Trouble(Trouble::NotSent(e.to_string())))?;
         let mut request = self
@@ -165,8 +232,11 @@ impl Arm {
                 .body(body.clone());
         }
         self.counted();
-        let reply = http::send(request).await.map_err(Miss::Trouble)?;
-        self.noted(date(&reply.headers));
+        let began = Instant::now();
+        let reply = http::send(request).await;
+        trace(call, began.elapsed(), &reply);
+        let reply = reply.map_err(Miss::Trouble)?;
+        self.heard(call, slot.as_ref(), &reply);
         read(call, &reply)
     }
 
@@ -187,6 +257,25 @@ impl Arm {
                     },
                 )
             }
+        }
+    }
+}
+
+/// One event for each request that went out. Never a header, a body or a query: they hold tokens,
+/// credentials and signatures.
+fn trace(call: &Call, took: Duration, reply: &Result<Reply, Trouble>) {
+    let (verb, path) = (call.verb.word(), call.path.as_str());
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    match reply {
+        Ok(Reply {
+            status, headers, ..
+        }) => {
+            let correlation = text(headers, CORRELATION).unwrap_or_default();
+            tracing::debug!(verb, path, status, ms, correlation, "answered");
+        }
+        Err(trouble) => {
+            let why = trouble.word();
+            tracing::debug!(verb, path, why, ms, "not answered");
         }
     }
 }
@@ -268,14 +357,8 @@ fn read(call: &Call, reply: &Reply) -> Result<Raw, Miss> {
     let (true, Some(body)) = (!(300..400).contains(&status), body) else {
         return Err(Miss::Page(status, not_json(call, reply)));
     };
-    let text = |name: &str| {
-        reply
-            .headers
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .map(str::to_owned)
-    };
-    let correlation = text("x-ms-correlation-request-id").or_else(|| text("x-ms-request-id"));
+    let text = |name: &str| text(&reply.headers, name).map(str::to_owned);
+    let correlation = text(CORRELATION).or_else(|| text("x-ms-request-id"));
     let retry_after = retry_after(&reply.headers);
     if !(200..300).contains(&status) {
         let secrets: Vec<&str> = call.secrets.iter().map(String::as_str).collect();
@@ -299,10 +382,7 @@ fn read(call: &Call, reply: &Reply) -> Result<Raw, Miss> {
 }
 
 fn not_json(call: &Call, reply: &Reply) -> ArmError {
-    let kind = reply
-        .headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok());
+    let kind = text(&reply.headers, header::CONTENT_TYPE.as_str());
     let what = match (kind, reply.status) {
         (_, 300..400) => "a redirection".to_owned(),
         (Some(kind), _) => kind.split(';').next().unwrap_or(kind).trim().to_owned(),
@@ -352,16 +432,17 @@ pub(crate) fn refusal(body: &Value, secrets: &[&str]) -> Refusal {
     }
 }
 
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    headers
-        .get(header::DATE)
-        .and_then(|v| v.to_str().ok())
-        .and_then(Timestamp::from_http_date)
+    text(headers, header::DATE.as_str()).and_then(Timestamp::from_http_date)
 }
 
 /// Seconds, or an HTTP date by the service's own clock.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let text = text(headers, header::RETRY_AFTER.as_str())?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
@@ -370,37 +451,4 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_error_is_read_with_its_details() {
-        let body = json!({ "error": { "code": "ValidationError", "message": "One or more fields",
-            "details": [{ "code": "ValidationError", "target": "name", "message": "taken" }] } });
-        let read = refusal(&body, &[]);
-        assert_eq!(read.code, "ValidationError");
-        assert_eq!(read.details, ["ValidationError: name: taken"]);
-        assert_eq!(
-            refusal(&json!({ "code": "X", "message": "y" }), &[]).code,
-            "X"
-        );
-        assert_eq!(refusal(&Value::Null, &[]).code, "");
-    }
-
-    #[test]
-    fn a_retry_date_counts_from_the_services_clock() {
-        let mut headers = HeaderMap::new();
-        headers.insert("date", "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
-        headers.insert(
-            "retry-after",
-            "Sun, 06 Nov 1994 08:50:07 GMT".parse().unwrap(),
-        );
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
-        headers.insert("retry-after", "17".parse().unwrap());
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(17)));
-        headers.insert("retry-after", "soon".parse().unwrap());
-        assert_eq!(retry_after(&headers), None);
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ use azure_core::http as core;
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls_pki_types::pem::PemObject;
-use url::Url;
+use url::{Host, Url};
 
 use crate::cloud::{Cloud, under_localhost};
 
@@ -29,6 +29,21 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 /// # Errors
 /// Why it cannot be made: a CA that is no certificate, or a system without root certificates.
 pub(crate) fn client(cloud: &Cloud) -> Result<reqwest::Client, String> {
+    let builder = builder(cloud)?;
+    builder.build().map_err(|e| innermost(&e))
+}
+
+/// The same without any proxy, for the identity endpoint of this host: Azure's metadata service
+/// answers on the host's own link only.
+///
+/// # Errors
+/// See [`client`].
+pub(crate) fn direct(cloud: &Cloud) -> Result<reqwest::Client, String> {
+    let builder = builder(cloud)?.no_proxy();
+    builder.build().map_err(|e| innermost(&e))
+}
+
+fn builder(cloud: &Cloud) -> Result<reqwest::ClientBuilder, String> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("keyless/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -41,7 +56,7 @@ pub(crate) fn client(cloud: &Cloud) -> Result<reqwest::Client, String> {
     if let Some(pem) = &cloud.ca {
         builder = builder.tls_certs_only(roots(pem)?);
     }
-    builder.build().map_err(|e| innermost(&e))
+    Ok(builder)
 }
 
 fn roots(pem: &str) -> Result<Vec<reqwest::Certificate>, String> {
@@ -85,6 +100,16 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
+    /// For the log, where the words of a library do not belong.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NotSent(_) => "not sent",
+            Self::Untrusted(_) => "not trusted",
+            Self::Lost(_) => "lost",
+            Self::TooLarge => "too large",
+        }
+    }
+
     fn of(error: &reqwest::Error) -> Self {
         if let Some(tls) = tls_cause(error) {
             return Self::Untrusted(tls.to_string());
@@ -135,6 +160,16 @@ pub(crate) fn place(url: &Url) -> String {
     }
 }
 
+/// Whether a host is this machine or on its link, by its very address.
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_link_local(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unicast_link_local(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// The last cause of an error: the outer ones repeat the URL, query included.
 pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
@@ -171,6 +206,8 @@ fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
 #[derive(Debug)]
 pub(crate) struct Transport {
     pub client: reqwest::Client,
+    /// For what is on this host or its link.
+    pub direct: reqwest::Client,
     /// What kept the last request from a usable answer; azure_identity's own words hide it.
     pub trouble: Broken,
 }
@@ -194,7 +231,11 @@ impl core::HttpClient for Transport {
         let other = azure_core::error::ErrorKind::Other;
         let method = reqwest::Method::from_bytes(request.method().as_ref().as_bytes())
             .map_err(|_| error(other.clone(), "an unknown method".to_owned()))?;
-        let mut ours = self.client.request(method, request.url().clone());
+        let client = match is_here(request.url()) {
+            true => &self.direct,
+            false => &self.client,
+        };
+        let mut ours = client.request(method, request.url().clone());
         for (name, value) in request.headers().iter() {
             ours = ours.header(name.as_str(), value.as_str());
         }
@@ -247,6 +288,21 @@ mod tests {
         let name: Name = "management.localhost".parse().unwrap();
         let found: Vec<SocketAddr> = Loopback.resolve(name).await.unwrap().collect();
         assert_eq!(found, [SocketAddr::from(([127, 0, 0, 1], 0))]);
+    }
+
+    #[test]
+    fn the_metadata_service_is_here_and_the_authority_is_not() {
+        for here in [
+            "http://169.254.169.254/metadata/identity/oauth2/token",
+            "http://127.0.0.1:41741/msi/token",
+            "http://localhost:42356/msi/token",
+            "http://[fe80::1]/token",
+        ] {
+            assert!(is_here(&Url::parse(here).unwrap()), "{here}");
+        }
+        for there in ["https://login.microsoftonline.com/", "http://169.253.1.1/"] {
+            assert!(!is_here(&Url::parse(there).unwrap()), "{there}");
+        }
     }
 
     #[test]

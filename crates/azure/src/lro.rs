@@ -11,10 +11,11 @@ use url::Url;
 
 use crate::client::Arm;
 use crate::error::{ArmError, Refusal};
-use crate::exchange::{Raw, refusal, sent_value};
+use crate::exchange::{Raw, refusal};
 use crate::redact::redact_known;
 use crate::request::{Request, Verb};
 use crate::retry::backoff;
+use crate::waiting::Cause;
 
 /// The longest wait between two polls when the service does not say.
 const LONGEST_POLL: Duration = Duration::from_secs(10);
@@ -96,12 +97,13 @@ impl Arm {
         let call = self.call(request)?;
         let entity = self.call(&request.read_back())?.url;
         let until = Instant::now() + self.pace().deadline;
-        for round in 1.. {
+        for round in 1_u32.. {
             let wait = asked.unwrap_or(backoff(round, self.pace().poll).min(LONGEST_POLL));
             if Instant::now() + wait > until {
                 break;
             }
-            tokio::time::sleep(wait).await;
+            self.wait(call.waiting(Cause::Running, wait, round + 1, None))
+                .await;
             let url = match watch {
                 Watch::Operation(url) => url.clone(),
                 Watch::Entity | Watch::EntraOnly(_) => entity.clone(),
@@ -138,7 +140,9 @@ impl Arm {
             match self.exchange(&call).await {
                 Ok(raw) => return Ok(raw),
                 Err(error) if error.status() == Some(404) && round < READ_BACKS => {
-                    tokio::time::sleep(backoff(round, self.pace().backoff)).await;
+                    let (cause, wait) = (Cause::of(&error), backoff(round, self.pace().backoff));
+                    self.wait(call.waiting(cause, wait, round + 1, Some(READ_BACKS)))
+                        .await;
                 }
                 Err(error) => {
                     let why = format!("it ended well, but cannot be read back: {error}");
@@ -229,7 +233,7 @@ fn judged(request: &Request, error: ArmError) -> ArmError {
 }
 
 fn failed(request: &Request, mut why: Refusal) -> ArmError {
-    let sent: Vec<&str> = sent_value(request).into_iter().collect();
+    let sent = request.secrets();
     for text in std::iter::once(&mut why.message).chain(&mut why.details) {
         *text = redact_known(text, &sent);
     }

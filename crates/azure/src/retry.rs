@@ -8,9 +8,11 @@ use std::time::Duration;
 use crate::request::Verb;
 
 /// Attempts at one request, the first one included.
-pub(crate) const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 8;
+/// Attempts at a request that was never answered.
+const UNANSWERED_ATTEMPTS: u32 = 4;
 /// A service that asks for a longer wait is reported instead.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// The longest wait of our own.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
@@ -37,15 +39,25 @@ pub(crate) enum Setback<'a> {
     },
 }
 
+impl Setback<'_> {
+    /// Attempts at a request that ends like this each time, the first one included.
+    pub fn attempts(&self) -> u32 {
+        match self {
+            Self::NotSent | Self::Lost => UNANSWERED_ATTEMPTS,
+            Self::Answered { .. } => ATTEMPTS,
+        }
+    }
+}
+
 /// The table. `attempt` counts from 1; `base` is the first backoff.
 pub(crate) fn decide(verb: Verb, setback: Setback<'_>, attempt: u32, base: Duration) -> Retry {
-    if attempt >= ATTEMPTS {
+    if attempt >= setback.attempts() {
         return Retry::No;
     }
     let backoff = backoff(attempt, base);
     let (again, asked) = match setback {
-        Setback::NotSent => (attempt < 4, None),
-        Setback::Lost => (verb.idempotent() && attempt < 4, None),
+        Setback::NotSent => (true, None),
+        Setback::Lost => (verb.idempotent(), None),
         Setback::Answered {
             status,
             code,
@@ -182,5 +194,7 @@ mod tests {
             retry_after: None,
         };
         assert_eq!(decide(Verb::Get, setback, ATTEMPTS, SECOND), Retry::No);
+        assert_ne!(decide(Verb::Get, Setback::Lost, 3, SECOND), Retry::No);
+        assert_eq!(decide(Verb::Get, Setback::Lost, 4, SECOND), Retry::No);
     }
 }

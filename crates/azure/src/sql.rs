@@ -184,6 +184,19 @@ pub fn firewall_rules(server: &ArmId) -> Result<Request, ArmError> {
     })
 }
 
+/// One firewall rule.
+///
+/// # Errors
+/// See [`server`].
+pub fn firewall_rule(server: &ArmId, name: &str) -> Result<Request, ArmError> {
+    from_sql(server, &[name], |g| {
+        g.client
+            .firewall_rules_client()
+            .get(g.group, g.server, name, g.subscription)
+            .send()
+    })
+}
+
 /// Creates or replaces one firewall rule.
 ///
 /// # Errors
@@ -209,6 +222,21 @@ pub fn delete_firewall_rule(server: &ArmId, name: &str) -> Result<Request, ArmEr
             .firewall_rules_client()
             .delete(g.group, g.server, name, g.subscription)
             .send()
+    })
+}
+
+/// The failover groups that the server is a member of, as the primary or not.
+///
+/// # Errors
+/// See [`server`].
+pub fn failover_groups(server: &ArmId) -> Result<Request, ArmError> {
+    from_sql(server, &[], |g| {
+        first(
+            g.client
+                .failover_groups_client()
+                .list_by_server(g.group, g.server, g.subscription)
+                .into_stream(),
+        )
     })
 }
 
@@ -298,6 +326,8 @@ mod tests {
             get("/extendedAuditingSettings/default")
         );
         assert_eq!(seen(firewall_rules(&id)), get("/firewallRules"));
+        assert_eq!(seen(firewall_rule(&id, "r")), get("/firewallRules/r"));
+        assert_eq!(seen(failover_groups(&id)), get("/failoverGroups"));
         assert_eq!(seen(job_agents(&id)), get("/jobAgents"));
         assert_eq!(
             seen(sync_groups(&id, "orders")),

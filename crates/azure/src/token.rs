@@ -36,7 +36,12 @@ pub(crate) fn guid() -> String {
     if rand::fill(&mut bytes).is_err() {
         bytes = [0; 16];
     }
-    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    grouped(bytes, 4)
+}
+
+/// Bytes as a GUID of a version of RFC 9562.
+pub(crate) fn grouped(mut bytes: [u8; 16], version: u8) -> String {
+    bytes[6] = (bytes[6] & 0x0f) | (version << 4);
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
     [

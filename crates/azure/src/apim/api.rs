@@ -1,7 +1,7 @@
-//! APIs, their revisions and releases, and the lists that name their scopes.
+//! APIs, their revisions and releases.
 
 use azure_mgmt_apimanagement::package_preview_2023_09::models::{
-    ApiCreateOrUpdateParameter, ApiReleaseContract,
+    ApiCreateOrUpdateParameter, ApiReleaseContract, ApiUpdateContract,
 };
 use keyless_model::ArmId;
 use serde_json::Value;
@@ -59,6 +59,26 @@ pub fn put_api(
     Ok(request.carrying(body).matching(if_match))
 }
 
+/// Changes the given fields of an API or revision, such as `properties.serviceUrl`.
+///
+/// # Errors
+/// See [`api`].
+pub fn patch_api(
+    service: &ArmId,
+    name: &str,
+    body: Value,
+    if_match: &str,
+) -> Result<Request, ArmError> {
+    let request = from_apim(service, &[name], |g| {
+        let none = ApiUpdateContract::default();
+        g.client
+            .api_client()
+            .update(g.group, g.service, name, none, if_match, g.subscription)
+            .send()
+    })?;
+    Ok(request.carrying(body))
+}
+
 /// Deletes an API or, with `name;rev=n`, that revision alone.
 ///
 /// # Errors
@@ -105,34 +125,4 @@ pub fn put_release(
             .send()
     })?;
     Ok(request.carrying(body))
-}
-
-/// The operations of an API.
-///
-/// # Errors
-/// See [`api`].
-pub fn operations(service: &ArmId, api: &str) -> Result<Request, ArmError> {
-    from_apim(service, &[api], |g| {
-        first(
-            g.client
-                .api_operation_client()
-                .list_by_api(g.group, g.service, api, g.subscription)
-                .into_stream(),
-        )
-    })
-}
-
-/// All products.
-///
-/// # Errors
-/// When the id is of another type.
-pub fn products(service: &ArmId) -> Result<Request, ArmError> {
-    from_apim(service, &[], |g| {
-        first(
-            g.client
-                .product_client()
-                .list_by_service(g.group, g.service, g.subscription)
-                .into_stream(),
-        )
-    })
 }

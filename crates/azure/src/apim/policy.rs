@@ -11,7 +11,7 @@ use crate::request::Request;
 /// The only policy id that a scope has.
 const ID: &str = "policy";
 /// The format that keeps expressions as they were written.
-const RAW: &str = "rawxml";
+pub(super) const RAW: &str = "rawxml";
 
 /// The thing that a policy belongs to. An API may carry `;rev=n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@ use keyless_model::ArmId;
 use serde_json::json;
 
 use super::*;
-use crate::request::{Verb, system_identity};
+use crate::request::{Verb, system_identity, user_assigned_identity};
 
 const SERVICE: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/\
                        providers/Microsoft.ApiManagement/service/contoso";
@@ -13,16 +13,21 @@ fn contoso() -> ArmId {
 
 /// Verb, path below the service, query without the version, If-Match.
 fn seen(request: Result<Request, ArmError>) -> (Verb, String, Vec<(String, String)>, String) {
+    seen_in("2024-05-01", request)
+}
+
+/// The same for a request of another version.
+fn seen_in(
+    version: &str,
+    request: Result<Request, ArmError>,
+) -> (Verb, String, Vec<(String, String)>, String) {
     let request = request.unwrap();
     let rest = request.path.strip_prefix(SERVICE).unwrap().to_owned();
     let (versions, query): (Vec<_>, Vec<_>) = request
         .query
         .into_iter()
         .partition(|(k, _)| k == "api-version");
-    assert_eq!(
-        versions,
-        [("api-version".to_owned(), "2024-05-01".to_owned())]
-    );
+    assert_eq!(versions, [("api-version".to_owned(), version.to_owned())]);
     (
         request.verb,
         rest,
@@ -59,7 +64,18 @@ fn reads_go_to_the_documented_paths() {
         seen(operations(&id, "orders")),
         get("/apis/orders/operations")
     );
+    assert_eq!(
+        seen(operation(&id, "orders", "get")),
+        get("/apis/orders/operations/get")
+    );
     assert_eq!(seen(products(&id)), get("/products"));
+    assert_eq!(seen(product(&id, "gold")), get("/products/gold"));
+    assert_eq!(seen(product_apis(&id, "gold")), get("/products/gold/apis"));
+    assert_eq!(seen(gateways(&id)), get("/gateways"));
+    assert_eq!(seen(gateway_apis(&id, "shop")), get("/gateways/shop/apis"));
+    assert_eq!(seen(loggers(&id)), get("/loggers"));
+    assert_eq!(seen(subscriptions(&id)), get("/subscriptions"));
+    assert_eq!(seen(workspaces(&id)), get("/workspaces"));
     assert_eq!(
         seen(resolvers(&id, "orders")),
         get("/apis/orders/resolvers")
@@ -94,6 +110,30 @@ fn writes_carry_verb_path_and_etag() {
         plain(Verb::Put, "/apis/orders;rev=2")
     );
     assert_eq!(
+        seen(patch_api(&id, "orders;rev=2", body(), "\"e1\"")),
+        with_etag(Verb::Patch, "/apis/orders;rev=2")
+    );
+    assert_eq!(
+        seen(put_operation(&id, "orders", "get", body(), tag)),
+        with_etag(Verb::Put, "/apis/orders/operations/get")
+    );
+    assert_eq!(
+        seen(patch_operation(&id, "orders", "get", body(), "\"e1\"")),
+        with_etag(Verb::Patch, "/apis/orders/operations/get")
+    );
+    assert_eq!(
+        seen(put_product(&id, "gold", body(), tag)),
+        with_etag(Verb::Put, "/products/gold")
+    );
+    assert_eq!(
+        seen(patch_product(&id, "gold", body(), "\"e1\"")),
+        with_etag(Verb::Patch, "/products/gold")
+    );
+    assert_eq!(
+        seen(subscription_secrets(&id, "shop")),
+        plain(Verb::Post, "/subscriptions/shop/listSecrets")
+    );
+    assert_eq!(
         seen(put_release(&id, "orders", "r1", body())),
         plain(Verb::Put, "/apis/orders/releases/r1")
     );
@@ -104,6 +144,42 @@ fn writes_carry_verb_path_and_etag() {
     assert_eq!(
         seen(delete_resolver(&id, "orders", "q", "\"e1\"")),
         with_etag(Verb::Delete, "/apis/orders/resolvers/q")
+    );
+}
+
+#[test]
+fn a_backend_is_asked_for_in_the_version_that_shows_its_identity() {
+    let id = contoso();
+    let seen = |request| seen_in("2024-06-01-preview", request);
+    assert_eq!(seen(backends(&id)), plain(Verb::Get, "/backends"));
+    assert_eq!(
+        seen(backend(&id, "orders")),
+        plain(Verb::Get, "/backends/orders")
+    );
+    assert_eq!(
+        seen(put_backend(&id, "orders", json!({}), Some("\"e1\""))),
+        with_etag(Verb::Put, "/backends/orders")
+    );
+    assert_eq!(
+        seen(delete_backend(&id, "orders", "\"e1\"")),
+        with_etag(Verb::Delete, "/backends/orders")
+    );
+}
+
+#[test]
+fn a_fragment_is_read_as_it_was_written() {
+    let id = contoso();
+    assert_eq!(seen(fragments(&id)), plain(Verb::Get, "/policyFragments"));
+    let (verb, rest, query, _) = seen(fragment(&id, "auth"));
+    assert_eq!((verb, rest.as_str()), (Verb::Get, "/policyFragments/auth"));
+    assert_eq!(query, [("format".to_owned(), "rawxml".to_owned())]);
+    assert_eq!(
+        seen(put_fragment(&id, "auth", json!({}), Some("\"e1\""))),
+        with_etag(Verb::Put, "/policyFragments/auth")
+    );
+    assert_eq!(
+        seen(delete_fragment(&id, "auth", "\"e1\"")),
+        with_etag(Verb::Delete, "/policyFragments/auth")
     );
 }
 
@@ -198,6 +274,22 @@ fn the_system_identity_is_read_beside_the_service() {
         request.query,
         [("api-version".to_owned(), "2024-11-30".to_owned())]
     );
+}
+
+#[test]
+fn a_user_assigned_identity_is_read_itself() {
+    let path = SERVICE.replace(
+        "Microsoft.ApiManagement/service/contoso",
+        "Microsoft.ManagedIdentity/userAssignedIdentities/orders",
+    );
+    let id = ArmId::parse(&path).unwrap();
+    let request = user_assigned_identity(&id).unwrap();
+    assert_eq!((request.verb, request.path), (Verb::Get, path));
+    assert_eq!(request.query[0].1, "2024-11-30");
+    assert!(matches!(
+        user_assigned_identity(&contoso()),
+        Err(ArmError::Kind { .. })
+    ));
 }
 
 #[test]

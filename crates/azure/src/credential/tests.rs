@@ -1,14 +1,22 @@
+use aws_lc_rs::digest;
+use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_rustls::rustls;
 
 use super::*;
+use crate::test_log::Log;
 use crate::test_server::{Reply, Server};
 use crate::{Arm, ArmError, apim};
 
+mod host;
+
 const TENANT: &str = "00000000-0000-0000-0000-00000000000a";
 const CLIENT: &str = "00000000-0000-0000-0000-00000000000b";
+
+const SERVICE: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/\
+                       providers/Microsoft.ApiManagement/service/contoso";
 
 /// The chain's choice with these variables.
 fn chosen(variables: &[(&str, &str)]) -> Result<Source, CredentialError> {
@@ -168,21 +176,47 @@ async fn a_client_secret_gets_a_token_over_our_own_ca_and_names() {
     assert_eq!(server.seen().len(), 3, "a forgotten token is fetched anew");
 }
 
+/// The parts of a client assertion, checked as Entra does: signed by the certificate's key, and
+/// naming the certificate.
+fn checked(assertion: &str, certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> Value {
+    let parts: Vec<&str> = assertion.split('.').collect();
+    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap();
+    let head: Value = serde_json::from_slice(&decode(parts[0])).unwrap();
+    let thumbprint = digest::digest(&digest::SHA256, certificate.der());
+    assert_eq!(
+        head,
+        json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": URL_SAFE_NO_PAD.encode(thumbprint) })
+    );
+    let public = UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, key.public_key_raw());
+    let message = format!("{}.{}", parts[0], parts[1]);
+    public
+        .verify(message.as_bytes(), &decode(parts[2]))
+        .unwrap();
+    serde_json::from_slice(&decode(parts[1])).unwrap()
+}
+
 #[tokio::test]
-async fn a_certificate_gets_a_token_with_an_assertion() {
+async fn a_certificate_gets_a_token_with_an_assertion_and_the_token_goes_to_arm() {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
-    let certificate = rcgen::CertificateParams::new(vec![])
-        .unwrap()
-        .self_signed(&key)
-        .unwrap()
-        .pem();
+    let params = rcgen::CertificateParams::new(vec![]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let pem = dir.path().join("app.pem");
-    std::fs::write(&pem, format!("{certificate}{}", key.serialize_pem())).unwrap();
+    std::fs::write(
+        &pem,
+        format!("{}{}", certificate.pem(), key.serialize_pem()),
+    )
+    .unwrap();
     let (ca, config) = authority();
-    let server = Server::start_tls(config, |_, _| {
-        let body = json!({ "token_type": "Bearer", "expires_in": 3600, "access_token": token() });
-        Reply::json(200, body)
+    let server = Server::start_tls(config, |seen, _| match seen.method.as_str() {
+        "POST" => Reply::json(
+            200,
+            json!({ "token_type": "Bearer", "expires_in": 3600, "access_token": token() }),
+        ),
+        _ => {
+            assert_eq!(seen.header("authorization"), format!("Bearer {}", token()));
+            Reply::json(200, json!({ "name": "contoso" }))
+        }
     })
     .await;
     let cloud = local(server.port, &ca);
@@ -192,22 +226,37 @@ async fn a_certificate_gets_a_token_with_an_assertion() {
         _ => environment(name),
     };
     let tokens = Tokens::from_environment(&cloud, &read).unwrap();
-    tokens.token(&cloud.arm_scope()).await.unwrap();
-    let body = server.seen()[0].body.clone();
-    let assertion = body
-        .split('&')
-        .find_map(|p| p.strip_prefix("client_assertion="))
-        .unwrap();
-    let claims = assertion.split('.').nth(1).unwrap();
-    let claims: serde_json::Value =
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
-    let audience = format!(
-        "https://login.localhost:{}/{TENANT}/oauth2/v2.0/token",
-        server.port
-    );
+    let (log, _guard) = Log::listen();
+    let request = apim::service(&keyless_model::ArmId::parse(SERVICE).unwrap()).unwrap();
+    let answer = Arm::new(cloud, tokens).send(request).await.unwrap();
+    assert_eq!(answer.body["name"], "contoso");
+
+    let asked = &server.seen()[0];
+    let form: HashMap<String, String> = url::form_urlencoded::parse(asked.body.as_bytes())
+        .into_owned()
+        .collect();
+    assert_eq!(form["grant_type"], "client_credentials");
+    assert_eq!(form["client_id"], CLIENT);
     assert_eq!(
-        (&claims["aud"], &claims["iss"]),
-        (&json!(audience), &json!(CLIENT))
+        form["client_assertion_type"],
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    );
+    let assertion = &form["client_assertion"];
+    let claims = checked(assertion, &certificate, &key);
+    let host = format!("https://login.localhost:{}", server.port);
+    assert_eq!(
+        (&claims["aud"], &claims["iss"], &claims["sub"]),
+        (
+            &json!(format!("{host}/{TENANT}/oauth2/v2.0/token")),
+            &json!(CLIENT),
+            &json!(CLIENT)
+        )
+    );
+    let said = format!("{:?}", log.lines());
+    assert!(said.contains("contoso"), "{said}");
+    assert!(
+        !said.contains(assertion.as_str()) && !said.contains(&token()),
+        "{said}"
     );
 }
 
@@ -243,9 +292,7 @@ async fn a_server_of_another_ca_is_not_trusted() {
     let server = Server::start_tls(config, |_, _| Reply::json(200, json!({}))).await;
     let cloud = local(server.port, &other);
     let arm = Arm::new(cloud.clone(), Tokens::fixed(&cloud, "t"));
-    let id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/\
-              Microsoft.ApiManagement/service/contoso";
-    let request = apim::service(&keyless_model::ArmId::parse(id).unwrap()).unwrap();
+    let request = apim::service(&keyless_model::ArmId::parse(SERVICE).unwrap()).unwrap();
     let error = arm.send(request).await.unwrap_err();
     assert!(matches!(error, ArmError::Untrusted { .. }), "{error}");
     assert!(server.seen().is_empty());
