@@ -13,7 +13,7 @@ fn unchanged(estate: &Estate) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_file_that_is_cut_edited_foreign_or_missing_is_refused() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
     let plan = std::fs::read_to_string(estate.path().join("plan.json")).unwrap();
     let cut = &plan[..plan.len() / 2];
@@ -42,10 +42,10 @@ async fn a_plan_file_that_is_cut_edited_foreign_or_missing_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_for_another_tenant_or_another_key_is_refused() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
     let other = Estate::start(
-        &include_str!("../manifests/contoso/contoso.seed").replace(
+        &include_str!("direct/direct.seed").replace(
             "0c0ffee0-0000-4000-8000-0000000000ff",
             "0c0ffee0-0000-4000-8000-0000000000fe",
         ),
@@ -74,7 +74,7 @@ async fn a_plan_for_another_tenant_or_another_key_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_credential_the_message_says_what_was_tried() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     let said = estate.keyless_with(&["plan"], &[]).await.exits(1);
     said.says("error[KL0201]").says("AZURE_CLIENT_ID");
     let mut wrong = estate.emulator.environment();
@@ -93,7 +93,7 @@ async fn without_a_credential_the_message_says_what_was_tried() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_is_not_there_not_trusted_or_not_azure_is_told_apart() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     let cloud = std::fs::read_to_string(estate.cloud()).unwrap();
     let port = format!(":{}", estate.emulator.https_port());
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -138,7 +138,7 @@ async fn an_endpoint_that_is_not_there_not_trusted_or_not_azure_is_told_apart() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn manifests_are_all_told_at_once_with_place_and_next_step() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     estate.write(
         "manifests/wrong.yaml",
         "apiVersion: keyless.dev/v1alpha1\nkind: Acces\nmetadata: { name: x }\nspec: {}\n---\n\
@@ -163,7 +163,7 @@ async fn manifests_are_all_told_at_once_with_place_and_next_step() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_refused_by_limit() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     let big = std::fs::File::create(estate.path().join("manifests").join("big.yaml")).unwrap();
     big.set_len(50 << 20).unwrap();
     estate.keyless(&["validate"]).await.exits(1).says("KL0112");
@@ -180,7 +180,7 @@ async fn what_is_too_large_is_refused_by_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_where_the_plan_was_not_made_is_refused_and_leaves_nothing() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
     std::fs::remove_dir_all(estate.path().join(".keyless")).unwrap();
     let arguments = ["approve", "plan.json", "--all", "--by", "tester"];
@@ -194,7 +194,7 @@ async fn an_approval_where_the_plan_was_not_made_is_refused_and_leaves_nothing()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_state_is_kept_aside_and_made_again_from_the_journal() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
     estate.keyless(&["apply", "plan.json"]).await.exits(3);
     let before = estate

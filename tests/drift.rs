@@ -5,7 +5,7 @@ use crate::whole_job::carry_out;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_by_hand_are_found_by_their_kind() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     carry_out(&estate).await;
     let sql = |server: &str, database: &str, script: &str| {
         estate
@@ -77,7 +77,7 @@ async fn changes_by_hand_are_found_by_their_kind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_not_be_read_is_never_clean() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     estate.emulator.add_fault(keyless_emulator::Fault {
         verb: Some("GET".into()),
         path: "/namedValues".into(),

@@ -15,6 +15,8 @@ pub struct Estate {
     pub emulator: Emulator,
     folder: TempDir,
     secrets: Vec<String>,
+    /// What `--env` says.
+    environment: Option<&'static str>,
     printed: Mutex<Vec<(String, Vec<u8>)>>,
 }
 
@@ -68,11 +70,23 @@ impl Estate {
             emulator,
             folder,
             secrets,
+            environment: None,
             printed: Mutex::default(),
         }
     }
 
-    /// Contoso, as `keyless demo` has it.
+    /// The direct path alone: three GraphQL APIs of Contoso in front of SQL.
+    pub async fn direct() -> Self {
+        let manifests = [
+            ("gateway.yaml", include_str!("direct/gateway.yaml")),
+            ("servers.yaml", include_str!("direct/servers.yaml")),
+            ("access.yaml", include_str!("direct/access.yaml")),
+        ];
+        let seed = include_str!("direct/direct.seed");
+        Self::start(seed, &manifests, &DIRECT_SECRETS).await
+    }
+
+    /// Contoso whole, as `keyless demo` has it.
     pub async fn contoso() -> Self {
         let manifests = [
             (
@@ -87,9 +101,40 @@ impl Estate {
                 "access.yaml",
                 include_str!("../manifests/contoso/access.yaml"),
             ),
+            (
+                "services.yaml",
+                include_str!("../manifests/contoso/services.yaml"),
+            ),
         ];
         let seed = include_str!("../manifests/contoso/contoso.seed");
-        Self::start(seed, &manifests, &CONTOSO_SECRETS).await
+        let secrets = planted(seed);
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        let mut estate = Self::start(seed, &manifests, &secrets).await;
+        estate.write(
+            "environments/dev.yaml",
+            include_str!("../environments/dev.yaml"),
+        );
+        estate.environment = Some("dev");
+        estate
+    }
+
+    /// The same estate as a newcomer finds it, with no manifests.
+    pub fn without_manifests(mut self) -> Self {
+        for folder in ["manifests", "environments"] {
+            let _ = std::fs::remove_dir_all(self.path().join(folder));
+        }
+        self.environment = None;
+        self
+    }
+
+    /// Does `work` while every call of the seed's traffic is made over and over. None may fail.
+    pub async fn under_traffic<T>(&self, work: impl Future<Output = T>) -> T {
+        let (done, traffic) = self.emulator.call_all_while(work).await;
+        assert!(
+            traffic.calls > 0 && traffic.failed.is_empty(),
+            "{traffic:#?}"
+        );
+        done
     }
 
     pub fn path(&self) -> &Path {
@@ -145,6 +190,7 @@ impl Estate {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.path())
             .env("KEYLESS_CLOUD", self.cloud())
+            .envs(self.environment.map(|name| ("KEYLESS_ENV", name)))
             .envs(variables.iter().map(|(n, v)| (n, v)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -194,6 +240,14 @@ impl Estate {
         assert!(found.is_empty(), "{found:#?}");
     }
 
+    /// Asserts that no planted secret is in a text that the program wrote among the manifests.
+    #[track_caller]
+    pub fn has_no_secret(&self, name: &str, text: &str) {
+        let secrets = self.secrets.iter().map(String::as_str);
+        let found = canaries::found(name, text.as_bytes(), secrets);
+        assert!(found.is_empty(), "{found:#?}");
+    }
+
     /// Requests to the resource manager since the last reset, by path.
     pub fn requests(&self) -> Vec<(String, String, u64)> {
         let all = self.emulator.requests().into_iter();
@@ -208,13 +262,25 @@ pub fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_keyless"))
 }
 
+/// Every planted secret of a seed: the words that begin with `planted-`, and what stands encoded.
+fn planted(seed: &str) -> Vec<String> {
+    let word = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+    let words = seed.split(word).filter(|w| w.starts_with("planted-"));
+    let encoded = seed.split(|c: char| !(c.is_ascii_alphanumeric() || c == '='));
+    let encoded = encoded.filter(|w| w.len() > 20 && w.ends_with("=="));
+    let mut out: Vec<String> = words.chain(encoded).map(str::to_owned).collect();
+    out.sort();
+    out.dedup();
+    out
+}
+
 fn write(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, text).unwrap();
 }
 
 /// Every secret of Contoso's seed.
-pub const CONTOSO_SECRETS: [&str; 6] = [
+pub const DIRECT_SECRETS: [&str; 6] = [
     "planted-operator-secret-51c7",
     "planted-orders-7f3a",
     "planted-customers-b1d4",

@@ -17,7 +17,7 @@ fn fault(verb: &str, path: &str) -> Fault {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_429_is_waited_out_as_long_as_it_says() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     estate.emulator.add_fault(Fault {
         status: 429,
         code: "TooManyRequests".into(),
@@ -30,7 +30,7 @@ async fn a_429_is_waited_out_as_long_as_it_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_that_fails_late_is_told_with_its_code_and_goes_on_when_run_again() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
     estate.emulator.add_fault(Fault {
         effect: FaultEffect::Late,
@@ -49,7 +49,7 @@ async fn an_operation_that_fails_late_is_told_with_its_code_and_goes_on_when_run
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_changed_since_the_plan_is_left_alone() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
     estate.emulator.add_fault(Fault {
         status: 412,
@@ -68,7 +68,7 @@ async fn a_policy_that_changed_since_the_plan_is_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_never_came_is_looked_up_and_not_sent_twice() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
     estate.emulator.add_fault(Fault {
         effect: FaultEffect::DropAfter,
@@ -102,7 +102,7 @@ async fn killed_after(estate: &Estate, more: usize) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_killed_anywhere_goes_on_where_it_stopped() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
     // One line more is in the middle of a step, three more are one step further.
     let mut kills = 0;
@@ -124,7 +124,7 @@ async fn a_process_killed_anywhere_goes_on_where_it_stopped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_that_the_login_got_after_the_plan_keeps_the_login_open() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     estate
         .keyless(&["plan", "--inspect-secrets", "-o", "plan.json"])
         .await

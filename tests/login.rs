@@ -4,7 +4,7 @@ use crate::estate::Estate;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_managed_identity_of_the_host_reads_as_its_rights_allow() {
-    let seed = include_str!("../manifests/contoso/contoso.seed")
+    let seed = include_str!("direct/direct.seed")
         .replace(
             "operator: platform-team",
             "operator: platform-team\nhostIdentity: nightly-runner",
@@ -20,20 +20,11 @@ async fn a_managed_identity_of_the_host_reads_as_its_rights_allow() {
             "roles:\n  - { principal: nightly-runner, role: Reader }\n",
         );
     let manifests = [
-        (
-            "gateway.yaml",
-            include_str!("../manifests/contoso/gateway.yaml"),
-        ),
-        (
-            "servers.yaml",
-            include_str!("../manifests/contoso/servers.yaml"),
-        ),
-        (
-            "access.yaml",
-            include_str!("../manifests/contoso/access.yaml"),
-        ),
+        ("gateway.yaml", include_str!("direct/gateway.yaml")),
+        ("servers.yaml", include_str!("direct/servers.yaml")),
+        ("access.yaml", include_str!("direct/access.yaml")),
     ];
-    let estate = Estate::start(&seed, &manifests, &crate::estate::CONTOSO_SECRETS).await;
+    let estate = Estate::start(&seed, &manifests, &crate::estate::DIRECT_SECRETS).await;
     let identity = estate.emulator.identity_environment();
     let scan = estate.keyless_with(&["scan"], &identity).await.exits(2);
     assert!(

@@ -7,9 +7,12 @@
 mod bad_input;
 mod caller;
 mod canaries;
+mod codes;
+mod contoso;
 mod drift;
 mod estate;
 mod faults;
+mod init;
 mod login;
 mod scan;
 mod second_estate;

@@ -8,7 +8,7 @@ const KEY: &str = "planted-key-Zm9vYmFyMTIzNDU2Nzg5";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_in_the_policy_of_an_api_is_found_without_manifests() {
-    let seed = include_str!("../manifests/contoso/contoso.seed").replace(
+    let seed = include_str!("direct/direct.seed").replace(
         r#"<set-header name="x-region" exists-action="override"><value>{{region}}</value>"#,
         &format!(
             r#"<set-header name="x-functions-key" exists-action="override"><value>{KEY}</value>"#
@@ -67,7 +67,7 @@ async fn an_id_of_another_service_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_is_not_there_is_never_clean() {
-    let estate = Estate::contoso().await;
+    let estate = Estate::direct().await;
     let gateway = format!("{SUBSCRIPTION}/Microsoft.ApiManagement/service/contoso-apimx");
     estate
         .keyless(&["scan", "--gateway", &gateway])

@@ -28,6 +28,7 @@ pub use gateway::{gateway_apis, gateways};
 pub use logger::loggers;
 pub use named_value::{
     delete_named_value, named_value, named_value_secret, named_values, put_named_value,
+    refresh_named_value,
 };
 pub use operation::{operation, operations, patch_operation, put_operation};
 pub use policy::{PolicyAt, all_policies, delete_policy, policy, put_policy};

@@ -39,6 +39,7 @@ pub use cloud::{Cloud, CloudError};
 pub use credential::{CredentialError, Tokens};
 pub use error::{ArmError, Refusal};
 pub use probe::{Probe, ProbeAnswer};
+pub use redact::redact;
 pub use request::{Request, Verb, system_identity, user_assigned_identity};
 pub use token::Principal;
 pub use waiting::{Cause, Told, Waiting};

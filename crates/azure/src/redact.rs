@@ -28,7 +28,7 @@ const SHORT: &[&str] = &[
 const MASK: &str = "***";
 
 /// `text` with everything that looks like a credential masked.
-pub(crate) fn redact(text: &str) -> String {
+pub fn redact(text: &str) -> String {
     let keyed: Vec<String> = text.lines().map(mask_keys).collect();
     mask_runs(&mask_bearer(&keyed.join("\n")))
 }

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 
-/// Moves the paths from Azure API Management to Azure SQL from passwords to managed identities,
-/// and checks every night that they have stayed there.
+use crate::complete;
+
+/// Moves what Azure API Management reaches, Azure SQL and HTTP services, from passwords and keys to
+/// managed identities, and checks every night that it has stayed there.
 #[derive(Parser)]
 #[command(
     name = "keyless",
@@ -13,12 +17,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     max_term_width = 100,
     before_help = "Examples:
   keyless demo                          the whole job on a small Azure in this process
-  keyless scan --gateway ID --server ID what holds a password, no manifests needed
+  keyless scan --gateway ID --server ID what holds a credential, no manifests needed
+  keyless init --gateway ID --server ID first manifests for it, to be corrected
   keyless plan -o plan.json             what would change, and why
   keyless apply plan.json               carry it out; run it again after each soak
   keyless drift                         what has changed since",
-    after_help = "Exit codes: 0 nothing to do or all done, 1 failed, 2 changes or findings, 3 \
-                  something waits or could not be read."
+    after_help = "Exit codes: 0 nothing to do or all done, 1 failed or not understood, 2 \
+                  changes or findings, 3 something waits or could not be read."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -39,6 +44,10 @@ pub struct Common {
         env = "KEYLESS_PROJECT"
     )]
     pub project: PathBuf,
+    /// The environment: its variables are in environments/NAME.yaml, its state in .keyless/NAME/
+    #[arg(long = "env", global = true, value_name = "NAME", env = "KEYLESS_ENV",
+          add = ArgValueCompleter::new(complete::environments))]
+    pub environment: Option<String>,
     /// public, government, china, or a file of endpoints
     #[arg(
         long,
@@ -48,18 +57,22 @@ pub struct Common {
         env = "KEYLESS_CLOUD"
     )]
     pub cloud: String,
-    /// Text for people, or JSON with a format version
+    /// Text for people, JSON with a format version, or Markdown for a pull request (plan)
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Colours: when the output is a terminal, always or never (NO_COLOR is honoured)
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+    /// Tell each request to Azure on stderr: verb, path, status and time, nothing of its content
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     Text,
     Json,
+    Markdown,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,6 +84,8 @@ pub enum Color {
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// Write first manifests for an existing gateway
+    Init(InitArgs),
     /// Find embedded credentials, with no manifest
     Scan(ScanArgs),
     /// Check the manifests offline
@@ -93,8 +108,14 @@ pub enum Command {
     Emulator(EmulatorArgs),
     /// See the whole job on the emulator, in one go
     Demo(DemoArgs),
+    /// Print the manifests with the variables of an environment put in
+    Render(RenderArgs),
+    /// Draw who reaches what, and as whom
+    Graph(GraphArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
+    /// Print the manual page of keyless or of one command
+    Man(ManArgs),
 }
 
 #[derive(Args)]
@@ -109,6 +130,34 @@ pub struct ScanArgs {
     /// The resource id of a SQL server; may be given more than once
     #[arg(long, value_name = "ID")]
     pub server: Vec<String>,
+    /// Read secret named values, in memory only (needs namedValues/listValue/action)
+    #[arg(long)]
+    pub inspect_secrets: bool,
+}
+
+#[derive(Args)]
+#[command(before_help = "Examples:
+  keyless init --gateway /subscriptions/…/service/contoso --server /subscriptions/…/servers/orders
+  keyless init --gateway ID --stdout            look first
+  keyless init --gateway ID --inspect-secrets   follow secret named values too, in memory only
+
+It reads Azure, changes nothing there, and writes over no file. Then: keyless plan
+The IDs: az apim list --query [].id -o tsv
+         az sql server list --query [].id -o tsv")]
+pub struct InitArgs {
+    /// The resource id of an API Management service; may be given more than once
+    #[arg(long, value_name = "ID", required = true)]
+    pub gateway: Vec<String>,
+    /// The resource id of a SQL server behind it; may be given more than once. One that is left out
+    /// and reached is named in the end
+    #[arg(long, value_name = "ID")]
+    pub server: Vec<String>,
+    /// Where the file goes, in the project; it has the name of the first gateway
+    #[arg(long, value_name = "DIR", default_value = "manifests")]
+    pub dir: PathBuf,
+    /// Print the manifests, and write no file
+    #[arg(long)]
+    pub stdout: bool,
     /// Read secret named values, in memory only (needs namedValues/listValue/action)
     #[arg(long)]
     pub inspect_secrets: bool,
@@ -137,12 +186,21 @@ pub struct SchemaArgs {
 #[command(before_help = "Examples:
   keyless plan                      show it
   keyless plan -o plan.json         and keep it for apply; it holds no secret
+  keyless plan --env prod           with the variables of environments/prod.yaml
+  keyless plan --target apim:contoso/access:orders-read   one Access and what it needs
+  keyless plan --format markdown    for a pull request, most important first
   keyless plan --inspect-secrets    read secret named values too, in memory only
-  keyless plan --show plan.json     show a plan that was kept")]
+  keyless plan --brief              a line for each Access
+  keyless plan --show plan.json     show a plan that was kept, or with --target a part of it")]
 pub struct PlanArgs {
+    #[command(flatten)]
+    pub part: PartArgs,
     /// Write the plan to this file
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Count the steps of each Access instead of showing them
+    #[arg(long)]
+    pub brief: bool,
     /// Show a plan file instead of making a plan
     #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "inspect_secrets"])]
     pub show: Option<PathBuf>,
@@ -151,14 +209,39 @@ pub struct PlanArgs {
     pub inspect_secrets: bool,
 }
 
+/// A part of the plan.
+#[derive(Args, Default)]
+pub struct PartArgs {
+    /// Only steps at or inside this address, and what they need; may be given more than once
+    #[arg(long = "target", value_name = "ADDRESS",
+          add = ArgValueCompleter::new(complete::addresses))]
+    pub targets: Vec<String>,
+    /// Only steps of this phase; may be given more than once
+    #[arg(long = "only-phase", value_name = "PHASE",
+          value_parser = PossibleValuesParser::new(PHASES))]
+    pub phases: Vec<String>,
+}
+
+/// The words of `keyless_plan::Phase`, in the order in which phases run.
+pub const PHASES: [&str; 10] = [
+    "observe", "identify", "grant", "park", "prove", "switch", "confirm", "disable", "lock",
+    "retire",
+];
+
 #[derive(Args)]
 #[command(before_help = "Examples:
   keyless apply plan.json                 exactly these steps; run it again after a gate
   keyless apply                           plan, ask, apply
-  keyless apply plan.json --auto-approve --allow-irreversible")]
+  keyless apply plan.json --auto-approve --allow-irreversible
+  keyless apply --target apim:contoso/access:orders-read --only-phase grant
+
+Ctrl-C lets the requests under way end, records them, and stops; the same command goes on from there.")]
 pub struct ApplyArgs {
     /// A plan file; without one a plan is made and shown first
+    #[arg(conflicts_with_all = ["targets", "phases"])]
     pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub part: PartArgs,
     /// Do not ask before the first step
     #[arg(long)]
     pub auto_approve: bool,
@@ -180,7 +263,7 @@ pub struct ApproveArgs {
     pub plan: PathBuf,
     /// The gates to open, as apply names them
     pub gates: Vec<String>,
-    /// Every gate of the plan that asks a person
+    /// Every gate of the plan that asks a person now
     #[arg(long, conflicts_with = "gates")]
     pub all: bool,
     /// Who approves; kept in the journal
@@ -219,6 +302,7 @@ pub enum StateAction {
   keyless explain          all codes")]
 pub struct ExplainArgs {
     /// Such as KL0401; without one all are listed
+    #[arg(add = ArgValueCompleter::new(complete::codes))]
     pub code: Option<String>,
 }
 
@@ -249,6 +333,53 @@ pub struct DemoArgs {
     /// Keep everything that the demo makes in this folder
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(before_help = "Examples:
+  keyless render --env prod            every document as prod has it
+  keyless render --env prod a.yaml     one file; each value says which file set it")]
+pub struct RenderArgs {
+    /// Files and folders, relative to the project [default: manifests]
+    pub paths: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(before_help = "Examples:
+  keyless graph -o access.svg             from the manifests alone
+  keyless graph --live -o access.svg      and which ways still hold a key
+  keyless graph --as mermaid              for a README
+  keyless graph --as dot | dot -Tpng -o access.png")]
+pub struct GraphArgs {
+    /// The form; from the ending of the file where one is named
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    pub form: Option<GraphForm>,
+    /// Read Azure too: callers, and policies that still hold a key
+    #[arg(long)]
+    pub live: bool,
+    /// Write to this file
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphForm {
+    Svg,
+    Mermaid,
+    Dot,
+}
+
+#[derive(Args)]
+#[command(before_help = "Examples:
+  keyless man | man -l -
+  keyless man plan | man -l -
+  keyless man --dir /usr/local/share/man/man1    all of them")]
+pub struct ManArgs {
+    /// A command such as plan
+    pub command: Option<String>,
+    /// Write every page into this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub dir: Option<PathBuf>,
 }
 
 #[derive(Args)]

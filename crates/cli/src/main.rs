@@ -2,20 +2,27 @@
 
 mod args;
 mod commands;
+mod complete;
 mod excerpt;
 mod failure;
 mod output;
 mod progress;
 mod project;
 mod session;
+mod stop;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Format};
 
 fn main() -> ExitCode {
+    clap_complete::CompleteEnv::with_factory(Cli::command).complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -24,6 +31,9 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
+    if cli.common.verbose {
+        verbose();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -40,15 +50,32 @@ fn main() -> ExitCode {
     match runtime.block_on(run(&cli)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            output::error(&failure);
+            output::failure(&cli.common, &failure);
             ExitCode::FAILURE
         }
     }
 }
 
+/// Events of our own crates go to stderr. Those of libraries are not ours to vouch for.
+fn verbose() {
+    let ours = Targets::new().with_target("keyless", LevelFilter::DEBUG);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(ours))
+        .init();
+}
+
 async fn run(cli: &Cli) -> Result<u8, failure::Failure> {
     let common = &cli.common;
+    if common.format == Format::Markdown && !matches!(cli.command, Command::Plan(_)) {
+        let message = "only plan has a Markdown form; use --format text or json";
+        return Err(failure::Failure::new("KL0309", message));
+    }
     match &cli.command {
+        Command::Init(args) => commands::init::run(common, args).await,
         Command::Scan(args) => commands::scan::run(common, args).await,
         Command::Validate(args) => commands::validate::run(common, args),
         Command::Schema(args) => commands::schema::run(args),
@@ -60,6 +87,9 @@ async fn run(cli: &Cli) -> Result<u8, failure::Failure> {
         Command::Explain(args) => commands::explain::run(args),
         Command::Emulator(args) => commands::emulator::run(args).await,
         Command::Demo(args) => commands::demo::run(args).await,
+        Command::Render(args) => commands::render::run(common, args),
+        Command::Graph(args) => commands::graph::run(common, args).await,
+        Command::Man(args) => commands::man::run(args),
         Command::Completions(args) => commands::completions::run(args),
     }
 }

@@ -1,11 +1,13 @@
 //! What is printed: data on stdout, messages on stderr.
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use keyless_report::Style;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::args::{Color, Common};
+use crate::args::{Color, Common, Format};
 use crate::failure::Failure;
 
 /// The narrowest and the widest text that is laid out.
@@ -87,12 +89,43 @@ pub fn passing(text: &str) {
     let _ = err.flush();
 }
 
+/// How long a log may be silent before it is told that something still runs.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// What a request waits for: passing on a terminal. In a log, a wait that nothing is wrong with is
+/// told only when it grows long.
+pub fn waiting(text: &str, wrong: bool) {
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    if std::io::stderr().is_terminal() {
+        return passing(&format!("  … {}", clean(text)));
+    }
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let since = last.get_or_insert_with(Instant::now);
+    if wrong || since.elapsed() >= SILENCE {
+        *since = Instant::now();
+        note(text);
+    }
+}
+
 /// Prints why the command failed.
 pub fn error(failure: &Failure) {
     if !failure.told {
         note(&format!("error[{}]: {}", failure.code, failure.message));
         note(&format!("  keyless explain {} says more", failure.code));
     }
+}
+
+/// As [`error`], or as one line of JSON on stderr for a program that asked for JSON.
+pub fn failure(common: &Common, failure: &Failure) {
+    if common.format != Format::Json {
+        return error(failure);
+    }
+    let (code, message) = match failure.told {
+        true => (Value::Null, "the diagnostics are on stdout or stderr"),
+        false => (failure.code.into(), failure.message.as_str()),
+    };
+    let body = json!({ "format": "keyless.error/1", "code": code, "message": message });
+    note(&body.to_string());
 }
 
 #[cfg(test)]

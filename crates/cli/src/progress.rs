@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use keyless_engine::{Event, Outcome};
+use keyless_engine::{Event, Outcome, Wait};
 use keyless_plan::Plan;
 
 use crate::args::{Common, Format};
@@ -20,7 +20,7 @@ pub struct Progress {
 impl Progress {
     pub fn new(common: &Common, plan: &Plan, file: Option<String>) -> Self {
         Self {
-            quiet: common.format == Format::Json,
+            quiet: common.format != Format::Text,
             terminal: std::io::stderr().is_terminal(),
             total: plan.steps.len(),
             file,
@@ -42,10 +42,8 @@ impl Progress {
                 self.running(&format!("{step}: look {look}, {what}"));
             }
             Event::Verifying { .. } | Event::Skipped { .. } => {}
-            Event::Done {
-                step,
-                already: true,
-            } => self.line(&format!("  = {step}")),
+            // Counted in the summary.
+            Event::Done { already: true, .. } => {}
             Event::Done {
                 step,
                 already: false,
@@ -58,19 +56,7 @@ impl Progress {
                 let next = self.with_file(&next);
                 self.line(&format!("  ✗ {step}\n    {message}\n    next: {next}"));
             }
-            Event::GateWaits {
-                step,
-                why,
-                until,
-                next,
-            } => {
-                let until = until
-                    .map(|t| format!("until {t}"))
-                    .filter(|u| !why.contains(u));
-                let until = until.map(|u| format!(", {u}")).unwrap_or_default();
-                let next = self.with_file(&next);
-                self.line(&format!("  ⧖ {step}\n    {why}{until}\n    next: {next}"));
-            }
+            Event::GateWaits { step, .. } => self.line(&format!("  ⧖ {step}")),
             Event::GateOpened { step, evidence } => self.line(&format!("  ✓ {step}: {evidence}")),
             Event::Undone { step, because } => {
                 self.line(&format!("  ↶ {step} was taken back: {because}"));
@@ -105,11 +91,52 @@ impl Progress {
             .replace("`keyless apply`", &format!("`keyless apply {file}`"))
     }
 
+    /// What waits, told once for all that wait for the same.
+    fn waits(&self, outcome: &Outcome) -> String {
+        let mut groups: Vec<(String, Vec<&Wait>)> = Vec::new();
+        for wait in &outcome.waiting {
+            let until = wait.until.map(|t| format!(", until {t}"));
+            let until = until.filter(|u| !wait.why.contains(u.trim_start_matches(", ")));
+            let why = format!("{}{}", wait.why, until.unwrap_or_default());
+            match groups.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, waits)) => waits.push(wait),
+                None => groups.push((why, vec![wait])),
+            }
+        }
+        let mut out = String::new();
+        for (why, waits) in groups {
+            out += &format!("⧖ {why}\n");
+            for wait in &waits {
+                out += &format!("    {}\n", wait.step);
+            }
+            out += &format!("  next: {}\n", self.next_of(&waits));
+        }
+        out
+    }
+
+    fn next_of(&self, waits: &[&Wait]) -> String {
+        match waits {
+            [first, _, ..] if first.asks => {
+                let file = self.file.as_deref().unwrap_or("PLAN");
+                let again = self.again();
+                format!("keyless approve {file} STEP… (or --all), then {again}")
+            }
+            [first, ..] => self.with_file(&first.next),
+            [] => String::new(),
+        }
+    }
+
+    fn again(&self) -> String {
+        let file = self.file.as_ref();
+        file.map_or("keyless apply".into(), |f| format!("keyless apply {f}"))
+    }
+
     /// How it stands at the end, and what to do next.
     pub fn summary(&self, outcome: &Outcome) -> String {
         let done = outcome.done.len();
         let before = outcome.already.len();
-        let mut out = format!("{done} of {} steps done now, {before} before", self.total);
+        let mut out = self.waits(outcome);
+        out += &format!("{done} of {} steps done now, {before} before", self.total);
         let count = |n: usize, word: &str| {
             if n == 0 {
                 String::new()
@@ -121,10 +148,7 @@ impl Progress {
         out += &count(outcome.undone.len(), "taken back");
         out += &count(outcome.waiting.len(), "waiting");
         out += &count(outcome.not_started.len(), "not started");
-        let again = self
-            .file
-            .as_ref()
-            .map_or("keyless apply".into(), |f| format!("keyless apply {f}"));
+        let again = self.again();
         if !outcome.failed.is_empty() {
             out += &format!("\nnext: mend what failed, then {again} goes on from there");
         } else if !outcome.waiting.is_empty() || !outcome.not_started.is_empty() {

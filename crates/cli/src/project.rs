@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use keyless_live::FileStore;
-use keyless_manifest::{MAX_MANIFEST_BYTES, ReadError, Source};
+use keyless_manifest::{Environment, MAX_MANIFEST_BYTES, ReadError, Source, unknown_environment};
 use keyless_model::{Desired, Diagnostic, Diagnostics};
 use keyless_policy::MAX_POLICY_BYTES;
 use sha2::{Digest, Sha256};
@@ -42,13 +42,7 @@ pub type Wrong = (Diagnostics, Vec<Source>);
 
 /// As [`load`], with the diagnostics left to the caller.
 pub fn try_load(common: &Common, paths: &[PathBuf]) -> Result<Result<Project, Wrong>, Failure> {
-    let root = fs::canonicalize(&common.project).map_err(|error| {
-        let place = common.project.display();
-        Failure::new(
-            "KL0114",
-            format!("the project {place} cannot be read: {error}; correct --project"),
-        )
-    })?;
+    let root = folder(common)?;
     let (sources, mut diagnostics) = sources(&root, paths)?;
     let read = std::cell::RefCell::new(Vec::<Source>::new());
     let read_policy = |path: &str| -> Result<String, ReadError> {
@@ -59,9 +53,11 @@ pub fn try_load(common: &Common, paths: &[PathBuf]) -> Result<Result<Project, Wr
         });
         Ok(text)
     };
-    let loaded = keyless_manifest::load(&sources, &read_policy);
+    let environment = environment(common, &root, !paths.is_empty())?;
+    let loaded = keyless_manifest::load(&sources, &read_policy, &environment);
     let mut files = sources;
     files.extend(read.into_inner());
+    files.extend(environment.chosen);
     match loaded {
         Ok(desired) if diagnostics.is_empty() => {
             let documents = count(&desired);
@@ -121,12 +117,114 @@ fn moved(from: &str, to: &str, offset: usize) -> usize {
     to.char_indices().nth(before).map_or(to.len(), |(i, _)| i)
 }
 
-/// The state folder of the project.
-pub fn store(common: &Common) -> FileStore {
-    FileStore::at(common.project.join(".keyless"))
+/// The variables of `--env`, and which environments there are.
+fn environment(common: &Common, root: &Path, partial: bool) -> Result<Environment, Failure> {
+    let known = environment_names(root);
+    let Some(name) = &common.environment else {
+        return Ok(Environment {
+            chosen: None,
+            known,
+            partial,
+        });
+    };
+    if !known.contains(name) {
+        let unknown = unknown_environment(name, &known);
+        show(common, &[unknown], &[]);
+        return Err(Failure::told());
+    }
+    let path = format!("environments/{name}.yaml");
+    let text = text_of(&root.join(&path), MAX_MANIFEST_BYTES).map_err(|error| {
+        let diagnostic = unusable(&path, &error);
+        Failure::new(diagnostic.code, diagnostic.message)
+    })?;
+    let chosen = Some(Source { path, text });
+    Ok(Environment {
+        chosen,
+        known,
+        partial,
+    })
+}
+
+/// The environments of the project: the files of `environments/`, without their ending.
+pub fn environment_names(root: &Path) -> Vec<String> {
+    let entries = fs::read_dir(root.join("environments"))
+        .into_iter()
+        .flatten();
+    let names = entries.flatten().filter_map(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.strip_suffix(".yaml").map(str::to_owned)
+    });
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+/// The manifests as the environment has them.
+pub fn render(common: &Common, paths: &[PathBuf]) -> Result<String, Failure> {
+    let root = folder(common)?;
+    let (sources, diagnostics) = sources(&root, paths)?;
+    let environment = environment(common, &root, !paths.is_empty())?;
+    let read = |path: &str| policy(&root, path);
+    let rendered = keyless_manifest::render(&sources, &read, &environment);
+    let wrong = match rendered {
+        Ok(text) if diagnostics.is_empty() => return Ok(text),
+        Ok(_) => diagnostics,
+        Err(more) => diagnostics.into_iter().chain(more).collect(),
+    };
+    let mut files = sources;
+    files.extend(environment.chosen);
+    show(common, &wrong, &files);
+    Err(Failure::told())
+}
+
+/// The manifests of a folder, or nothing where one is wrong: for a shell that completes.
+pub fn quietly(folder: &Path) -> Option<Desired> {
+    let root = fs::canonicalize(folder).ok()?;
+    let (sources, _) = sources(&root, &[]).ok()?;
+    let read = |path: &str| policy(&root, path);
+    // Any environment has the same addresses but for names that are variables.
+    let chosen = environment_names(&root).first().and_then(|name| {
+        let path = format!("environments/{name}.yaml");
+        let text = text_of(&root.join(&path), MAX_MANIFEST_BYTES).ok()?;
+        Some(Source { path, text })
+    });
+    let environment = Environment {
+        chosen,
+        partial: true,
+        ..Environment::default()
+    };
+    keyless_manifest::load(&sources, &read, &environment).ok()
+}
+
+fn folder(common: &Common) -> Result<PathBuf, Failure> {
+    fs::canonicalize(&common.project).map_err(|error| {
+        let place = common.project.display();
+        Failure::new(
+            "KL0114",
+            format!("the project {place} cannot be read: {error}; correct --project"),
+        )
+    })
+}
+
+/// The store of the environment's state.
+pub fn store(common: &Common) -> Result<FileStore, Failure> {
+    let base = common.project.join(".keyless");
+    Ok(match &common.environment {
+        Some(name) => FileStore::of_environment(base, name)?,
+        None => FileStore::at(base),
+    })
 }
 
 fn count(desired: &Desired) -> usize {
+    desired.http_accesses.len()
+        + desired.identities.len()
+        + desired.resources.len()
+        + desired.role_assignments.len()
+        + desired.database_rules.len()
+        + own_count(desired)
+}
+
+fn own_count(desired: &Desired) -> usize {
     desired.gateways.len()
         + desired.servers.len()
         + desired.databases.len()

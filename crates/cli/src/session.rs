@@ -1,14 +1,16 @@
 //! One run against Azure: the cloud, who logs in, and the services of the manifests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use keyless_azure::{Arm, Cloud, Tokens};
+use keyless_azure::{Arm, Cause, Cloud, Tokens, Waiting};
 use keyless_live::Services;
 use keyless_model::{Address, Desired};
 use keyless_plan::Root;
 
-use crate::args::Common;
+use crate::args::{Common, Format};
 use crate::failure::Failure;
+use crate::output;
 
 /// Reads an environment variable; an empty one is none.
 pub fn environment(name: &str) -> Option<String> {
@@ -19,7 +21,18 @@ pub fn environment(name: &str) -> Option<String> {
 pub fn services(common: &Common, roots: BTreeMap<Address, Root>) -> Result<Services, Failure> {
     let cloud = Cloud::named(&common.cloud)?;
     let tokens = Tokens::from_environment(&cloud, &environment)?;
-    Ok(Services::new(Arm::new(cloud, tokens), roots))
+    let mut arm = Arm::new(cloud, tokens);
+    if common.format == Format::Text {
+        let told = |waiting: Waiting| {
+            let wrong = matches!(
+                waiting.cause,
+                Cause::Answered { .. } | Cause::Unanswered { .. }
+            );
+            output::waiting(&waiting.to_string(), wrong);
+        };
+        arm = arm.telling(Arc::new(told));
+    }
+    Ok(Services::new(arm, roots))
 }
 
 /// The roots that manifests declare.
@@ -32,8 +45,13 @@ pub fn roots(desired: &Desired) -> BTreeMap<Address, Root> {
         .servers
         .iter()
         .map(|(name, s)| (Address::server(name), s.id.clone()));
+    let identities = desired
+        .identities
+        .iter()
+        .map(|(name, i)| (Address::identity(name), i.id.clone()));
     gateways
         .chain(servers)
+        .chain(identities)
         .map(|(address, id)| (address, Root { id, host: None }))
         .collect()
 }

@@ -1,12 +1,14 @@
-//! The run of a plan: each step in its turn, one at a time.
+//! The run of a plan: each step in its turn.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use keyless_model::Timestamp;
 use keyless_plan::{Op, Plan, Step};
 
 use crate::error::EngineError;
 use crate::event::Event;
+use crate::lanes::lanes;
 use crate::outcome::{NotStarted, Outcome};
 use crate::progress::{Progress, not_overtaken};
 use crate::provider::Provider;
@@ -14,12 +16,21 @@ use crate::run::Run;
 use crate::store::{StateStore, load};
 
 /// What a run may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Whether steps run that cannot be undone.
     pub allow_irreversible: bool,
     /// How often live is looked at before a step counts as not done; the provider waits in between.
     pub looks: u32,
+    /// Set from outside, such as by Ctrl-C: the request under way is ended and recorded, and no
+    /// other is begun.
+    pub stop: Option<&'static AtomicBool>,
+}
+
+impl Options {
+    pub(crate) fn stopping(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
 }
 
 impl Default for Options {
@@ -27,13 +38,15 @@ impl Default for Options {
         Self {
             allow_irreversible: false,
             looks: 10,
+            stop: None,
         }
     }
 }
 
 /// Runs `plan` from the first step that the journal does not know as done.
 ///
-/// A step runs when all that it needs is done. One that fails, waits or was taken back holds up
+/// Steps of one phase run side by side where they write to different services, and one after the
+/// other where they write to the same. A step runs when all that it needs is done. One that fails, waits or was taken back holds up
 /// what needs it, and nothing else. Before something is closed, locked or removed, the done steps
 /// that it stands on are looked at again. Every request is preceded by a record in the journal and
 /// followed by one once live was read back, so a run may be killed anywhere and run again.
@@ -80,30 +93,36 @@ async fn all_steps(
             message: message.to_owned(),
         });
     }
-    let mut run = Run::new(plan, provider, store, options, tell, loaded.state, progress);
-    for step in &plan.steps {
-        one(&mut run, step).await?;
-        store.save(&run.state).await?;
+    let run = Run::new(plan, provider, store, options, tell, loaded.state, progress);
+    for steps in plan.steps.chunk_by(|a, b| a.phase == b.phase) {
+        lanes(&run, steps).await?;
     }
-    Ok(run.outcome)
+    Ok(run.outcome())
 }
 
-async fn one(run: &mut Run<'_>, step: &Step) -> Result<(), EngineError> {
-    if run.progress.done(&step.id) {
-        run.outcome.already.push(step.id.clone());
+pub(crate) async fn one(run: &Run<'_>, step: &Step) -> Result<(), EngineError> {
+    begin(run, step).await?;
+    run.save().await
+}
+
+async fn begin(run: &Run<'_>, step: &Step) -> Result<(), EngineError> {
+    if run.is_done(&step.id) {
+        run.shared().outcome.already.push(step.id.clone());
         run.tell(Event::Done {
             step: step.id.clone(),
             already: true,
         });
         return Ok(());
     }
-    if let Some(because) = run.held_up(step) {
+    let stopped = || STOPPED.to_owned();
+    let because = run.options.stopping().then(stopped);
+    if let Some(because) = because.or_else(|| run.held_up(step)) {
         run.hold(step, "was not started");
         run.tell(Event::Skipped {
             step: step.id.clone(),
             because: because.clone(),
         });
-        run.outcome.not_started.push(NotStarted {
+        run.shared().outcome.not_started.push(NotStarted {
             step: step.id.clone(),
             because,
         });
@@ -115,6 +134,9 @@ async fn one(run: &mut Run<'_>, step: &Step) -> Result<(), EngineError> {
         _ => run.write(step).await,
     }
 }
+
+/// Why steps are not started once somebody asked the run to stop.
+pub(crate) const STOPPED: &str = "the run was asked to stop";
 
 /// Ids are unique, and no step stands before one that it needs.
 fn in_order(plan: &Plan) -> Result<(), EngineError> {

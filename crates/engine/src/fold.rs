@@ -65,6 +65,10 @@ fn learn(state: &mut State, note: &Note, at: Timestamp) {
                 .parked
                 .insert(address.clone());
         }
+        Note::Told { access, address } => {
+            let access = state.accesses.entry(access.clone()).or_default();
+            access.told.insert(address.clone());
+        }
         // A later switch or disabling begins the soak that follows it anew.
         Note::Switched { access } => {
             let access = state.accesses.entry(access.clone()).or_default();
@@ -121,7 +125,7 @@ fn unlearn(state: &mut State, note: &Note, at: Timestamp) {
             made: false,
             ..
         } => applied(state, address, false, None, at),
-        Note::Forgotten { .. } | Note::Replaces { .. } => {}
+        Note::Forgotten { .. } | Note::Replaces { .. } | Note::Told { .. } => {}
         Note::Parked { access, address } => {
             state
                 .accesses

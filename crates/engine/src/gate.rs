@@ -17,17 +17,19 @@ enum Found {
 }
 
 impl Run<'_> {
-    pub(crate) async fn gate(&mut self, step: &Step, gate: &Gate) -> Result<(), EngineError> {
+    pub(crate) async fn gate(&self, step: &Step, gate: &Gate) -> Result<(), EngineError> {
         match gate {
             Gate::Approve { question } => self.approval(step, question).await,
             Gate::Soak { .. } => self.soak(step, gate).await,
-            Gate::Effective { .. } | Gate::Lockable { .. } => self.probed(step, gate, false).await,
+            Gate::Effective { .. } | Gate::Lockable { .. } | Gate::KeyVault { .. } => {
+                self.probed(step, gate, false).await
+            }
             Gate::Canary { current, .. } => self.probed(step, gate, *current).await,
         }
     }
 
-    async fn approval(&mut self, step: &Step, question: &str) -> Result<(), EngineError> {
-        if let Some(who) = self.progress.step(&step.id).approved {
+    async fn approval(&self, step: &Step, question: &str) -> Result<(), EngineError> {
+        if let Some(who) = self.past(&step.id).approved {
             return self
                 .open(step, format!("approved by {who}"), Some(who), None)
                 .await;
@@ -46,7 +48,7 @@ impl Run<'_> {
     /// A gate that the provider can find out about. With `after_switch`, what the gate stands behind
     /// is taken back when it fails.
     async fn probed(
-        &mut self,
+        &self,
         step: &Step,
         gate: &Gate,
         after_switch: bool,
@@ -79,7 +81,7 @@ impl Run<'_> {
 
     /// Probes until the gate holds or fails. A probe that could not be made proves nothing, and
     /// counts as failed: behind a switch, the path that is known to work is the safe one.
-    async fn look(&mut self, step: &Step, gate: &Gate) -> Found {
+    async fn look(&self, step: &Step, gate: &Gate) -> Found {
         let again = || "run `keyless apply` again".to_owned();
         let mut waits_for = None;
         let looks = self.options.looks.max(1);
@@ -108,6 +110,9 @@ impl Run<'_> {
                     let why = format!("it could not be tried: {}", fault.message());
                     return Found::Fails { why, next: again() };
                 }
+            }
+            if self.options.stopping() {
+                break;
             }
         }
         Found::Waits {

@@ -11,6 +11,7 @@ mod event;
 mod fold;
 mod gate;
 mod journal;
+mod lanes;
 mod outcome;
 mod progress;
 mod provider;

@@ -1,6 +1,9 @@
 //! What a run came to.
 
+use std::collections::BTreeMap;
+
 use keyless_model::Timestamp;
+use keyless_plan::Plan;
 
 /// Each step of the plan in exactly one list, in the order of the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +52,24 @@ pub struct NotStarted {
 }
 
 impl Outcome {
+    /// Each list in the order of the plan: lanes end as they end.
+    pub(crate) fn in_order_of(mut self, plan: &Plan) -> Self {
+        let places: BTreeMap<&str, usize> = plan
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(place, step)| (step.id.as_str(), place))
+            .collect();
+        let place = |id: &str| places.get(id).copied().unwrap_or(usize::MAX);
+        self.done.sort_by_key(|id| place(id));
+        self.already.sort_by_key(|id| place(id));
+        self.undone.sort_by_key(|id| place(id));
+        self.failed.sort_by_key(|f| place(&f.step));
+        self.waiting.sort_by_key(|w| place(&w.step));
+        self.not_started.sort_by_key(|n| place(&n.step));
+        self
+    }
+
     /// Whether everything that the plan wanted is so.
     pub fn complete(&self) -> bool {
         self.exit_code() == 0

@@ -15,30 +15,26 @@ use crate::run::Run;
 impl<'a> Run<'a> {
     /// Fails `step` when what it stands on is not so any more, or cannot be seen. Whether it may go
     /// on. Every step below is looked at once a run.
-    pub(crate) async fn still_stands(&mut self, step: &Step) -> Result<bool, EngineError> {
+    pub(crate) async fn still_stands(&self, step: &Step) -> Result<bool, EngineError> {
         if step.phase < Phase::Disable {
             return Ok(true);
         }
         for below in self.below(step) {
-            if !self.looked.contains_key(&below.id) {
-                let standing = self.standing(below).await;
-                self.looked.insert(below.id.clone(), standing);
-            }
-            let (what, code, how, next) = match self.looked.get(&below.id) {
-                None | Some(Standing::Done) => continue,
-                Some(Standing::Unreadable(why)) => (
+            let (what, code, how, next) = match self.looked_at(below).await {
+                Standing::Done => continue,
+                Standing::Unreadable(why) => (
                     What::Unknown,
                     "KL0305",
                     format!("could not be looked at again, so nothing was written: {why}"),
                     "make it readable, then run `keyless apply` again",
                 ),
-                Some(Standing::Ready) => (
+                Standing::Ready => (
                     What::Failed,
                     "KL0302",
                     "was changed back since it was done".to_owned(),
                     AGAIN,
                 ),
-                Some(Standing::Conflict { found }) => (
+                Standing::Conflict { found } => (
                     What::Failed,
                     "KL0302",
                     format!("was changed since it was done: {found}"),
@@ -50,6 +46,18 @@ impl<'a> Run<'a> {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// How live stands to a done step: looked at once in a run.
+    async fn looked_at(&self, step: &Step) -> Standing {
+        let known = self.shared().looked.get(&step.id).cloned();
+        if let Some(standing) = known {
+            return standing;
+        }
+        let standing = self.standing(step).await;
+        let mut shared = self.shared();
+        shared.looked.insert(step.id.clone(), standing.clone());
+        standing
     }
 
     /// The done writes that `step` needs, directly or through others, whose work must still be
@@ -70,18 +78,24 @@ impl<'a> Run<'a> {
             let kept = match s.phase {
                 Phase::Identify | Phase::Grant | Phase::Switch => true,
                 Phase::Disable => !self.removed(s),
-                Phase::Park | Phase::Prove | Phase::Confirm | Phase::Lock | Phase::Retire => false,
+                Phase::Observe
+                | Phase::Park
+                | Phase::Prove
+                | Phase::Confirm
+                | Phase::Lock
+                | Phase::Retire => false,
             };
-            kept && !s.is_gate() && self.progress.done(&s.id)
+            kept && !s.is_gate() && self.is_done(&s.id)
         };
         below.into_iter().rev().filter(looked_for).collect()
     }
 
     /// Whether a done step of this plan removed what `step` changed.
     fn removed(&self, step: &Step) -> bool {
-        self.plan.steps.iter().any(|s| {
-            s.phase == Phase::Retire && s.address == step.address && self.progress.done(&s.id)
-        })
+        self.plan
+            .steps
+            .iter()
+            .any(|s| s.phase == Phase::Retire && s.address == step.address && self.is_done(&s.id))
     }
 }
 

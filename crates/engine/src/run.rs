@@ -1,8 +1,11 @@
 //! A run under way: the plan, what is done of it, and the one way into the journal.
 //!
-//! Invariant: state and progress change only by folding a record that the store has acknowledged.
+//! Invariant: state and progress change only by folding a record that the store has acknowledged,
+//! one record at a time. Steps of several lanes share a run, so nothing that they share is held
+//! while one of them waits for a service.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keyless_model::State;
 use keyless_plan::{Note, Plan, Step};
@@ -12,7 +15,7 @@ use crate::error::EngineError;
 use crate::event::Event;
 use crate::fold::fold;
 use crate::outcome::{Failure, Outcome, Wait};
-use crate::progress::Progress;
+use crate::progress::{Past, Progress};
 use crate::provider::{Provider, Standing};
 use crate::record::{Record, SoakLook, What};
 use crate::store::StateStore;
@@ -22,9 +25,16 @@ pub(crate) struct Run<'a> {
     pub provider: &'a dyn Provider,
     store: &'a dyn StateStore,
     pub options: &'a Options,
+    /// Whose turn it is to write to the store.
+    turn: futures::lock::Mutex<()>,
+    shared: Mutex<Shared<'a>>,
+}
+
+/// What the lanes of a run share.
+pub(crate) struct Shared<'a> {
     tell: &'a mut (dyn FnMut(Event) + Send),
     pub state: State,
-    pub progress: Progress,
+    progress: Progress,
     pub outcome: Outcome,
     /// Steps that hold up what needs them, and how.
     held: BTreeMap<String, &'static str>,
@@ -46,58 +56,101 @@ impl<'a> Run<'a> {
             blocked: plan.waiting.len(),
             ..Outcome::default()
         };
-        let held = BTreeMap::new();
+        let shared = Shared {
+            tell,
+            state,
+            progress,
+            outcome,
+            held: BTreeMap::new(),
+            looked: BTreeMap::new(),
+        };
         Self {
             plan,
             provider,
             store,
             options,
-            tell,
-            state,
-            progress,
-            outcome,
-            held,
-            looked: BTreeMap::new(),
+            turn: futures::lock::Mutex::new(()),
+            shared: Mutex::new(shared),
         }
     }
 
-    pub fn tell(&mut self, event: Event) {
-        (self.tell)(event);
+    /// For a moment; never across an await. A panic of another lane ends the run anyway.
+    pub fn shared(&self) -> MutexGuard<'_, Shared<'a>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn tell(&self, event: Event) {
+        (self.shared().tell)(event);
+    }
+
+    /// What the journal knows of a step.
+    pub fn past(&self, id: &str) -> Past {
+        self.shared().progress.step(id)
+    }
+
+    pub fn is_done(&self, id: &str) -> bool {
+        self.shared().progress.done(id)
+    }
+
+    /// Keeps the state as it is by now.
+    pub async fn save(&self) -> Result<(), EngineError> {
+        let _turn = self.turn.lock().await;
+        let state = self.shared().state.clone();
+        self.store.save(&state).await
+    }
+
+    /// What the run came to, each list in the order of the plan.
+    pub fn outcome(self) -> Outcome {
+        let shared = self
+            .shared
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        shared.outcome.in_order_of(self.plan)
+    }
+
+    /// A step that was done is not any more.
+    pub fn not_done(&self, step: &Step) {
+        let mut shared = self.shared();
+        shared.outcome.done.retain(|id| *id != step.id);
+        shared.outcome.already.retain(|id| *id != step.id);
     }
 
     /// Writes a record and, once it is durable, learns from it.
-    pub async fn journal(&mut self, record: Record) -> Result<(), EngineError> {
+    pub async fn journal(&self, record: Record) -> Result<(), EngineError> {
+        let _turn = self.turn.lock().await;
         let record = Record {
-            seq: self.state.journal + 1,
+            seq: self.shared().state.journal + 1,
             at: self.provider.now(),
             plan: self.plan.id.clone(),
             ..record
         };
         self.store.append(&record).await?;
-        self.progress.fold(&record)?;
-        fold(&mut self.state, &record);
+        let shared = &mut *self.shared();
+        shared.progress.fold(&record)?;
+        fold(&mut shared.state, &record);
         Ok(())
     }
 
     /// Why `step` cannot have its turn yet.
     pub fn held_up(&self, step: &Step) -> Option<String> {
-        let need = self.progress.open_need(self.plan, step)?;
-        let how = self.held.get(need).copied().unwrap_or("is not done");
+        let shared = self.shared();
+        let need = shared.progress.open_need(self.plan, step)?;
+        let how = shared.held.get(need).copied().unwrap_or("is not done");
         Some(format!("{need} {how}"))
     }
 
-    pub fn hold(&mut self, step: &Step, how: &'static str) {
-        self.held.insert(step.id.clone(), how);
+    pub fn hold(&self, step: &Step, how: &'static str) {
+        self.shared().held.insert(step.id.clone(), how);
     }
 
     /// The step is done, by this run or by an earlier one that could not say so.
-    pub async fn finish(&mut self, step: &Step, message: Option<&str>) -> Result<(), EngineError> {
+    pub async fn finish(&self, step: &Step, message: Option<&str>) -> Result<(), EngineError> {
         let mut record = Record::new(&step.id, What::Done);
         record.notes = step.notes.clone();
         record.message = message.map(str::to_owned);
         self.journal(record).await?;
-        self.looked.insert(step.id.clone(), Standing::Done);
-        self.outcome.done.push(step.id.clone());
+        self.shared().looked.insert(step.id.clone(), Standing::Done);
+        self.shared().outcome.done.push(step.id.clone());
         self.tell(Event::Done {
             step: step.id.clone(),
             already: false,
@@ -106,12 +159,12 @@ impl<'a> Run<'a> {
     }
 
     /// The step was done before keyless came to it. What somebody else made is not ours to delete.
-    pub async fn found(&mut self, step: &Step) -> Result<(), EngineError> {
+    pub async fn found(&self, step: &Step) -> Result<(), EngineError> {
         let mut record = Record::new(&step.id, What::Already);
         record.notes = step.notes.iter().cloned().map(not_made).collect();
         self.journal(record).await?;
-        self.looked.insert(step.id.clone(), Standing::Done);
-        self.outcome.already.push(step.id.clone());
+        self.shared().looked.insert(step.id.clone(), Standing::Done);
+        self.shared().outcome.already.push(step.id.clone());
         self.tell(Event::Done {
             step: step.id.clone(),
             already: true,
@@ -121,7 +174,7 @@ impl<'a> Run<'a> {
 
     /// The gate opens.
     pub async fn open(
-        &mut self,
+        &self,
         step: &Step,
         evidence: String,
         approver: Option<String>,
@@ -133,7 +186,7 @@ impl<'a> Run<'a> {
         record.approver = approver;
         record.soak = soak;
         self.journal(record).await?;
-        self.outcome.done.push(step.id.clone());
+        self.shared().outcome.done.push(step.id.clone());
         self.tell(Event::GateOpened {
             step: step.id.clone(),
             evidence,
@@ -143,7 +196,7 @@ impl<'a> Run<'a> {
 
     /// The step failed; `what` is [`What::Failed`] or [`What::Unknown`].
     pub async fn fail(
-        &mut self,
+        &self,
         step: &Step,
         what: What,
         code: &'static str,
@@ -157,7 +210,7 @@ impl<'a> Run<'a> {
     }
 
     /// As [`Run::fail`], where the journal already says so.
-    pub fn failed(&mut self, step: &Step, code: &'static str, message: String, next: String) {
+    pub fn failed(&self, step: &Step, code: &'static str, message: String, next: String) {
         self.hold(step, "failed");
         let id = step.id.clone();
         self.tell(Event::Failed {
@@ -165,7 +218,7 @@ impl<'a> Run<'a> {
             message: message.clone(),
             next: next.clone(),
         });
-        self.outcome.failed.push(Failure {
+        self.shared().outcome.failed.push(Failure {
             step: id,
             code,
             message,
@@ -174,12 +227,12 @@ impl<'a> Run<'a> {
     }
 
     /// The step waits.
-    pub async fn wait(&mut self, wait: Wait, soak: Option<SoakLook>) -> Result<(), EngineError> {
+    pub async fn wait(&self, wait: Wait, soak: Option<SoakLook>) -> Result<(), EngineError> {
         let mut record = Record::new(&wait.step, What::Waits).saying(&wait.why);
         record.asks = wait.asks;
         record.soak = soak;
         self.journal(record).await?;
-        self.held.insert(wait.step.clone(), "waits");
+        self.shared().held.insert(wait.step.clone(), "waits");
         let Wait {
             step,
             why,
@@ -193,7 +246,7 @@ impl<'a> Run<'a> {
             until,
             next,
         });
-        self.outcome.waiting.push(wait);
+        self.shared().outcome.waiting.push(wait);
         Ok(())
     }
 }

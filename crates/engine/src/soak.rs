@@ -38,7 +38,7 @@ struct Soak<'a> {
 }
 
 impl Run<'_> {
-    pub(crate) async fn soak(&mut self, step: &Step, gate: &Gate) -> Result<(), EngineError> {
+    pub(crate) async fn soak(&self, step: &Step, gate: &Gate) -> Result<(), EngineError> {
         let Gate::Soak {
             access,
             since,
@@ -68,7 +68,8 @@ impl Run<'_> {
             saw_none: false,
             questions: questions(evidence),
         };
-        match marked(&self.state, access, *since) {
+        let marked = marked(&self.shared().state, access, *since);
+        match marked {
             Some(at) => soak.since = at,
             None => {
                 soak.look.mark = Some(MarkAt {
@@ -117,12 +118,12 @@ impl Run<'_> {
         }
     }
 
-    async fn settle(&mut self, soak: Soak<'_>) -> Result<(), EngineError> {
+    async fn settle(&self, soak: Soak<'_>) -> Result<(), EngineError> {
         if !soak.clean() {
             let wait = soak.waits();
             return self.wait(wait, Some(soak.look)).await;
         }
-        let approved = self.progress.step(&soak.step.id).approved;
+        let approved = self.past(&soak.step.id).approved;
         if !soak.questions.is_empty() && approved.is_none() {
             let wait = soak.asks();
             return self.wait(wait, Some(soak.look)).await;

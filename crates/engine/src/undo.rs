@@ -16,7 +16,7 @@ use crate::write::by_hand;
 impl Run<'_> {
     /// Takes `step` back and reads that it is. The inner error says why it still stands.
     pub(crate) async fn undo(
-        &mut self,
+        &self,
         step: &Step,
         because: &str,
     ) -> Result<Result<(), String>, EngineError> {
@@ -28,7 +28,7 @@ impl Run<'_> {
             });
             return Ok(Err(why));
         }
-        let learned = self.progress.step(&step.id).learned;
+        let learned = self.past(&step.id).learned;
         self.journal(Record::new(&step.id, What::Undoing).saying(because))
             .await?;
         if let Err(why) = self.send_back(step).await {
@@ -57,7 +57,7 @@ impl Run<'_> {
 
     /// Takes back the switch steps that `gate` needs and this plan did, the last one first.
     pub(crate) async fn undo_switches(
-        &mut self,
+        &self,
         gate: &Step,
         because: &str,
     ) -> Result<(), EngineError> {
@@ -68,15 +68,14 @@ impl Run<'_> {
             .rev()
             .filter(|s| gate.needs.contains(&s.id))
         {
-            let past = self.progress.step(&step.id);
+            let past = self.past(&step.id);
             if step.phase != Phase::Switch || step.is_gate() || !past.done || past.already {
                 continue;
             }
             let undone = self.undo(step, because).await?;
-            self.outcome.done.retain(|id| *id != step.id);
-            self.outcome.already.retain(|id| *id != step.id);
+            self.not_done(step);
             match undone {
-                Ok(()) => self.outcome.undone.push(step.id.clone()),
+                Ok(()) => self.shared().outcome.undone.push(step.id.clone()),
                 Err(why) => self.failed(step, "KL0305", why, by_hand(step)),
             }
         }

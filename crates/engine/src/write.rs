@@ -23,8 +23,8 @@ enum Sent {
 }
 
 impl Run<'_> {
-    pub(crate) async fn write(&mut self, step: &Step) -> Result<(), EngineError> {
-        if self.progress.step(&step.id).undoing {
+    pub(crate) async fn write(&self, step: &Step) -> Result<(), EngineError> {
+        if self.past(&step.id).undoing {
             let because = "the run before ended while the step was being taken back";
             if let Err(why) = self.undo(step, because).await? {
                 self.failed(step, "KL0305", why, by_hand(step));
@@ -35,7 +35,7 @@ impl Run<'_> {
         for _ in 0..self.options.looks.max(1) {
             match self.standing(step).await {
                 Standing::Ready => {}
-                Standing::Done if self.progress.step(&step.id).ours => {
+                Standing::Done if self.past(&step.id).ours => {
                     let message = "the run before sent it and ended before it could read it back";
                     return self.finish(step, Some(message)).await;
                 }
@@ -83,7 +83,7 @@ impl Run<'_> {
         }
     }
 
-    async fn send(&mut self, step: &Step) -> Result<Sent, EngineError> {
+    async fn send(&self, step: &Step) -> Result<Sent, EngineError> {
         self.journal(Record::new(&step.id, What::Started)).await?;
         self.tell(Event::Started {
             step: step.id.clone(),
@@ -106,7 +106,7 @@ impl Run<'_> {
     }
 
     /// Reads back until the step shows as done. `unanswered` tells why the request has no answer.
-    async fn verify(&mut self, step: &Step, unanswered: Option<String>) -> Result<(), EngineError> {
+    async fn verify(&self, step: &Step, unanswered: Option<String>) -> Result<(), EngineError> {
         let mut seen = None;
         for look in 1..=self.options.looks.max(1) {
             if look > 1 {
@@ -125,6 +125,9 @@ impl Run<'_> {
                 Ok(Standing::Unreadable(why)) => format!("it could not be read back: {why}"),
                 Err(fault) => format!("it could not be read back: {}", fault.message()),
             });
+            if self.options.stopping() {
+                return self.stopped(step, seen.unwrap_or_default()).await;
+            }
         }
         let seen = seen.unwrap_or_default();
         let message = match unanswered {
@@ -139,8 +142,17 @@ impl Run<'_> {
             .await
     }
 
+    /// Somebody wants the run to end: that the step does not show yet proves nothing, so even a
+    /// switch is left for the next run, which looks first.
+    async fn stopped(&self, step: &Step, seen: String) -> Result<(), EngineError> {
+        let message = format!("the request was sent, and the run was asked to stop: {seen}");
+        let next = "run `keyless apply` again: it reads first and goes on from what it finds";
+        self.fail(step, What::Unknown, "KL0305", message, next.into())
+            .await
+    }
+
     /// A switch that does not read back is not left standing.
-    async fn back_out(&mut self, step: &Step, message: String) -> Result<(), EngineError> {
+    async fn back_out(&self, step: &Step, message: String) -> Result<(), EngineError> {
         match self.undo(step, &message).await? {
             Ok(()) => {
                 let message = format!("{message}; the switch was taken back");
@@ -160,8 +172,8 @@ impl Run<'_> {
     /// Live is neither as the step expects it nor as it would leave it. A switch that an earlier
     /// run sent and never read back is then one that does not verify: the old path still works, so
     /// going back to it is safe whoever changed what.
-    async fn conflict(&mut self, step: &Step, found: &str) -> Result<(), EngineError> {
-        if step.phase == Phase::Switch && self.progress.step(&step.id).ours {
+    async fn conflict(&self, step: &Step, found: &str) -> Result<(), EngineError> {
+        if step.phase == Phase::Switch && self.past(&step.id).ours {
             let message = format!("an earlier run sent it, and it reads back otherwise: {found}");
             return self.back_out(step, message).await;
         }
@@ -173,7 +185,7 @@ impl Run<'_> {
         self.fail(step, What::Failed, "KL0302", message, next).await
     }
 
-    async fn unreadable(&mut self, step: &Step, why: &str) -> Result<(), EngineError> {
+    async fn unreadable(&self, step: &Step, why: &str) -> Result<(), EngineError> {
         let message = format!(
             "{} could not be read, so nothing was written: {why}",
             step.address
@@ -200,6 +212,6 @@ fn needs_flag(step: &Step, why: &str) -> Wait {
         why: format!("it cannot be undone: {why}"),
         until: None,
         asks: false,
-        next: "run `keyless apply --allow-irreversible` with this plan".to_owned(),
+        next: "run `keyless apply` again with --allow-irreversible".to_owned(),
     }
 }

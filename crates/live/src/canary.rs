@@ -1,190 +1,70 @@
 //! The canary: the declared request, sent as a caller would send it, to a revision that already
-//! uses the identity, or to the API as it is after its switch.
+//! uses the identity, to the API as it is after its switch, or to a URL that somebody else set up.
 
 use std::collections::BTreeMap;
 
 use keyless_azure::{Probe as CallerRequest, apim};
 use keyless_engine::Probe;
-use keyless_model::{Address, ArmId, ProbeRequest, Secret};
-use keyless_plan::{Splice, edited};
-use serde_json::{Value, json};
+use keyless_model::{Address, Auth, ProbeRequest, Secret};
+use keyless_plan::Splice;
+use serde_json::Value;
 
 use crate::error::LiveError;
-use crate::place::{get, place, put};
 use crate::provider::LiveProvider;
-use crate::resource::{now, policy_body};
+use crate::resource::now;
+use crate::revision;
 
-/// Names a revision as keyless's own.
-const DESCRIPTION: &str = "keyless: tries the identity, and goes away again";
+/// The header of a subscription key where the API names no other (Azure docs, "Subscriptions in
+/// Azure API Management").
+const KEY_HEADER: &str = "Ocp-Apim-Subscription-Key";
 
 /// What a canary gate asks for.
 pub(crate) struct Asked<'a> {
     pub api: &'a Address,
     pub current: bool,
     pub request: &'a ProbeRequest,
-    /// Header and environment variable.
-    pub auth: Option<&'a (String, String)>,
+    pub auth: Option<&'a Auth>,
     /// The edits of each policy, by its address below the API.
     pub edits: &'a BTreeMap<String, Vec<Splice>>,
 }
 
 /// Sends the request and says whether it succeeded.
 pub(crate) async fn probe(provider: &LiveProvider, asked: Asked<'_>) -> Result<Probe, LiveError> {
-    if asked.current {
+    if asked.current || asked.request.url.is_some() {
         return call(provider, &asked, None).await;
     }
-    let root = provider.services.root(asked.api)?.id.clone();
-    let number = free_revision(provider, &root, asked.api).await?;
-    let revision = make(provider, &root, asked.api, &number).await?;
+    let revision = revision::make(provider, asked.api).await?;
     let outcome = async {
         for (below, edits) in asked.edits {
-            edit(provider, &root, asked.api, &revision, below, edits).await?;
+            revision::edit(provider, asked.api, &revision, below, edits).await?;
         }
-        call(provider, &asked, Some(&number)).await
+        call(provider, &asked, Some(&revision)).await
     }
     .await;
     // The revision goes away whatever the outcome.
-    remove(provider, &root, &revision).await?;
+    revision::remove(provider, &revision).await?;
     outcome
-}
-
-/// A revision number that the API does not have yet. A canary that a killed run left behind is
-/// removed first: it would hold on to the named values that are to go.
-async fn free_revision(
-    provider: &LiveProvider,
-    root: &ArmId,
-    api: &Address,
-) -> Result<String, LiveError> {
-    let list = provider
-        .services
-        .arm
-        .list(apim::revisions(root, api.last().1)?)
-        .await?;
-    let number = |r: &Value| r.get("apiRevision")?.as_str()?.parse::<u32>().ok();
-    for revision in &list {
-        let ours = revision.get("description").and_then(Value::as_str) == Some(DESCRIPTION);
-        let current = revision.get("isCurrent").and_then(Value::as_bool) != Some(false);
-        if let (true, false, Some(left)) = (ours, current, number(revision)) {
-            let name = format!("{};rev={left}", api.last().1);
-            remove(
-                provider,
-                root,
-                &Address::gateway(api.root_name()).child("api", &name),
-            )
-            .await?;
-        }
-    }
-    let highest = list.iter().filter_map(number).max().unwrap_or(1);
-    Ok((highest + 1).to_string())
-}
-
-/// A non-current revision with everything that the current one has.
-async fn make(
-    provider: &LiveProvider,
-    root: &ArmId,
-    api: &Address,
-    number: &str,
-) -> Result<Address, LiveError> {
-    let source = now(provider, api)
-        .await?
-        .ok_or_else(|| LiveError::Gone(api.clone()))?;
-    let field = |name: &str| source.body.pointer(&format!("/properties/{name}")).cloned();
-    let body = json!({ "properties": {
-        "sourceApiId": format!("{root}/apis/{}", api.last().1),
-        "apiRevision": number,
-        "apiRevisionDescription": DESCRIPTION,
-        "path": field("path"),
-        "displayName": field("displayName"),
-        "protocols": field("protocols"),
-        "type": field("type"),
-        "subscriptionRequired": field("subscriptionRequired"),
-    }});
-    let name = format!("{};rev={number}", api.last().1);
-    let revision = Address::gateway(api.root_name()).child("api", &name);
-    let request = put(root, &place(&revision)?, body, None)?;
-    provider.services.arm.send(request).await?;
-    Ok(revision)
-}
-
-async fn edit(
-    provider: &LiveProvider,
-    root: &ArmId,
-    api: &Address,
-    revision: &Address,
-    below: &str,
-    edits: &[Splice],
-) -> Result<(), LiveError> {
-    let at = |api: &Address| format!("{api}/{below}").parse::<Address>();
-    let bad = || LiveError::Place(revision.clone());
-    let (source, target) = (
-        at(api).map_err(|_| bad())?,
-        at(revision).map_err(|_| bad())?,
-    );
-    let text = |body: &Value| {
-        body.pointer("/properties/value")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    let live = now(provider, &source).await?.and_then(|n| text(&n.body));
-    let live = live.ok_or_else(|| LiveError::Gone(source.clone()))?;
-    let request = get(root, &place(&target)?)?;
-    let copy = provider.services.arm.find(request).await?;
-    let etag = copy.as_ref().and_then(|a| a.etag.clone());
-    let copied = copy
-        .as_ref()
-        .and_then(|a| text(&a.body))
-        .unwrap_or_default();
-    if !keyless_policy::same(&live, &copied) {
-        let why = "the revision's policy is not that of the current one; the canary would prove \
-                   nothing"
-            .to_owned();
-        return Err(LiveError::Canary(target, why));
-    }
-    let after = edited(&copied, edits).map_err(|why| LiveError::Policy(target.clone(), why))?;
-    let request = put(root, &place(&target)?, policy_body(after), etag.as_deref())?;
-    provider.services.arm.send(request).await?;
-    Ok(())
-}
-
-async fn remove(
-    provider: &LiveProvider,
-    root: &ArmId,
-    revision: &Address,
-) -> Result<(), LiveError> {
-    let request = apim::delete_api(root, revision.last().1, "*")?;
-    provider.services.arm.send(request).await?;
-    Ok(())
 }
 
 async fn call(
     provider: &LiveProvider,
     asked: &Asked<'_>,
-    revision: Option<&str>,
+    revision: Option<&Address>,
 ) -> Result<Probe, LiveError> {
-    let services = &provider.services;
-    let base = services.gateway_url(&asked.api.root())?;
-    let entity = now(provider, asked.api)
-        .await?
-        .ok_or_else(|| LiveError::Gone(asked.api.clone()))?;
-    let path = entity
-        .body
-        .pointer("/properties/path")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let revision = revision.map(|n| format!(";rev={n}")).unwrap_or_default();
-    let below = asked.request.path.trim_start_matches('/');
-    let slash = if below.is_empty() { "" } else { "/" };
-    let url = format!(
-        "{}/{path}{revision}{slash}{below}",
-        base.trim_end_matches('/')
-    );
-    let mut headers = Vec::new();
-    if let Some((name, variable)) = asked.auth {
-        let value = (provider.environment)(variable);
-        let value = value.ok_or_else(|| LiveError::Environment(variable.clone()))?;
-        headers.push((name.clone(), Secret::new(value)));
-    }
+    let live = now(provider, asked.api).await?;
+    let api = live.ok_or_else(|| LiveError::Gone(asked.api.clone()))?.body;
     let request = asked.request;
+    let url = match &request.url {
+        Some(url) => url.clone(),
+        None => {
+            let base = provider.services.gateway_url(&asked.api.root())?;
+            url(&base, &api, revision, &request.path)
+        }
+    };
+    let mut headers = Vec::new();
+    if let Some(auth) = asked.auth {
+        headers.push(credential(provider, asked.api, &api, auth).await?);
+    }
     if request.body.is_some() {
         headers.push(("Content-Type".into(), Secret::new("application/json")));
     }
@@ -194,8 +74,81 @@ async fn call(
         headers,
         body: request.body.clone(),
     };
-    let answer = services.arm.probe(&probe).await?;
+    let answer = provider.services.arm.probe(&probe).await?;
     Ok(judge(request, asked.current, answer.status, &answer.body))
+}
+
+/// Where the gateway answers for the API, or for one revision of it.
+fn url(base: &str, api: &Value, revision: Option<&Address>, below: &str) -> String {
+    let field = |name: &str| {
+        let field = api.pointer(&format!("/properties/{name}"));
+        field
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
+    // A version stands in the path unless its set says otherwise (Azure docs, "Versions in Azure
+    // API Management"); those in a header or the query are for the document to name.
+    let in_path = field("apiVersionSet/versioningScheme").is_none_or(|s| s == "Segment");
+    let version = field("apiVersion").filter(|_| in_path);
+    let version = version.map(|v| format!("/{v}")).unwrap_or_default();
+    let revision = revision.and_then(|r| r.last().1.split_once(';'));
+    let revision = revision.map(|(_, n)| format!(";{n}")).unwrap_or_default();
+    let below = below.trim_start_matches('/');
+    let slash = if below.is_empty() { "" } else { "/" };
+    let base = base.trim_end_matches('/');
+    let path = field("path").unwrap_or_default();
+    format!("{base}/{path}{version}{revision}{slash}{below}")
+}
+
+/// The header by which the request authenticates as a caller. What it holds stays in memory.
+async fn credential(
+    provider: &LiveProvider,
+    address: &Address,
+    api: &Value,
+    auth: &Auth,
+) -> Result<(String, Secret), LiveError> {
+    let services = &provider.services;
+    match auth {
+        Auth::Header { name, env } => {
+            let value = (provider.environment)(env);
+            let value = value.ok_or_else(|| LiveError::Environment(env.clone()))?;
+            Ok((name.clone(), Secret::new(value)))
+        }
+        Auth::Subscription { name } => {
+            let request = apim::subscription_secrets(&services.root(address)?.id, name)?;
+            let answer = services.arm.send(request).await?.body;
+            let key = answer.get("primaryKey").and_then(Value::as_str);
+            let key = key.ok_or_else(|| {
+                let why = format!("the service gave no key of the subscription {name}");
+                LiveError::Canary(address.clone(), why)
+            })?;
+            let header = api.pointer("/properties/subscriptionKeyParameterNames/header");
+            let header = header.and_then(Value::as_str).unwrap_or(KEY_HEADER);
+            Ok((header.to_owned(), Secret::new(key)))
+        }
+        Auth::Audience { audience } => {
+            let scope = caller_scope(provider, address, audience)?;
+            let token = services.arm.tokens().token(&scope).await?;
+            let value = format!("Bearer {}", token.expose());
+            Ok(("Authorization".to_owned(), Secret::new(value)))
+        }
+    }
+}
+
+/// The scope of a token for `audience`. One that opens Azure itself goes to no URL of a plan.
+fn caller_scope(
+    provider: &LiveProvider,
+    address: &Address,
+    audience: &str,
+) -> Result<String, LiveError> {
+    let cloud = provider.services.arm.cloud();
+    let own = [&cloud.resource_manager_audience, &cloud.sql_audience];
+    let plain = |text: &str| text.trim_end_matches('/').to_lowercase();
+    if own.iter().any(|a| plain(a) == plain(audience)) {
+        let why = "a token for Azure itself is not sent to an API".to_owned();
+        return Err(LiveError::Canary(address.clone(), why));
+    }
+    Ok(format!("{}/.default", audience.trim_end_matches('/')))
 }
 
 /// Whether an answer is what the document expects. Its text may hold rows, so none of it is shown.
@@ -233,6 +186,7 @@ fn judge(request: &ProbeRequest, switched: bool, status: u16, text: &str) -> Pro
 #[cfg(test)]
 mod tests {
     use keyless_model::Expected;
+    use serde_json::json;
 
     use super::*;
 
@@ -241,6 +195,7 @@ mod tests {
         let request = ProbeRequest {
             method: "POST".into(),
             path: String::new(),
+            url: None,
             body: None,
             expect: Expected {
                 status: 200,
@@ -264,5 +219,30 @@ mod tests {
             panic!("holds")
         };
         assert!(!why.contains("secret"));
+    }
+
+    #[test]
+    fn a_revision_is_called_by_its_number() {
+        let api = json!({ "properties": { "path": "orders/v1" } });
+        let base = "https://contoso.azure-api.net/";
+        let revision = Address::gateway("g").child("api", "orders;rev=3");
+        assert_eq!(
+            url(base, &api, Some(&revision), "/a?b=c"),
+            "https://contoso.azure-api.net/orders/v1;rev=3/a?b=c"
+        );
+        let versioned = json!({ "properties": { "path": "orders", "apiVersion": "v1" } });
+        assert_eq!(
+            url(base, &versioned, None, ""),
+            "https://contoso.azure-api.net/orders/v1"
+        );
+        let by_header = json!({ "properties": {
+            "path": "orders",
+            "apiVersion": "v1",
+            "apiVersionSet": { "versioningScheme": "Header" },
+        }});
+        assert_eq!(
+            url(base, &by_header, None, ""),
+            "https://contoso.azure-api.net/orders"
+        );
     }
 }

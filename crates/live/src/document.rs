@@ -1,15 +1,14 @@
-//! Steps on policy documents: the edits are found again in the live text, and every other byte of
+//! Steps on policy documents and fragments: the edits are found again in the live text, and every other byte of
 //! it stays.
 
 use keyless_engine::Standing;
 use keyless_model::{Address, Fingerprint};
 use keyless_plan::{Splice, edited};
-use serde_json::Value;
 
 use crate::error::LiveError;
-use crate::place::{place, put};
 use crate::provider::LiveProvider;
-use crate::resource::{now, policy_body};
+use crate::requests::put;
+use crate::resource::{Now, now, policy_body};
 
 /// How the live document stands to the edit: by meaning, so that a service that formats what it
 /// stores makes no conflict.
@@ -43,7 +42,7 @@ pub(crate) async fn splice(
     edits: &[Splice],
     expect: &Fingerprint,
 ) -> Result<(), LiveError> {
-    let Some((text, etag)) = text(provider, address).await? else {
+    let Some((text, live)) = text(provider, address).await? else {
         return Err(LiveError::Gone(address.clone()));
     };
     if fingerprint(provider, address, &text)? != *expect {
@@ -55,12 +54,8 @@ pub(crate) async fn splice(
         return Ok(());
     }
     let root = provider.services.root(address)?;
-    let request = put(
-        &root.id,
-        &place(address)?,
-        policy_body(after),
-        etag.as_deref(),
-    )?;
+    let body = policy_body(&live.body, after);
+    let request = put(&root.id, address, body, live.etag.as_deref())?;
     provider.services.arm.send(request).await?;
     Ok(())
 }
@@ -86,15 +81,11 @@ pub(crate) async fn undo(
 async fn text(
     provider: &LiveProvider,
     address: &Address,
-) -> Result<Option<(String, Option<String>)>, LiveError> {
+) -> Result<Option<(String, Now)>, LiveError> {
     let live = now(provider, address).await?;
-    Ok(live.and_then(|n| {
-        let text = n
-            .body
-            .pointer("/properties/value")
-            .and_then(Value::as_str)?
-            .to_owned();
-        Some((text, n.etag))
+    Ok(live.and_then(|live| {
+        let text = live.body.pointer("/properties/value")?.as_str()?.to_owned();
+        Some((text, live))
     }))
 }
 

@@ -19,8 +19,12 @@ pub enum LiveError {
     Place(Address),
     #[error("{0} is not there any more; plan again")]
     Gone(Address),
+    #[error("{0} has changed since it was looked at; plan again")]
+    Changed(Address),
     #[error("the policy {0} cannot be edited: {1}; plan again")]
     Policy(Address, String),
+    #[error("“{0}” is not the id of a role assignment; plan again")]
+    Assignment(String),
     #[error("{0} does not belong to this cloud, so nothing was sent there; plan again")]
     Foreign(String),
     #[error("the environment variable {0} is not set; set it where you run keyless apply")]

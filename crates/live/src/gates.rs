@@ -8,8 +8,9 @@ use keyless_model::sql::{Authentication, effective, same_name};
 use serde_json::Value;
 
 use crate::error::LiveError;
+use crate::identity::client_sid;
 use crate::services::Services;
-use crate::statements::{catalogue, client_sid, name};
+use crate::statements::{catalogue, name};
 
 /// Rights as the catalogue gives them: permission, securable, column.
 type Rights = BTreeSet<(String, String, Option<String>)>;

@@ -1,9 +1,8 @@
-//! From an address to the ARM requests that read, write and delete what is there.
+//! From an address to what lies there in Azure Resource Manager, and back from an id of the policy
+//! index.
 
 use keyless_azure::apim::PolicyAt;
-use keyless_azure::{Request, apim, sql};
 use keyless_model::{Address, ArmId};
-use serde_json::Value;
 
 use crate::error::LiveError;
 
@@ -12,12 +11,27 @@ use crate::error::LiveError;
 pub(crate) enum Place {
     Service,
     NamedValue(String),
+    Backend(String),
+    Fragment(String),
+    Product(String),
+    /// An API in its current revision, or with `;rev=n` in another.
     Api(String),
-    Resolver { api: String, name: String },
+    Operation {
+        api: String,
+        name: String,
+    },
+    Resolver {
+        api: String,
+        name: String,
+    },
     Policy(PolicyPlace),
     Server,
     EntraAdmin,
     EntraOnly,
+    FirewallRule(String),
+    Auditing,
+    /// A user-assigned identity, which keyless only reads.
+    Identity,
 }
 
 /// Whose policy.
@@ -31,7 +45,7 @@ pub(crate) enum PolicyPlace {
 }
 
 impl PolicyPlace {
-    fn at(&self) -> PolicyAt<'_> {
+    pub(crate) fn at(&self) -> PolicyAt<'_> {
         match self {
             Self::Service => PolicyAt::Service,
             Self::Product(name) => PolicyAt::Product(name),
@@ -45,86 +59,65 @@ impl PolicyPlace {
 /// The place at `address`.
 pub(crate) fn place(address: &Address) -> Result<Place, LiveError> {
     let segments: Vec<(&str, &str)> = address.segments().collect();
-    let own = str::to_owned;
-    Ok(match segments[..] {
-        [("apim", _)] => Place::Service,
-        [("apim", _), ("namedValue", name)] => Place::NamedValue(own(name)),
-        [("apim", _), ("api", name)] => Place::Api(own(name)),
-        [("apim", _), ("api", api), ("resolver", name)] => Place::Resolver {
+    let found = match segments[..] {
+        [("apim", _), ref below @ ..] => in_gateway(below),
+        [("sql", _), ref below @ ..] => in_server(below),
+        [("identity", _)] => Some(Place::Identity),
+        _ => None,
+    };
+    found.ok_or_else(|| LiveError::Place(address.clone()))
+}
+
+fn in_gateway(below: &[(&str, &str)]) -> Option<Place> {
+    let own = |name: &str| name.to_owned();
+    if let [whose @ .., ("policy", "")] = below {
+        return policy(whose).map(Place::Policy);
+    }
+    Some(match *below {
+        [] => Place::Service,
+        [("namedValue", name)] => Place::NamedValue(own(name)),
+        [("backend", name)] => Place::Backend(own(name)),
+        [("policyFragment", name)] => Place::Fragment(own(name)),
+        [("product", name)] => Place::Product(own(name)),
+        [("api", name)] => Place::Api(own(name)),
+        [("api", api), ("operation", name)] => Place::Operation {
             api: own(api),
             name: own(name),
         },
-        [("apim", _), ("policy", "")] => Place::Policy(PolicyPlace::Service),
-        [("apim", _), ("product", name), ("policy", "")] => {
-            Place::Policy(PolicyPlace::Product(own(name)))
-        }
-        [("apim", _), ("api", api), ("policy", "")] => Place::Policy(PolicyPlace::Api(own(api))),
-        [
-            ("apim", _),
-            ("api", api),
-            ("operation", operation),
-            ("policy", ""),
-        ] => Place::Policy(PolicyPlace::Operation {
+        [("api", api), ("resolver", name)] => Place::Resolver {
+            api: own(api),
+            name: own(name),
+        },
+        _ => return None,
+    })
+}
+
+fn policy(whose: &[(&str, &str)]) -> Option<PolicyPlace> {
+    let own = |name: &str| name.to_owned();
+    Some(match *whose {
+        [] => PolicyPlace::Service,
+        [("product", name)] => PolicyPlace::Product(own(name)),
+        [("api", api)] => PolicyPlace::Api(own(api)),
+        [("api", api), ("operation", operation)] => PolicyPlace::Operation {
             api: own(api),
             operation: own(operation),
-        }),
-        [
-            ("apim", _),
-            ("api", api),
-            ("resolver", resolver),
-            ("policy", ""),
-        ] => Place::Policy(PolicyPlace::Resolver {
+        },
+        [("api", api), ("resolver", resolver)] => PolicyPlace::Resolver {
             api: own(api),
             resolver: own(resolver),
-        }),
-        [("sql", _)] => Place::Server,
-        [("sql", _), ("entraAdmin", "")] => Place::EntraAdmin,
-        [("sql", _), ("entraOnly", "")] => Place::EntraOnly,
-        _ => return Err(LiveError::Place(address.clone())),
+        },
+        _ => return None,
     })
 }
 
-/// Reads what is at the place.
-pub(crate) fn get(id: &ArmId, place: &Place) -> Result<Request, LiveError> {
-    Ok(match place {
-        Place::Service => apim::service(id)?,
-        Place::NamedValue(name) => apim::named_value(id, name)?,
-        Place::Api(name) => apim::api(id, name)?,
-        Place::Resolver { api, name } => apim::resolver(id, api, name)?,
-        Place::Policy(policy) => apim::policy(id, policy.at())?,
-        Place::Server => sql::server(id)?,
-        Place::EntraAdmin => sql::administrator(id)?,
-        Place::EntraOnly => sql::entra_only(id)?,
-    })
-}
-
-/// Writes the whole body at the place, if it still has this ETag.
-pub(crate) fn put(
-    id: &ArmId,
-    place: &Place,
-    body: Value,
-    etag: Option<&str>,
-) -> Result<Request, LiveError> {
-    Ok(match place {
-        Place::NamedValue(name) => apim::put_named_value(id, name, body, etag)?,
-        Place::Resolver { api, name } => apim::put_resolver(id, api, name, body, etag)?,
-        Place::Policy(policy) => apim::put_policy(id, policy.at(), body, etag)?,
-        Place::Api(name) => apim::put_api(id, name, body, etag)?,
-        Place::EntraAdmin => sql::put_administrator(id, body)?,
-        Place::EntraOnly => sql::put_entra_only(id, body)?,
-        Place::Service => apim::patch_service(id, body)?,
-        Place::Server => sql::patch_server(id, body)?,
-    })
-}
-
-/// Removes what is at the place, if it still has this ETag.
-pub(crate) fn delete(id: &ArmId, address: &Address, etag: &str) -> Result<Request, LiveError> {
-    Ok(match place(address)? {
-        Place::NamedValue(name) => apim::delete_named_value(id, &name, etag)?,
-        Place::Resolver { api, name } => apim::delete_resolver(id, &api, &name, etag)?,
-        Place::Policy(policy) => apim::delete_policy(id, policy.at(), etag)?,
-        Place::EntraAdmin => sql::delete_administrator(id)?,
-        _ => return Err(LiveError::Place(address.clone())),
+fn in_server(below: &[(&str, &str)]) -> Option<Place> {
+    Some(match *below {
+        [] => Place::Server,
+        [("entraAdmin", "")] => Place::EntraAdmin,
+        [("entraOnly", "")] => Place::EntraOnly,
+        [("auditing", "")] => Place::Auditing,
+        [("firewallRule", name)] => Place::FirewallRule(name.to_owned()),
+        _ => return None,
     })
 }
 
@@ -157,6 +150,7 @@ pub(crate) fn policy_address(gateway: &Address, service: &ArmId, id: &str) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::requests::get;
 
     const SERVICE: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
 
@@ -181,14 +175,35 @@ mod tests {
             let whole = whole.replace(&id.to_uppercase(), id);
             let found = policy_address(&gateway, &service, &whole).unwrap();
             assert_eq!(found.as_str(), address);
-            assert!(
-                get(&service, &place(&found).unwrap())
-                    .unwrap()
-                    .path
-                    .contains(id.split('/').next().unwrap())
-            );
+            let request = get(&service, &place(&found).unwrap()).unwrap();
+            assert!(request.path.ends_with(id), "{}", request.path);
         }
         let workspace = format!("{SERVICE}/workspaces/w/policies/policy");
         assert_eq!(policy_address(&gateway, &service, &workspace), None);
+    }
+
+    #[test]
+    fn every_address_of_the_model_has_its_place_and_no_other() {
+        let at = |text: &str| place(&text.parse().unwrap());
+        for (text, found) in [
+            ("apim:g/backend:b", Place::Backend("b".into())),
+            ("apim:g/policyFragment:f", Place::Fragment("f".into())),
+            ("apim:g/product:p", Place::Product("p".into())),
+            ("apim:g/api:a;rev=2", Place::Api("a;rev=2".into())),
+            ("sql:s/firewallRule:r", Place::FirewallRule("r".into())),
+            ("sql:s/auditing", Place::Auditing),
+            ("identity:i", Place::Identity),
+        ] {
+            assert_eq!(at(text).unwrap(), found, "{text}");
+        }
+        for text in [
+            "apim:g/logger:l",
+            "apim:g/backend:b/policy",
+            "sql:s/db:d/firewallRule:r",
+            "rbac:r",
+            "identity:i/policy",
+        ] {
+            assert!(matches!(at(text), Err(LiveError::Place(_))), "{text}");
+        }
     }
 }

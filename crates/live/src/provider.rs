@@ -11,7 +11,7 @@ use keyless_plan::{Gate, Op, Step, Undo};
 use crate::error::LiveError;
 use crate::resource::Expect;
 use crate::services::Services;
-use crate::{canary, document, gates, resource, statements};
+use crate::{canary, document, gates, key_vault, resource, roles, statements};
 
 /// The live services, and the key under which a plan's fingerprints were made.
 pub struct LiveProvider {
@@ -54,6 +54,8 @@ impl Provider for LiveProvider {
                 statements,
                 users,
             } => statements::check(&self.services, database, statements, users).await,
+            Op::Assign { .. } => roles::check(&self.services, &step.op).await,
+            Op::Unassign { id } => roles::check_gone(&self.services, id).await,
             Op::Delete {} => resource::check_delete(self, &step.address).await,
             Op::Gate { .. } => Ok(Standing::Ready),
         };
@@ -70,7 +72,10 @@ impl Provider for LiveProvider {
                 let expect = Expect::Planned(expect.as_ref());
                 resource::put(self, &step.address, body, value.as_ref(), expect).await
             }
-            Op::Patch { body, .. } => resource::patch(self, &step.address, body).await,
+            Op::Patch { body, expect } => {
+                let expect = Expect::Planned(expect.as_ref());
+                resource::patch(self, &step.address, body, expect).await
+            }
             Op::Splice { edits, expect, .. } => {
                 document::splice(self, &step.address, edits, expect).await
             }
@@ -79,6 +84,8 @@ impl Provider for LiveProvider {
                 statements,
                 ..
             } => statements::run(&self.services, database, statements).await,
+            Op::Assign { .. } => roles::assign(&self.services, &step.op).await,
+            Op::Unassign { id } => roles::unassign(&self.services, id).await,
             Op::Delete {} => resource::delete(self, &step.address).await,
             Op::Gate { .. } => Ok(()),
         };
@@ -87,6 +94,9 @@ impl Provider for LiveProvider {
 
     async fn undo(&self, step: &Step) -> Result<(), Fault> {
         let done = match &step.undo {
+            Undo::Delete if matches!(step.op, Op::Assign { .. }) => {
+                roles::take_back(&self.services, &step.op).await
+            }
             Undo::Delete => resource::delete(self, &step.address).await,
             Undo::Put { body } => resource::put_back(self, &step.address, body).await,
             Undo::Splice { edits } => {
@@ -142,6 +152,7 @@ impl Provider for LiveProvider {
             Gate::Lockable { server, databases } => {
                 gates::lockable(&self.services, server, databases).await
             }
+            Gate::KeyVault { named_value } => key_vault::health(self, named_value).await,
             Gate::Approve { .. } => Ok(Probe::NoEvidence(format!("{} asks a person", step.id))),
         };
         probe.map_err(fault)
@@ -158,11 +169,13 @@ impl Provider for LiveProvider {
 fn fault(error: LiveError) -> Fault {
     let message = error.to_string();
     match &error {
+        // A new identity is not known everywhere at once (azure-facts D).
+        LiveError::Arm(arm) if arm.code() == "PrincipalNotFound" => Fault::Transient { message },
         LiveError::Arm(arm) if arm.uncertain() => Fault::OutcomeUnknown { message },
         LiveError::Arm(arm) if arm.stale() => Fault::Changed { message },
         LiveError::Sql(sql) if sql.outcome_unknown() => Fault::OutcomeUnknown { message },
         LiveError::Sql(sql) if sql.is_transient() => Fault::Transient { message },
-        LiveError::Gone(_) => Fault::Changed { message },
+        LiveError::Gone(_) | LiveError::Changed(_) => Fault::Changed { message },
         _ => Fault::Refused { message },
     }
 }

@@ -2,12 +2,13 @@
 
 use keyless_engine::Standing;
 use keyless_model::{Address, Fingerprint};
-use keyless_plan::{ValueFrom, covers, managed_fingerprint, merged, text_at};
+use keyless_plan::{ValueFrom, attribute_at, covers, managed_fingerprint, merged, text_at};
 use serde_json::{Map, Value, json};
 
 use crate::error::LiveError;
-use crate::place::{Place, delete as delete_request, get, place, put as put_request};
+use crate::place::{Place, place};
 use crate::provider::LiveProvider;
+use crate::{requests, service_identity};
 
 /// A resource as it is now.
 pub(crate) struct Now {
@@ -21,7 +22,7 @@ pub(crate) async fn now(
     address: &Address,
 ) -> Result<Option<Now>, LiveError> {
     let root = provider.services.root(address)?;
-    let request = get(&root.id, &place(address)?)?;
+    let request = requests::get(&root.id, &place(address)?)?;
     let answer = provider.services.arm.find(request).await?;
     Ok(answer.map(|a| Now {
         body: a.body,
@@ -46,10 +47,10 @@ pub(crate) async fn check_put(
         });
     };
     // A value that may not be read came with the same request as the rest of the body.
-    if covers(address, &live.body, body) {
+    if covers(address, &service_identity::as_asked(&live.body, body), body) {
         return Ok(Standing::Done);
     }
-    let found = managed_fingerprint(&provider.key, address, &live.body, body);
+    let found = fingerprint(provider, address, &live.body, body);
     Ok(if expect == Some(&found) {
         Standing::Ready
     } else {
@@ -59,18 +60,15 @@ pub(crate) async fn check_put(
     })
 }
 
-async fn policy_text(
+/// The fingerprint of the fields of `live` that `body` names.
+fn fingerprint(
     provider: &LiveProvider,
-    policy: &Address,
-    path: &str,
-) -> Result<Option<String>, LiveError> {
-    let live = now(provider, policy).await?;
-    let text = live
-        .as_ref()
-        .and_then(|n| n.body.pointer("/properties/value"));
-    Ok(text
-        .and_then(Value::as_str)
-        .and_then(|text| text_at(text, path)))
+    address: &Address,
+    live: &Value,
+    body: &Value,
+) -> Fingerprint {
+    let live = service_identity::as_asked(live, body);
+    managed_fingerprint(&provider.key, address, &live, body)
 }
 
 /// What a write expects to find.
@@ -81,7 +79,26 @@ pub(crate) enum Expect<'a> {
     Planned(Option<&'a Fingerprint>),
 }
 
-/// Writes `body` merged over what is live.
+impl Expect<'_> {
+    /// Whether live is still as expected.
+    fn met(
+        &self,
+        provider: &LiveProvider,
+        address: &Address,
+        live: Option<&Now>,
+        body: &Value,
+    ) -> Result<(), LiveError> {
+        let found = live.map(|live| fingerprint(provider, address, &live.body, body));
+        match self {
+            Self::Anything => Ok(()),
+            Self::Planned(planned) if *planned == found.as_ref() => Ok(()),
+            Self::Planned(Some(_)) if live.is_none() => Err(LiveError::Gone(address.clone())),
+            Self::Planned(_) => Err(LiveError::Changed(address.clone())),
+        }
+    }
+}
+
+/// Writes `body` merged over what is live, a value that is secret with it.
 pub(crate) async fn put(
     provider: &LiveProvider,
     address: &Address,
@@ -90,71 +107,102 @@ pub(crate) async fn put(
     expect: Expect<'_>,
 ) -> Result<(), LiveError> {
     let live = now(provider, address).await?;
-    let found = live
-        .as_ref()
-        .map(|live| managed_fingerprint(&provider.key, address, &live.body, body));
-    match expect {
-        Expect::Anything => {}
-        Expect::Planned(planned) if planned == found.as_ref() => {}
-        Expect::Planned(_) => return Err(LiveError::Gone(address.clone())),
+    expect.met(provider, address, live.as_ref(), body)?;
+    // A PUT of an API is an import of the whole of it.
+    if let (Some(live), Place::Api(_)) = (&live, place(address)?) {
+        return change(provider, address, live, body).await;
     }
-    let mut body = match &live {
-        Some(live) => merged(&writable(&live.body), body),
-        None => body.clone(),
-    };
+    let mut body = over(live.as_ref(), body);
     if let Some(from) = value {
         body["properties"]["value"] = Value::String(secret(provider, from).await?);
     }
     write(provider, address, body, live.and_then(|n| n.etag)).await
 }
 
-/// The value itself, for the request that carries it.
-async fn secret(provider: &LiveProvider, from: &ValueFrom) -> Result<String, LiveError> {
-    match from {
-        ValueFrom::PolicyText { policy, path } => {
-            let text = policy_text(provider, policy, path).await?;
-            text.ok_or_else(|| LiveError::Gone(policy.clone()))
-        }
-        ValueFrom::Environment { name } => (provider.environment)(name)
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| LiveError::Environment(name.clone())),
+/// `body` merged over what of live may be sent back.
+fn over(live: Option<&Now>, body: &Value) -> Value {
+    match live {
+        Some(live) => merged(&writable(&live.body), body),
+        None => merged(&Value::Null, body),
     }
 }
 
+/// The value itself, for the request that carries it.
+async fn secret(provider: &LiveProvider, from: &ValueFrom) -> Result<String, LiveError> {
+    let (address, pointer) = match from {
+        ValueFrom::Environment { name } => {
+            return (provider.environment)(name)
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| LiveError::Environment(name.clone()));
+        }
+        ValueFrom::Field { address, pointer } => (address, pointer.as_str()),
+        ValueFrom::PolicyText { policy, .. } | ValueFrom::PolicyAttribute { policy, .. } => {
+            (policy, "/properties/value")
+        }
+    };
+    let live = now(provider, address).await?;
+    let text = live.as_ref().and_then(|n| n.body.pointer(pointer));
+    let text = text.and_then(Value::as_str);
+    let found = text.and_then(|text| match from {
+        ValueFrom::PolicyText { path, .. } => text_at(text, path),
+        ValueFrom::PolicyAttribute { path, name, .. } => attribute_at(text, path, name),
+        ValueFrom::Field { .. } | ValueFrom::Environment { .. } => Some(text.to_owned()),
+    });
+    found.ok_or_else(|| LiveError::Gone(address.clone()))
+}
+
+/// What the service says about a resource and does not take back.
+const READ_ONLY: [&str; 4] = [
+    "provisioningState",
+    "isCurrent",
+    "isOnline",
+    "apiVersionSet",
+];
+
 /// What of a live body may be sent back: ids, types and states are the service's own.
-fn writable(body: &Value) -> Value {
+pub(crate) fn writable(body: &Value) -> Value {
     let mut out = Map::new();
     if let Some(properties) = body.get("properties").and_then(Value::as_object) {
         let mut kept = properties.clone();
-        kept.remove("provisioningState");
+        kept.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
+        if let Some(vault) = kept.get_mut("keyVault").and_then(Value::as_object_mut) {
+            vault.remove("lastStatus");
+        }
         out.insert("properties".into(), Value::Object(kept));
     }
     Value::Object(out)
 }
 
-/// Changes fields of the service itself. User-assigned identities that came since the plan are
-/// kept: the service may take the set as a whole (azure-facts B.1).
+/// Changes fields of what is there: with a PATCH where Azure has one, else by writing the whole
+/// body. User-assigned identities that came since the plan are kept.
 pub(crate) async fn patch(
     provider: &LiveProvider,
     address: &Address,
     body: &Value,
+    expect: Expect<'_>,
 ) -> Result<(), LiveError> {
-    let mut body = body.clone();
-    if body.get("identity").is_some() {
-        let live = now(provider, address)
-            .await?
-            .ok_or_else(|| LiveError::Gone(address.clone()))?;
-        let users = live.body.pointer("/identity/userAssignedIdentities");
-        if let Some(users) = users
-            .and_then(Value::as_object)
-            .filter(|users| !users.is_empty())
-        {
-            let kept: Map<String, Value> = users.keys().map(|id| (id.clone(), json!({}))).collect();
-            body["identity"]["userAssignedIdentities"] = Value::Object(kept);
-            body["identity"]["type"] = json!("SystemAssigned, UserAssigned");
+    let live = now(provider, address).await?;
+    let live = live.ok_or_else(|| LiveError::Gone(address.clone()))?;
+    expect.met(provider, address, Some(&live), body)?;
+    change(provider, address, &live, body).await
+}
+
+async fn change(
+    provider: &LiveProvider,
+    address: &Address,
+    live: &Now,
+    body: &Value,
+) -> Result<(), LiveError> {
+    let sent = service_identity::union(&live.body, body);
+    let etag = live.etag.as_deref().unwrap_or("*");
+    let root = provider.services.root(address)?;
+    match requests::patch(&root.id, &place(address)?, &sent, etag)? {
+        Some(request) => {
+            provider.services.arm.send(request).await?;
+            Ok(())
         }
+        None => write(provider, address, over(Some(live), body), live.etag.clone()).await,
     }
-    write(provider, address, body, None).await
 }
 
 /// Writes fields back as they were.
@@ -164,7 +212,11 @@ pub(crate) async fn put_back(
     body: &Value,
 ) -> Result<(), LiveError> {
     match place(address)? {
-        Place::Service | Place::Server => patch(provider, address, body).await,
+        Place::Service
+        | Place::Server
+        | Place::Api(_)
+        | Place::Operation { .. }
+        | Place::Product(_) => patch(provider, address, body, Expect::Anything).await,
         _ => put(provider, address, body, None, Expect::Anything).await,
     }
 }
@@ -176,13 +228,7 @@ async fn write(
     etag: Option<String>,
 ) -> Result<(), LiveError> {
     let root = provider.services.root(address)?;
-    let place = place(address)?;
-    // Named values, resolvers and policies are made only where nothing is.
-    let precondition = match place {
-        Place::Service | Place::Server | Place::EntraAdmin | Place::EntraOnly => None,
-        _ => etag,
-    };
-    let request = put_request(&root.id, &place, body, precondition.as_deref())?;
+    let request = requests::put(&root.id, address, body, etag.as_deref())?;
     provider.services.arm.send(request).await?;
     Ok(())
 }
@@ -210,12 +256,43 @@ pub(crate) async fn delete(provider: &LiveProvider, address: &Address) -> Result
     provider
         .services
         .arm
-        .send(delete_request(&root.id, address, &etag)?)
+        .send(requests::delete(&root.id, address, &etag)?)
         .await?;
     Ok(())
 }
 
-/// The body of a policy.
-pub(crate) fn policy_body(text: String) -> Value {
-    json!({ "properties": { "format": "rawxml", "value": text } })
+/// The body of a policy or a fragment with this text, and what else `live` has, such as the
+/// description of a fragment.
+pub(crate) fn policy_body(live: &Value, text: String) -> Value {
+    let text = json!({ "properties": { "format": "rawxml", "value": text } });
+    merged(&writable(live), &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_service_says_of_itself_is_not_sent_back() {
+        let live = json!({ "id": "x", "type": "t", "properties": {
+            "provisioningState": "Succeeded",
+            "isCurrent": true,
+            "keyVault": { "secretIdentifier": "https://v/secrets/s", "lastStatus": { "code": "Success" } },
+            "unknown": [1],
+        }});
+        let kept = json!({ "properties": {
+            "keyVault": { "secretIdentifier": "https://v/secrets/s" },
+            "unknown": [1],
+        }});
+        assert_eq!(writable(&live), kept);
+    }
+
+    #[test]
+    fn a_fragment_keeps_its_description_when_its_text_changes() {
+        let live =
+            json!({ "properties": { "description": "d", "format": "rawxml", "value": "<a/>" } });
+        let body = policy_body(&live, "<b/>".into());
+        assert_eq!(body["properties"]["description"], "d");
+        assert_eq!(body["properties"]["value"], "<b/>");
+    }
 }

@@ -38,7 +38,7 @@ impl Services {
         let Some((address, root)) = self.roots.iter().next() else {
             return Ok(());
         };
-        let request = crate::place::get(&root.id, &crate::place::place(address)?)?;
+        let request = crate::requests::get(&root.id, &crate::place::place(address)?)?;
         self.arm.find(request).await?;
         Ok(())
     }

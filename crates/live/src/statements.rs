@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use keyless_engine::Standing;
+use keyless_model::Address;
 use keyless_model::sql::{Catalogue, Login, SidSource, Statement, same_name};
-use keyless_model::{Address, Sid};
-use serde_json::Value;
 
 use crate::error::LiveError;
+use crate::identity::client_sid;
 use crate::services::Services;
 
 /// How the database stands to the statements. Statements add up, so part of them may be done: the
@@ -67,6 +67,27 @@ pub(crate) async fn catalogue(
     Ok(session.catalogue().await?)
 }
 
+/// The catalogue that these statements are about: with the firewall rules if one of them is about
+/// those, for they take a question of their own.
+async fn catalogue_for(
+    services: &Services,
+    database: &Address,
+    statements: &[&Statement],
+) -> Result<Catalogue, LiveError> {
+    let about_firewall = |s: &&Statement| {
+        matches!(
+            s,
+            Statement::SetFirewallRule { .. } | Statement::DropFirewallRule { .. }
+        )
+    };
+    let mut session = services.session(&database.root(), name(database)).await?;
+    let mut catalogue = session.catalogue().await?;
+    if statements.iter().any(about_firewall) {
+        catalogue.firewall_rules = session.firewall_rules().await?;
+    }
+    Ok(catalogue)
+}
+
 async fn logins(services: &Services, server: &Address) -> Result<Vec<Login>, LiveError> {
     let mut session = services.session(server, "master").await?;
     Ok(session.logins().await?)
@@ -92,7 +113,7 @@ async fn undone(
     if own.is_empty() {
         return Ok(out);
     }
-    let mut world = catalogue(services, database).await?;
+    let mut world = catalogue_for(services, database, &own).await?;
     if let (Some(Statement::DropUser { .. }), Some(create @ Statement::CreateUser { .. })) =
         (own.first(), own.get(1))
         && create.done(&world)
@@ -176,7 +197,7 @@ async fn in_the_way(
     Ok(taken.then(|| format!("the name {name} is taken by another principal")))
 }
 
-/// The statements with client ids that earlier steps brought about, read from the gateway.
+/// The statements with client ids that earlier steps brought about, read from the identity.
 async fn resolved(
     services: &Services,
     statements: &[Statement],
@@ -200,20 +221,4 @@ async fn resolved(
         });
     }
     Ok(out)
-}
-
-pub(crate) async fn client_sid(services: &Services, gateway: &Address) -> Result<Sid, LiveError> {
-    let root = services.root(gateway)?;
-    let identity = gateway.part("identity");
-    let answer = services
-        .arm
-        .find(keyless_azure::system_identity(&root.id))
-        .await?;
-    let id = answer
-        .as_ref()
-        .and_then(|a| a.body.pointer("/properties/clientId"));
-    let sid = id
-        .and_then(Value::as_str)
-        .and_then(|id| Sid::from_guid(id).ok());
-    sid.ok_or(LiveError::Gone(identity))
 }

@@ -17,6 +17,18 @@ use crate::place::Places;
 use crate::scalar::{Meaning, Scalar, shown};
 use crate::suggest::nearest;
 
+/// Fields of Azure's that hold a credential and nothing else (azure-facts C.5).
+const SECRETS: &[(&str, &str)] = &[
+    (
+        "administratorLoginPassword",
+        "an Entra administrator needs no password",
+    ),
+    (
+        "storageAccountAccessKey",
+        "with `isManagedIdentityInUse: true` auditing needs no key",
+    ),
+];
+
 /// A document that another one names.
 pub(crate) struct Reference {
     pub(crate) kind: &'static str,
@@ -116,6 +128,11 @@ impl Check<'_> {
     }
 
     fn unknown<'k>(&mut self, entry: &Entry, path: &str, known: impl Iterator<Item = &'k str>) {
+        if let Some((_, instead)) = SECRETS.iter().find(|(key, _)| *key == entry.key) {
+            let message = format!("`{path}.{}` is a credential", entry.key);
+            let help = format!("take it out and replace it with a new one: {instead}");
+            return self.fail("KL0110", message, &entry.at, "a credential's field", help);
+        }
         let known: Vec<&str> = known.collect();
         let help = match nearest(&entry.key, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -286,20 +303,19 @@ impl Check<'_> {
         let fields = self.fields;
         for entry in entries {
             let at = format!("{pointer}/{}", entry.key);
-            let inside = format!("{at}/");
-            let path = format!("{path}.{}", entry.key);
+            let below = format!("{at}/");
+            let inner = format!("{path}.{}", entry.key);
             if fields.iter().any(|f| f.path == at) {
-                self.json(&entry.node, &path);
-            } else if fields.iter().any(|f| f.path.starts_with(&inside)) {
+                self.json(&entry.node, &inner);
+            } else if fields.iter().any(|f| f.path.starts_with(&below)) {
                 if !scalar(&entry.node).is_some_and(Scalar::is_null) {
-                    self.body(&entry.node, &at, &path);
+                    self.body(&entry.node, &at, &inner);
                 }
             } else {
                 let prefix = format!("{pointer}/");
                 let known = fields.iter().filter_map(|f| f.path.strip_prefix(&prefix));
                 let mut known: Vec<&str> = known.filter_map(|k| k.split('/').next()).collect();
                 known.dedup();
-                let path = path.rsplit_once('.').map_or("", |(head, _)| head);
                 self.unknown(entry, path, known.into_iter());
             }
         }

@@ -51,7 +51,11 @@ pub(crate) fn find(text: &str, context: Context) -> Vec<Found> {
     found.extend(headers(text, &lower));
     found.extend(web_tokens(text));
     found.extend(url_passwords(text));
+    found.extend(url_keys(text));
     found.extend(private_keys(text));
+    // One literal can have two of these forms.
+    found.sort_by_key(|f| f.range.start);
+    found.dedup_by_key(|f| f.range.start);
     found
 }
 
@@ -68,6 +72,50 @@ pub fn masked(text: &str) -> String {
     let hidden = |at: usize| found.iter().any(|f| f.range.contains(&at));
     let mask = |(at, c): (usize, char)| if hidden(at) && c != '\n' { '•' } else { c };
     text.char_indices().map(mask).collect()
+}
+
+/// Headers and query parameters that hold a key.
+const KEY_NAMES: &[&str] = &[
+    "access_token",
+    "api-key",
+    "api_key",
+    "apikey",
+    "client_secret",
+    "code",
+    "key",
+    "ocp-apim-subscription-key",
+    "password",
+    "secret",
+    "sig",
+    "subscription-key",
+    "token",
+    "x-api-key",
+    "x-functions-key",
+];
+
+/// Whether a header or query parameter of this name holds a key.
+pub(crate) fn names_key(name: &str) -> bool {
+    KEY_NAMES.iter().any(|k| k.eq_ignore_ascii_case(name))
+}
+
+/// Whether a name in a place for credentials is one's, not only a setting's.
+pub(crate) fn names_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words = ["key", "secret", "token", "password", "sas", "auth", "pwd"];
+    names_key(&name) || words.iter().any(|w| name.contains(w))
+}
+
+/// Whether a value of Azure's is written out: not empty, and no named value in it.
+pub(crate) fn written_out(value: &str) -> bool {
+    !value.trim().is_empty() && !value.contains("{{")
+}
+
+/// Whether a URL names a user before its host.
+pub(crate) fn user_in_url(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let user = authority.rsplit_once('@').map(|(user, _)| user);
+    user.is_some_and(written_out)
 }
 
 /// Where `needle` stands with no letter, digit or `_` before it: the offsets behind it.
@@ -235,6 +283,32 @@ fn url_passwords(text: &str) -> impl Iterator<Item = Found> + '_ {
     })
 }
 
+/// `scheme://host/path?code=…`: a key in the query (azure-facts B.5, rows 6 and 26).
+fn url_keys(text: &str) -> impl Iterator<Item = Found> + '_ {
+    text.match_indices("://").flat_map(move |(at, _)| {
+        let url = head(&text[at..]);
+        let stop = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '#');
+        let url = url.split(stop).next().unwrap_or_default();
+        let query = url.find('?').map_or(url.len(), |i| i + 1);
+        let mut start = at + query;
+        url[query..].split('&').filter_map(move |pair| {
+            let from = start;
+            start += pair.len() + 1;
+            let (name, value) = pair.trim_start_matches("amp;").split_once('=')?;
+            let filled = value.starts_with(['{', '@', '$', '(']);
+            let key = names_key(name) && value.len() >= SHORTEST_KEY && !filled;
+            let range = from + pair.len() - value.len()..from + pair.len();
+            key.then_some(Found {
+                range,
+                what: "a key in a URL",
+            })
+        })
+    })
+}
+
+/// What is shorter is a number or a word of the service's own.
+const SHORTEST_KEY: usize = 8;
+
 fn private_keys(text: &str) -> Vec<Found> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -315,6 +389,14 @@ mod tests {
                 "abcdefghij0123456789%3D",
             ),
             ("https://user:hunter2@host/x", "hunter2"),
+            (
+                "https://host/api?a=b&code=hunter2hunter2#c",
+                "hunter2hunter2",
+            ),
+            (
+                "see https://h?a=b&amp;key=hunter2hunter2 .",
+                "hunter2hunter2",
+            ),
             ("x eyJhbGciOi.eyJzdWIi.c2ln y", "eyJhbGciOi.eyJzdWIi.c2ln"),
             ("PÄSSE;Password=hünter2", "hünter2"),
         ] {
@@ -324,6 +406,25 @@ mod tests {
         }
         let key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----";
         assert_eq!(hits(key, Context::Text).len(), 1);
+    }
+
+    #[test]
+    fn a_user_stands_before_the_host_of_a_url() {
+        for url in [
+            "https://user:hunter2@host/x",
+            "https://hunter2@host",
+            "u@h?x",
+        ] {
+            assert!(user_in_url(url), "{url}");
+        }
+        for url in [
+            "https://host/a@b?a=b",
+            "https://{{user}}@host",
+            "https://@host",
+            "",
+        ] {
+            assert!(!user_in_url(url), "{url}");
+        }
     }
 
     #[test]
@@ -338,6 +439,8 @@ mod tests {
             "Basic authentication",
             "sig=short",
             "https://host/a:b@c",
+            "https://host/?page=2&keyword=keykeykeykey",
+            "https://host?code={{functions-key}}&key={key-of-caller}&code=404",
             "SharedAccessKeyName=send",
             "Pwd=;Server=x",
         ] {

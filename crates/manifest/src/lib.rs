@@ -1,6 +1,6 @@
 //! From manifests to what they ask for: YAML in, [`keyless_model::Desired`] out.
 //!
-//! The stages, each a module: text to located nodes, envelopes, a spec against its descriptor, what
+//! The stages, each a module: text to located nodes, variables, envelopes, a spec against its descriptor, what
 //! its fields mean together, credentials, policy texts, links between documents, the model. Each
 //! reports all it finds, and a load succeeds only when nothing was found.
 //!
@@ -14,21 +14,26 @@ mod check;
 mod credential;
 mod document;
 mod envelope;
+mod environment;
 mod links;
 mod load;
 mod node;
+mod partners;
 mod place;
 mod policy_file;
 mod policy_text;
 mod reference;
+mod render;
 mod rules;
 mod scalar;
 mod schema;
 mod source;
 mod suggest;
+mod variables;
 
 pub use credential::masked;
-pub use load::load;
+pub use environment::{Environment, unknown_environment};
+pub use load::{load, render};
 pub use reference::reference;
 pub use schema::schema;
 pub use source::{MAX_MANIFEST_BYTES, Read, ReadError, Source};

@@ -1,14 +1,18 @@
 //! What documents mean together: names, references, one document for each thing, no circles.
 
+mod intents;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyless_model::{Address, ArmId, Diagnostic, Sid};
+use keyless_model::{Address, ArmId, Diagnostic, Sid, built_in_role};
 
 use crate::check::Reference;
 use crate::document::Document;
 use crate::node::Node;
 use crate::scalar::shown;
 use crate::suggest::nearest;
+
+pub(crate) use intents::intents;
 
 /// Kind and name of every document, those with errors too.
 pub(crate) type Known<'a> = BTreeSet<(&'static str, &'a str)>;
@@ -86,18 +90,27 @@ fn again(document: &Document<'_>, message: String, first: &Document<'_>) -> Diag
 /// name for a message.
 fn things_of(document: &Document<'_>) -> Vec<(String, String)> {
     let thing = match document.kind.name {
-        "Gateway" | "SqlServer" => document
+        "Gateway" | "SqlServer" | "ManagedIdentity" => document
             .text("id")
             .and_then(|id| ArmId::parse(id).ok())
             .map(|id| id.to_string()),
         "SqlDatabase" => document
             .text("server")
             .map(|server| Address::database(server, document.own_name()).to_string()),
-        "NamedValue" => gateway_child(document, "namedValue", document.own_name()),
+        "NamedValue" => gateway_child(document, "namedValue"),
+        "Backend" => gateway_child(document, "backend"),
+        "Api" => gateway_child(document, "api"),
+        "PolicyFragment" => gateway_child(document, "policyFragment"),
+        "Product" => gateway_child(document, "product"),
+        "Operation" => api_child(document, "operation"),
         "Policy" => policy(document),
-        "Resolver" => document.text("api").and_then(|api| {
-            let api = gateway(document)?.child("api", api);
-            Some(api.child("resolver", document.own_name()).to_string())
+        "Resolver" => api_child(document, "resolver"),
+        "FirewallRule" => document.text("server").map(|server| {
+            let server = Address::server(server);
+            let holder = database(document).unwrap_or(server);
+            holder
+                .child("firewallRule", document.own_name())
+                .to_string()
         }),
         "SqlUser" | "SqlRole" => {
             // Users and roles of a database share their names.
@@ -110,7 +123,8 @@ fn things_of(document: &Document<'_>) -> Vec<(String, String)> {
         .into_iter()
         .map(|t| (t.to_lowercase(), shown(&t)))
         .collect();
-    if let Some((key, text)) = identity(document) {
+    let more = [identity(document), role_assignment(document)];
+    for (key, text) in more.into_iter().flatten() {
         things.push((key.to_lowercase(), text));
     }
     things
@@ -120,8 +134,34 @@ fn gateway(document: &Document<'_>) -> Option<Address> {
     document.text("gateway").map(Address::gateway)
 }
 
-fn gateway_child(document: &Document<'_>, word: &str, name: &str) -> Option<String> {
+fn gateway_child(document: &Document<'_>, word: &str) -> Option<String> {
+    let name = document.own_name();
     Some(gateway(document)?.child(word, name).to_string())
+}
+
+fn api_child(document: &Document<'_>, word: &str) -> Option<String> {
+    let api = gateway(document)?.child("api", document.text("api")?);
+    Some(api.child(word, document.own_name()).to_string())
+}
+
+/// Scope, role and principal; a role by its name is that of its GUID.
+fn role_assignment(document: &Document<'_>) -> Option<(String, String)> {
+    if document.kind.name != "RoleAssignment" {
+        return None;
+    }
+    let (scope, role) = (document.text("scope")?, document.text("role")?);
+    let principal = document.spec.get("principal")?;
+    let key = |key: &&str| principal.get(key).and_then(Node::text);
+    let named = ["gateway", "identity", "objectId"];
+    let mut named = named.iter().filter_map(|k| Some((k, key(k)?)));
+    let (Some((key, name)), None) = (named.next(), named.next()) else {
+        return None;
+    };
+    let id = built_in_role(role).unwrap_or(role);
+    Some((
+        format!("{id} for {key} {name} at {scope}"),
+        format!("the role {} of {}, for one scope", shown(role), shown(name)),
+    ))
 }
 
 fn database(document: &Document<'_>) -> Option<Address> {
@@ -134,8 +174,8 @@ fn database(document: &Document<'_>) -> Option<Address> {
 fn policy(document: &Document<'_>) -> Option<String> {
     let scope = document.spec.get("scope")?;
     let mut address = gateway(document)?;
-    for (word, key) in [("api", "api"), ("operation", "operation")] {
-        if let Some(name) = scope.get(key).and_then(Node::text) {
+    for word in ["product", "api", "operation"] {
+        if let Some(name) = scope.get(word).and_then(Node::text) {
             address = address.child(word, name);
         }
     }
@@ -169,7 +209,8 @@ fn identity(document: &Document<'_>) -> Option<(String, String)> {
         .find_map(|key| document.text(key))
         .and_then(|id| Sid::from_guid(id).ok())
         .map(|sid| sid.to_string())
-        .or_else(|| document.text("gateway").map(|g| format!("gateway {g}")))?;
+        .or_else(|| document.text("gateway").map(|g| format!("gateway {g}")))
+        .or_else(|| document.text("identity").map(|i| format!("identity {i}")))?;
     Some((
         format!("{key} in {database}"),
         format!("the user of one identity in {database}"),

@@ -7,58 +7,125 @@ use crate::check;
 use crate::credential::{self, Context};
 use crate::document::Document;
 use crate::envelope;
+use crate::environment::Environment;
 use crate::links::{self, Known};
 use crate::node::{self, File, Node, Value};
+use crate::partners;
 use crate::place::Places;
 use crate::policy_file;
 use crate::rules;
 use crate::source::{MAX_MANIFEST_BYTES, Read, Source};
+use crate::variables::{self, Variables};
 
-/// Reads manifests into what they ask for.
+/// Reads manifests into what they ask for in one environment.
 ///
 /// `read` gives the text of a policy file named relative to the project. It is asked only for
 /// normalised paths inside the project; symbolic links and its own limit are its business.
 ///
 /// # Errors
-/// All that is wrong with the manifests and with the policies they name, in the order of file and
-/// place. Nothing of the manifests is used then.
-pub fn load(sources: &[Source], read: Read<'_>) -> Result<Desired, Diagnostics> {
+/// All that is wrong with the manifests, the environment and the policies they name, in the order
+/// of file and place. Nothing of the manifests is used then.
+pub fn load(
+    sources: &[Source],
+    read: Read<'_>,
+    environment: &Environment,
+) -> Result<Desired, Diagnostics> {
+    checked(sources, read, environment, |_, desired| desired)
+}
+
+/// The documents as YAML with every variable put in, and where each value was set: before a
+/// document the place where it starts, behind a value that a variable set the place of that one.
+///
+/// # Errors
+/// As [`load`]: what holds a credential is never shown.
+pub fn render(
+    sources: &[Source],
+    read: Read<'_>,
+    environment: &Environment,
+) -> Result<String, Diagnostics> {
+    checked(sources, read, environment, |parsed, _| {
+        crate::render::text(parsed)
+    })
+}
+
+/// Files with their variables put in.
+pub(crate) struct Parsed<'a> {
+    pub(crate) files: &'a [File],
+    pub(crate) places: &'a [Places<'a>],
+    pub(crate) variables: &'a Variables<'a>,
+}
+
+/// Goes through every stage, and hands on what came of it if nothing was wrong.
+fn checked<T>(
+    sources: &[Source],
+    read: Read<'_>,
+    environment: &Environment,
+    result: impl FnOnce(&Parsed<'_>, Desired) -> T,
+) -> Result<T, Diagnostics> {
     let mut found = Vec::new();
     let places: Vec<_> = sources
         .iter()
         .map(|s| Places::new(&s.path, &s.text))
         .collect();
-    let files: Vec<File> = sources
+    let mut files: Vec<File> = sources
         .iter()
         .zip(&places)
         .map(|(s, p)| file(s, p, &mut found))
         .collect();
+    let chosen = environment.chosen.as_ref();
+    let chosen = chosen.map(|source| (source, Places::new(&source.path, &source.text)));
+    let chosen = chosen.as_ref().map(|(s, p)| (file(s, p, &mut found), p));
+    let chosen = chosen.as_ref().map(|(file, places)| (file, *places));
+    let mut variables = Variables::new(environment, chosen, &mut found);
+    for (file, places) in files.iter_mut().zip(&places) {
+        for document in &mut file.documents {
+            variables.put(document, places, &mut found);
+        }
+    }
+    variables.report(files.iter().all(|f| f.complete), &mut found);
+    let desired = documents(&files, &places, read, &mut found);
+    if let Some(desired) = desired.filter(|_| found.is_empty()) {
+        let (files, places, variables) = (&files, &places, &variables);
+        let parsed = Parsed {
+            files,
+            places,
+            variables,
+        };
+        return Ok(result(&parsed, desired));
+    }
+    let found = found.into_iter().map(|e| variables::traced(&variables, e));
+    Err(in_order(found.collect()))
+}
+
+/// Checks every document, and builds what they ask for unless something is wrong.
+fn documents(
+    files: &[File],
+    places: &[Places<'_>],
+    read: Read<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Desired> {
     let Opened {
         documents,
         known,
         complete,
-    } = open(&files, &places, &mut found);
+    } = open(files, places, found);
     if documents.is_empty() && found.is_empty() {
         found.push(no_manifests());
     }
     let mut policies = Vec::new();
     for document in &documents {
-        let references = check::spec(document, &mut found);
-        rules::document(document, &mut found);
+        let references = check::spec(document, found);
+        rules::document(document, found);
         if complete {
-            links::dangling(document, &references, &known, &mut found);
+            links::dangling(document, &references, &known, found);
         }
-        policies.push(policy(document, read, &mut found));
+        policies.push(policy(document, read, found));
     }
-    links::duplicates(&documents, &mut found);
-    links::cycles(&documents, &mut found);
-    if found.is_empty() {
-        let desired = build(&documents, policies, &mut found);
-        if found.is_empty() {
-            return Ok(desired);
-        }
-    }
-    Err(in_order(found))
+    links::duplicates(&documents, found);
+    links::cycles(&documents, found);
+    links::intents(&documents, found);
+    partners::contradictions(&documents, found);
+    found.is_empty().then(|| build(&documents, policies, found))
 }
 
 fn file(source: &Source, places: &Places<'_>, found: &mut Vec<Diagnostic>) -> File {
@@ -126,12 +193,6 @@ fn literals(node: &Node, places: &Places<'_>, inline: Option<&Node>, found: &mut
                     .help(help),
             );
         }
-        if scalar.text.contains("${{") {
-            let message = "variables are not in this version of keyless";
-            let span = places.span(&node.range);
-            let error = Diagnostic::error("KL0108", message).at(&span, "not in this version");
-            found.push(error.help("write the value itself"));
-        }
     }
     for item in node.items() {
         literals(item, places, inline, found);
@@ -144,7 +205,7 @@ fn literals(node: &Node, places: &Places<'_>, inline: Option<&Node>, found: &mut
 /// The mapping that names a document's policy.
 fn holder<'a>(document: &Document<'a>) -> Option<&'a Node> {
     match document.kind.name {
-        "Policy" => Some(document.spec),
+        "Policy" | "PolicyFragment" => Some(document.spec),
         "Resolver" => document.spec.get("policy"),
         _ => None,
     }
@@ -176,6 +237,7 @@ fn build(
             found.push(error.help("this is a mistake in keyless: report it with the document"));
         }
     }
+    partners::inherit(&mut desired);
     desired
 }
 

@@ -341,6 +341,8 @@ impl<'s> Reader<'s, '_> {
             "indent with spaces: YAML allows no tabs there"
         } else if line.contains(": *") || line.contains("[*") || before.starts_with('*') {
             "a text that starts with `*` stands in quotes: \"*\""
+        } else if line.contains("${{") {
+            "inside brackets a variable stands in quotes: \"${{ var.name }}\""
         } else if line.contains("{{") {
             "a text that starts with `{` stands in quotes: \"{{name}}\""
         } else {

@@ -58,6 +58,24 @@ impl<'a> Places<'a> {
         }
     }
 
+    /// The part of a range from its `number`-th `open` to the next `close`; all of it where it has
+    /// none, as in a text that is written with escapes.
+    pub(crate) fn nth(
+        &self,
+        range: &Range<usize>,
+        open: &str,
+        close: &str,
+        number: usize,
+    ) -> Range<usize> {
+        let text = self.text.get(range.clone()).unwrap_or_default();
+        let part = || {
+            let (start, _) = text.match_indices(open).nth(number)?;
+            let end = start + text[start..].find(close)? + close.len();
+            Some(range.start + start..range.start + end)
+        };
+        part().unwrap_or_else(|| range.clone())
+    }
+
     /// The line, from 0, that holds an offset.
     pub(crate) fn line_of(&self, offset: usize) -> usize {
         self.lines

@@ -23,7 +23,11 @@ pub(crate) fn text(
     found: &mut Vec<Diagnostic>,
 ) -> Option<String> {
     let xml = holder.get("format").and_then(Node::text) == Some("xml");
-    let root = (document.kind.name == "Policy").then_some("policies");
+    let root = match document.kind.name {
+        "Policy" => Some("policies"),
+        "PolicyFragment" => Some("fragment"),
+        _ => None,
+    };
     if let Some(node) = holder.get("inline")
         && let Some(text) = node.text()
     {
@@ -66,6 +70,7 @@ pub(crate) fn text(
                 },
                 found,
             );
+            found.extend(variable(&text, &places));
             Some(text)
         }
         Err(error) => {
@@ -73,6 +78,17 @@ pub(crate) fn text(
             None
         }
     }
+}
+
+/// A variable that was hoped to be put into a policy file.
+fn variable(text: &str, places: &Places<'_>) -> Option<Diagnostic> {
+    let spaced = |at: &usize| text[at + 3..].trim_start().starts_with("var.");
+    let at = text.match_indices("${{").map(|(at, _)| at).find(spaced)?;
+    let end = text[at..].find("}}").map_or(at + 3, |end| at + end + 2);
+    let message = "variables are not put into policy files";
+    let help = "use a named value, which each environment's gateway has its own of: {{name}}";
+    let error = Diagnostic::error("KL0116", message).at(&places.span(&(at..end)), "stays as it is");
+    Some(error.help(help))
 }
 
 fn unread(document: &Document<'_>, path: &str, error: ReadError, at: &Range<usize>) -> Diagnostic {

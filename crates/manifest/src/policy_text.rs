@@ -13,15 +13,6 @@ use crate::credential::{self, Context};
 /// Attributes that hold a password.
 const PASSWORDS: &[(&str, &str)] = &[("authentication-basic", "password"), ("proxy", "password")];
 
-/// Headers and query parameters that hold a key.
-const KEYS: &[&str] = &[
-    "api-key",
-    "ocp-apim-subscription-key",
-    "x-api-key",
-    "x-functions-key",
-    "code",
-];
-
 /// How a policy is to be read.
 pub(crate) struct Policy<'a> {
     pub(crate) text: &'a str,
@@ -65,7 +56,7 @@ pub(crate) fn check(policy: &Policy<'_>, found: &mut Vec<Diagnostic>) {
     let root = document.root();
     if let Some(wanted) = policy.root.filter(|wanted| *wanted != root.name()) {
         let message = format!("the policy's root is <{}>, not <{wanted}>", root.name());
-        let help = format!("wrap the statements in <{wanted}> and its sections");
+        let help = format!("wrap the statements in <{wanted}>");
         let range = root.range().start..root.range().start + root.name().len() + 1;
         found.push(report("KL0111", message, &range, "another root", &help));
     }
@@ -80,6 +71,16 @@ pub(crate) fn check(policy: &Policy<'_>, found: &mut Vec<Diagnostic>) {
     }
     for element in document.elements() {
         secrets_of(&element, policy, found);
+        // What a fragment cannot hold (azure-facts B.4).
+        if policy.root == Some("fragment")
+            && let name @ ("base" | "include-fragment" | "inbound" | "outbound" | "on-error") =
+                element.name()
+        {
+            let message = format!("a policy fragment cannot hold <{name}>");
+            let range = element.range().start..element.range().start + name.len() + 1;
+            let help = "keep it in the policies that include the fragment";
+            found.push(report("KL0111", message, &range, "not in a fragment", help));
+        }
     }
     for comment in comments(&document) {
         let text = &policy.text[comment.clone()];
@@ -131,12 +132,12 @@ fn secrets_of(element: &ElementRef<'_>, policy: &Policy<'_>, found: &mut Vec<Dia
 /// What the literal text of an element is by its place, if that makes it a credential.
 fn keyed(element: &ElementRef<'_>) -> Option<&'static str> {
     let parent = element.parent()?;
-    let holder = parent
-        .attribute("name")
-        .map(|a| a.value.to_ascii_lowercase());
+    let holder = parent.attribute("name");
     let header = matches!(parent.name(), "set-header" | "set-query-parameter");
     match element.name() {
-        "value" if header && holder.is_some_and(|h| KEYS.contains(&h.as_str())) => Some("a key"),
+        "value" if header && holder.is_some_and(|h| credential::names_key(&h.value)) => {
+            Some("a key")
+        }
         "key" if matches!(parent.name(), "issuer-signing-keys" | "decryption-keys") => {
             Some("a signing key")
         }

@@ -45,6 +45,16 @@ spec: {}
 - A duration is a whole number and one of `s`, `m`, `h`, `d`.
 - A path is relative to the manifest that names it, and stays inside the project.
 - A literal that looks like a credential is an error.
+- `${{ var.name }}` stands for a variable of the environment that `--env` chooses. A value that is one
+  reference takes the variable's type; inside a text it is text. Keys and policy files hold none.
+
+An environment is a file `environments/<name>.yaml`: one mapping from names to values, in which
+mappings make dotted names. A variable that is not set, or that no manifest uses, is an error.
+
+```yaml
+region: westeurope
+sql: { only: true }          # ${{ var.sql.only }}
+```
 
 ## Kinds
 
@@ -175,7 +185,7 @@ mod tests {
     fn every_field_has_one_row_and_every_table_line_the_same_columns() {
         let page = reference();
         assert_eq!(page.matches("| `from.apis[].resolvers` |").count(), 1);
-        assert!(page.contains("Not in this version: `partners`, `auditing`"));
+        assert!(page.contains("Not in this version: `from.workload`, `callers`"));
         for kind in KINDS {
             assert!(page.contains(kind.example), "{}", kind.name);
             for property in kind.spec {

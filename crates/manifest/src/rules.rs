@@ -4,6 +4,11 @@
 //! here, because it is reported there.
 
 mod access;
+mod apim;
+mod body;
+mod http;
+mod roles;
+mod server;
 
 use std::ops::Range;
 
@@ -19,11 +24,18 @@ use crate::scalar::{Meaning, Scalar, shown};
 pub(crate) fn document(document: &Document<'_>, found: &mut Vec<Diagnostic>) {
     let mut rules = Rules { document, found };
     match document.kind.name {
-        "Gateway" => rules.gateway(),
-        "SqlServer" => rules.not_blank(document.spec.get("entraAdmin"), "login"),
+        "Gateway" => rules.prunes_what_it_owns(),
+        "SqlServer" => rules.server(),
         "SqlDatabase" => rules.database(),
         "NamedValue" => rules.named_value(),
+        "Backend" => rules.backend(),
+        "Api" => rules.api(),
+        "Operation" => rules.operation(),
         "Policy" => rules.policy(),
+        "PolicyFragment" => rules.one_text(document.spec, &document.spec_at),
+        "Product" => rules.product(),
+        "RoleAssignment" => rules.role_assignment(),
+        "FirewallRule" => rules.firewall_rule(),
         "Resolver" => rules.resolver(),
         "SqlUser" => rules.user(),
         "SqlRole" => rules.role(),
@@ -74,56 +86,15 @@ impl Rules<'_, '_> {
         }
     }
 
-    fn gateway(&mut self) {
-        let spec = self.document.spec;
-        let owns = spec.get("owns").is_some_and(|o| !o.items().is_empty());
-        if let Some(entry) = spec.entry("prune").filter(|e| is_true(&e.node) && !owns) {
-            self.fail(
-                "KL0113",
-                "`prune` has nothing to prune: the document owns no scope",
-                &entry.at,
-                "without `owns`",
-                "add `owns`, or take `prune` out",
-            );
-        }
-    }
-
-    fn database(&mut self) {
-        let spec = self.document.spec;
-        let exclusive = spec.get("exclusive").is_some_and(is_true);
-        if let Some(entry) = spec
-            .entry("owns")
-            .filter(|e| is_false(&e.node) && exclusive)
-        {
-            self.fail(
-                "KL0113",
-                "`exclusive: true` owns the database, and `owns` is false",
-                &entry.at,
-                "beside `exclusive: true`",
-                "take one of the two out",
-            );
-        }
-    }
-
     fn named_value(&mut self) {
         let spec = self.document.spec;
         self.not_blank(spec.get("valueFrom"), "env");
         self.environment(spec.get("valueFrom").and_then(|v| v.get("env")));
+        self.types(body::NAMED_VALUE);
+        self.key_vault();
         let Some(properties) = spec.get("properties") else {
             return;
         };
-        for (key, is, must) in [
-            ("displayName", Type::Text, "text"),
-            ("value", Type::Text, "text"),
-            ("secret", Type::Bool, "true or false"),
-            ("tags", Type::Texts, "a list of texts"),
-        ] {
-            self.typed(properties, key, is, must);
-        }
-        if let Some(vault) = properties.get("keyVault") {
-            self.typed(vault, "secretIdentifier", Type::Text, "text");
-            self.typed(vault, "identityClientId", Type::Text, "text");
-        }
         let given = |key: &str| properties.entry(key).filter(|e| !is_null(&e.node));
         let source = spec.entry("valueFrom");
         if let (Some(value), Some(secret)) = (given("value"), given("secret"))
@@ -165,6 +136,14 @@ impl Rules<'_, '_> {
             return;
         };
         self.revision(scope.get("api"));
+        if let (Some(product), Some(_)) = (
+            scope.entry("product"),
+            scope.entry("api").or(scope.entry("operation")),
+        ) {
+            let message = "`product` stands alone: a product's policy is of no one API";
+            let help = "take it or the API out";
+            self.fail("KL0113", message, &product.at, "beside an API", help);
+        }
         if let (Some(entry), None) = (scope.entry("operation"), scope.entry("api")) {
             self.fail(
                 "KL0113",
@@ -179,11 +158,7 @@ impl Rules<'_, '_> {
     fn resolver(&mut self) {
         let spec = self.document.spec;
         self.revision(spec.get("api"));
-        if let Some(properties) = spec.get("properties") {
-            for key in ["displayName", "path", "description"] {
-                self.typed(properties, key, Type::Text, "text");
-            }
-        }
+        self.types(body::RESOLVER);
         if let Some(entry) = spec.entry("policy") {
             self.one_text(&entry.node, &entry.at);
         }
@@ -224,9 +199,10 @@ impl Rules<'_, '_> {
     fn user(&mut self) {
         let document = self.document;
         let spec = document.spec;
-        let keys = ["clientId", "objectId", "gateway"];
+        let keys = ["clientId", "objectId", "gateway", "identity"];
         let given: Vec<_> = keys.iter().filter_map(|k| spec.entry(k)).collect();
-        let help = "say who the user is with one of `clientId`, `objectId` and `gateway`";
+        let help =
+            "say who the user is with one of `clientId`, `objectId`, `gateway` and `identity`";
         match given[..] {
             [] => {
                 let message = "the user has no identity";
@@ -332,39 +308,6 @@ impl Rules<'_, '_> {
             );
         }
     }
-
-    /// A field of an ARM body has the type that Azure's documentation gives it; null is “absent”.
-    fn typed(&mut self, body: &Node, key: &str, is: Type, must: &str) {
-        let Some(entry) = body.entry(key) else { return };
-        let node = &entry.node;
-        let refused = matches!(node.value, Value::Refused);
-        // What YAML and JSON read differently is reported with the body.
-        let unclear = meaning(node) == Some(Meaning::Unclear);
-        let good = match is {
-            Type::Text => node.text().is_some(),
-            Type::Bool => node.scalar().and_then(Scalar::as_bool).is_some(),
-            Type::Texts => {
-                matches!(node.value, Value::List(_))
-                    && node.items().iter().all(|i| i.text().is_some())
-            }
-        };
-        if !good && !refused && !unclear && !is_null(node) {
-            let message = format!("`{key}` must be {must}");
-            let help = match is {
-                Type::Bool => "write true or false without quotes".to_owned(),
-                _ => format!("write {must}; a number or a boolean stands in quotes"),
-            };
-            self.fail("KL0104", message, &node.range, "another type", help);
-        }
-    }
-}
-
-/// The types of the ARM fields that manifests can set.
-#[derive(Clone, Copy)]
-enum Type {
-    Text,
-    Bool,
-    Texts,
 }
 
 fn meaning(node: &Node) -> Option<Meaning<'_>> {

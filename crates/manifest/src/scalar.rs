@@ -19,6 +19,7 @@ pub(crate) enum Style {
 }
 
 /// It may hold a credential by mistake, so it has no `Debug`.
+#[derive(Clone)]
 pub(crate) struct Scalar {
     pub(crate) text: String,
     pub(crate) style: Style,
@@ -35,6 +36,16 @@ pub(crate) enum Meaning<'a> {
 }
 
 impl Scalar {
+    /// The same value at another place, whose lines are not its own.
+    pub(crate) fn moved(&self) -> Self {
+        let style = match self.style {
+            Style::Plain => Style::Plain,
+            Style::Quoted | Style::Literal => Style::Quoted,
+        };
+        let text = self.text.clone();
+        Self { text, style }
+    }
+
     pub(crate) fn meaning(&self) -> Meaning<'_> {
         match self.style {
             Style::Plain => plain(&self.text),

@@ -8,15 +8,20 @@ use crate::envelope::API_VERSION;
 const DOCUMENT_NAME: &str = "^[a-z0-9][a-z0-9-]{0,62}$";
 /// As `check_azure_name` has it, but for the dots.
 const AZURE_NAME: &str = "^[^/\\\\?#%:\\u0000-\\u001f\\u007f]{1,256}$";
+/// A reference to a variable, alone or in a text.
+const VARIABLE: &str = "\\$\\{\\{";
 const GUID: &str = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$";
 
 /// A JSON Schema (2020-12) of one document of any kind of this version. An editor that is given it
 /// completes and checks manifests while they are written; `load` checks more than it can say.
 pub fn schema() -> Value {
-    let definitions: Map<String, Value> = KINDS
+    let mut definitions: Map<String, Value> = KINDS
         .iter()
         .map(|kind| (kind.name.to_owned(), document(kind)))
         .collect();
+    let about = "A variable of the environment: ${{ var.name }}.";
+    let variable = json!({ "type": "string", "pattern": VARIABLE, "description": about });
+    definitions.insert("variable".to_owned(), variable);
     let references: Vec<Value> = KINDS
         .iter()
         .map(|kind| json!({ "$ref": format!("#/$defs/{}", kind.name) }))
@@ -30,11 +35,8 @@ pub fn schema() -> Value {
 }
 
 fn document(kind: &Kind) -> Value {
-    let name = json!({
-        "type": "string",
-        "pattern": DOCUMENT_NAME,
-        "description": "The document's name, unique for its kind.",
-    });
+    let mut name = value(&Shape::Document(kind.name), &[]);
+    name["description"] = "The document's name, unique for its kind.".into();
     json!({
         "type": "object",
         "description": kind.summary,
@@ -92,7 +94,17 @@ fn about(property: &Property) -> String {
     }
 }
 
+/// A value itself or, where a scalar stands, a variable.
 fn value(shape: &Shape, fields: &[Field]) -> Value {
+    let schema = plain(shape, fields);
+    match shape {
+        // Any text is one already; what is chosen from takes variables itself.
+        Shape::Text | Shape::List(_) | Shape::Object(_) | Shape::Body | Shape::Either(_) => schema,
+        _ => json!({ "anyOf": [schema, { "$ref": "#/$defs/variable" }] }),
+    }
+}
+
+fn plain(shape: &Shape, fields: &[Field]) -> Value {
     match shape {
         Shape::Text => json!({ "type": "string" }),
         Shape::Name => json!({ "type": "string", "pattern": AZURE_NAME }),

@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keyless_manifest::{ReadError, Source, load};
+use keyless_manifest::{Environment, ReadError, Source, load};
 use keyless_model::{Desired, Diagnostics};
 
 fn folder() -> PathBuf {
@@ -30,8 +30,24 @@ fn source(path: &str) -> Source {
     }
 }
 
+/// A case whose name a file of `environments` has is loaded in that environment.
+fn environment(case: &str) -> Environment {
+    let name = case.rsplit('/').next().unwrap_or_default();
+    let path = format!("environments/{name}");
+    let text = read(&path).ok();
+    Environment {
+        chosen: text.map(|text| Source { path, text }),
+        known: vec!["dev".to_owned(), "prod".to_owned()],
+        partial: false,
+    }
+}
+
 fn load_case(path: &str) -> Result<Desired, Diagnostics> {
-    load(&[source("common.yaml"), source(path)], &read)
+    load(
+        &[source("common.yaml"), source(path)],
+        &read,
+        &environment(path),
+    )
 }
 
 /// The cases of a folder, as paths relative to `cases`.

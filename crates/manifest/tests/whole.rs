@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use keyless_manifest::{MAX_MANIFEST_BYTES, ReadError, Source, load};
+use keyless_manifest::{Environment, MAX_MANIFEST_BYTES, ReadError, Source};
 use keyless_model::{Desired, Evidence, KINDS, Replaces, Selection, UserSid};
 use proptest::prelude::*;
 
@@ -12,6 +12,14 @@ fn source(path: &str, text: impl Into<String>) -> Source {
         path: path.to_owned(),
         text: text.into(),
     }
+}
+
+/// As [`keyless_manifest::load`], without an environment.
+fn load(
+    sources: &[Source],
+    read: keyless_manifest::Read<'_>,
+) -> Result<Desired, Vec<keyless_model::Diagnostic>> {
+    keyless_manifest::load(sources, read, &Environment::default())
 }
 
 fn nothing(_: &str) -> Result<String, ReadError> {
@@ -162,6 +170,9 @@ fn yamlish() -> impl Strategy<Value = String> {
         Just("    <policies a=\"@(1\">ü</policies>\n".to_owned()),
         Just("  apis: [{ name: *x }]\n".to_owned()),
         Just("---\n".to_owned()),
+        Just("a: x\n".to_owned()),
+        Just("  name: \"-${{ var.a }}é${{var.b\"\n".to_owned()),
+        Just("  k: ${{ var.a }}\n".to_owned()),
         Just("\u{feff}".to_owned()),
         "[ \\-:?,{}\\[\\]&*!|>'\"%@`#\t\r\nae0é😀~.]{0,12}",
         "(?s).{0,8}",
@@ -178,6 +189,22 @@ proptest! {
             for span in found.into_iter().filter_map(|d| d.span) {
                 prop_assert!(text.get(span.start..span.end).is_some(), "{span:?}");
             }
+        }
+    }
+
+    #[test]
+    fn no_environment_panics_and_every_place_lies_in_its_file(text in yamlish(), set in yamlish()) {
+        let environment = Environment {
+            chosen: Some(source("e.yaml", set.clone())),
+            ..Environment::default()
+        };
+        let sources = [source("a.yaml", text.clone())];
+        let Err(found) = keyless_manifest::load(&sources, &nothing, &environment) else {
+            return Ok(());
+        };
+        for span in found.into_iter().filter_map(|d| d.span) {
+            let text = if span.file == "e.yaml" { &set } else { &text };
+            prop_assert!(text.get(span.start..span.end).is_some(), "{span:?}");
         }
     }
 

@@ -30,6 +30,16 @@ impl Address {
         Self(format!("sql:{name}"))
     }
 
+    /// The address of the managed identity document `name`.
+    pub fn identity(name: &str) -> Self {
+        Self(format!("identity:{name}"))
+    }
+
+    /// The address of the role assignment document `name`.
+    pub fn role_assignment(name: &str) -> Self {
+        Self(format!("rbac:{name}"))
+    }
+
     /// The address of a database by its server document and its own name.
     pub fn database(server: &str, database: &str) -> Self {
         Self::server(server).child("db", database)
@@ -121,7 +131,7 @@ impl FromStr for Address {
             .next()
             .and_then(|s| s.split_once(':'))
             .ok_or_else(bad)?;
-        if !matches!(root.0, "apim" | "sql") || root.1.is_empty() {
+        if !matches!(root.0, "apim" | "sql" | "identity" | "rbac") || root.1.is_empty() {
             return Err(bad());
         }
         for segment in segments {

@@ -11,7 +11,7 @@ use crate::address::Address;
 use crate::arm_id::ArmId;
 use crate::sid::Sid;
 use crate::span::Span;
-use crate::sql::Permission;
+use crate::sql::{FirewallRule, Permission};
 use crate::timestamp::Seconds;
 
 /// All documents, by name within their kind.
@@ -27,6 +27,68 @@ pub struct Desired {
     pub roles: BTreeMap<String, SqlRole>,
     pub grants: BTreeMap<String, SqlGrant>,
     pub accesses: BTreeMap<String, Access>,
+    /// The Access documents whose target is an HTTP service.
+    pub http_accesses: BTreeMap<String, HttpAccess>,
+    pub identities: BTreeMap<String, ManagedIdentity>,
+    /// ARM resources that are compared and written field by field, by address: backends, APIs,
+    /// operations, products, firewall rules of a server.
+    pub resources: BTreeMap<Address, Resource>,
+    pub role_assignments: BTreeMap<String, RoleAssignment>,
+    /// Firewall rules of one database, which only T-SQL knows (azure-facts C.2).
+    pub database_rules: BTreeMap<String, DatabaseRule>,
+}
+
+/// A user-assigned identity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ManagedIdentity {
+    pub span: Span,
+    pub id: ArmId,
+}
+
+/// One ARM resource of which a document manages some fields.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resource {
+    pub span: Span,
+    /// The name of its kind's descriptor.
+    pub kind: &'static str,
+    /// The document's name.
+    pub document: String,
+    pub address: Address,
+    /// The managed part of the ARM `properties`.
+    pub properties: Map<String, Value>,
+}
+
+/// One role for one principal at one scope.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoleAssignment {
+    pub span: Span,
+    /// The ARM id of a subscription, resource group, resource or child of one.
+    pub scope: String,
+    /// The GUID of the role definition.
+    pub role: String,
+    pub principal: Principal,
+}
+
+/// Who gets a role.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Principal {
+    /// The system-assigned identity of this Gateway document.
+    Gateway(String),
+    /// This ManagedIdentity document.
+    Identity(String),
+    Known {
+        object_id: String,
+        /// `ServicePrincipal`, `Group` or `User`.
+        principal_type: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct DatabaseRule {
+    pub span: Span,
+    /// The database's address.
+    pub database: Address,
+    pub rule: FirewallRule,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +98,8 @@ pub struct Gateway {
     /// The system-assigned identity is wanted by this document itself, whether or not an Access
     /// needs it.
     pub system_identity: bool,
+    /// ManagedIdentity documents that the service must have.
+    pub user_identities: BTreeSet<String>,
     pub owns: BTreeSet<Owned>,
     /// What is unmanaged in an owned scope becomes a planned delete.
     pub prune: bool,
@@ -45,7 +109,10 @@ pub struct Gateway {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owned {
     NamedValues,
+    Backends,
+    Apis,
     Policies,
+    Fragments,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +122,14 @@ pub struct SqlServer {
     pub entra_admin: Option<EntraAdmin>,
     /// `Some(true)` or unmanaged; a manifest cannot ask for `false`.
     pub entra_only: Option<bool>,
+    /// SqlServer documents of the failover group: administrator and Entra-only apply to them too.
+    pub partners: BTreeSet<String>,
+    /// The managed part of the extended auditing settings' `properties`; none is unmanaged.
+    pub auditing: Option<Map<String, Value>>,
+    /// An undeclared firewall rule is a finding.
+    pub owns_firewall: bool,
+    /// What is unmanaged in an owned scope becomes a planned delete.
+    pub prune: bool,
     /// The managed part of the ARM `properties`.
     pub properties: Map<String, Value>,
 }
@@ -104,14 +179,22 @@ pub struct Policy {
     pub scope: PolicyScope,
     /// The wanted document, as `rawxml`.
     pub text: String,
+    /// What a fragment is for; unmanaged when left out.
+    pub description: Option<String>,
 }
 
 /// The thing that a policy belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PolicyScope {
     Service,
+    Product(String),
+    /// A policy fragment: a document of its own, which policies include.
+    Fragment(String),
     Api(String),
-    Operation { api: String, operation: String },
+    Operation {
+        api: String,
+        operation: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -141,6 +224,8 @@ pub enum UserSid {
     Known(Sid),
     /// The system-assigned identity of this Gateway document.
     Gateway(String),
+    /// This ManagedIdentity document.
+    Identity(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -189,6 +274,37 @@ impl Access {
     pub fn role_name(&self) -> String {
         format!("keyless_{}", self.name)
     }
+}
+
+/// One intent: these APIs reach this HTTP service with an identity instead of a key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpAccess {
+    pub span: Span,
+    pub name: String,
+    pub gateway: String,
+    /// `None` is every API.
+    pub apis: Option<Vec<ApiChoice>>,
+    pub identity: Identity,
+    /// Where the service lives: scheme, host and, if it shares the host, the beginning of the path.
+    pub url: String,
+    /// What a token for the service is asked for: the `resource` of
+    /// `authentication-managed-identity`.
+    pub audience: String,
+    /// The service takes tokens (`accepts` lists `token`). Without it nothing is switched.
+    pub accepts_token: bool,
+    /// The service takes keys too (`accepts` lists `key`): both work while callers move.
+    pub accepts_key: bool,
+    pub replaces: Replaces,
+    pub prove: Prove,
+    pub retire: Option<Retire>,
+}
+
+/// Which identity of the gateway is used.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Identity {
+    System,
+    /// This ManagedIdentity document.
+    User(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,6 +365,8 @@ pub enum Replaces {
 pub enum Replaced {
     /// A named value of the gateway, by its resource name.
     NamedValue(String),
+    /// The credentials of a backend of the gateway, by its resource name.
+    Backend(String),
     SqlLogin(String),
     SqlUser(String),
 }
@@ -267,6 +385,8 @@ pub enum Canary {
     None,
     /// The request runs against a non-current revision of the API that already uses the identity.
     Revision,
+    /// The request goes to the URL that it names, which somebody else has set up.
+    Url,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -275,6 +395,9 @@ pub struct ProbeRequest {
     pub method: String,
     /// Below the API's own path.
     pub path: String,
+    /// The whole URL, for a canary of this kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     pub body: Option<String>,
     pub expect: Expected,
 }
@@ -287,10 +410,19 @@ pub struct Expected {
 }
 
 /// How the probe authenticates as a caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(
+    tag = "auth",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Auth {
     /// The key in this environment variable is sent in this header.
     Header { name: String, env: String },
+    /// The primary key of this subscription of the gateway, read at apply and kept in memory.
+    Subscription { name: String },
+    /// A token of the identity that applies, for this audience.
+    Audience { audience: String },
 }
 
 /// The end of the old credential. Soaks are in seconds.

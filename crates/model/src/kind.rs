@@ -100,7 +100,7 @@ pub struct Field {
     /// A JSON pointer into the ARM body, or a word for what T-SQL shows.
     pub path: &'static str,
     pub form: Form,
-    /// Shown only as a fingerprint.
+    /// It and what lies below it are shown only as fingerprints.
     pub sensitive: bool,
     /// How much a drift of it matters.
     pub severity: Severity,
@@ -128,9 +128,17 @@ pub const KINDS: &[Kind] = &[
     crate::kinds::gateway::KIND,
     crate::kinds::sql_server::KIND,
     crate::kinds::sql_database::KIND,
+    crate::kinds::managed_identity::KIND,
     crate::kinds::named_value::KIND,
+    crate::kinds::backend::KIND,
+    crate::kinds::api::KIND,
+    crate::kinds::operation::KIND,
     crate::kinds::policy::KIND,
+    crate::kinds::policy_fragment::KIND,
     crate::kinds::resolver::KIND,
+    crate::kinds::product::KIND,
+    crate::kinds::role_assignment::KIND,
+    crate::kinds::firewall_rule::KIND,
     crate::kinds::sql_user::KIND,
     crate::kinds::sql_role::KIND,
     crate::kinds::sql_grant::KIND,
@@ -140,18 +148,10 @@ pub const KINDS: &[Kind] = &[
 /// Kinds that the design names and this version does not have.
 pub const LATER_KINDS: &[&str] = &[
     "Acceptance",
-    "Api",
-    "Backend",
     "Diagnostic",
     "DiagnosticSetting",
-    "FirewallRule",
     "Logger",
-    "ManagedIdentity",
     "Observability",
-    "Operation",
-    "PolicyFragment",
-    "Product",
-    "RoleAssignment",
     "SecurityPolicy",
     "Workload",
 ];
@@ -196,6 +196,14 @@ pub(crate) const fn field(path: &'static str, form: Form, severity: Severity) ->
         sensitive: false,
         severity,
         replace: false,
+    }
+}
+
+/// A field that is shown only as a fingerprint, with all that lies below it.
+pub(crate) const fn sensitive(path: &'static str, form: Form, severity: Severity) -> Field {
+    Field {
+        sensitive: true,
+        ..field(path, form, severity)
     }
 }
 

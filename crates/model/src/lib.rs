@@ -26,14 +26,17 @@ pub mod sql;
 pub use address::{Address, AddressError};
 pub use arm_id::{ArmId, ArmIdError};
 pub use desired::{
-    Access, ApiChoice, Auth, Canary, Desired, EntraAdmin, Evidence, Expected, Gateway, GrantSpec,
-    NamedValue, Owned, Policy, PolicyScope, ProbeRequest, Prove, Replaced, Replaces, Resolver,
-    Retire, Role, Selection, SqlDatabase, SqlGrant, SqlRole, SqlServer, SqlUser, UserSid,
+    Access, ApiChoice, Auth, Canary, DatabaseRule, Desired, EntraAdmin, Evidence, Expected,
+    Gateway, GrantSpec, HttpAccess, Identity, ManagedIdentity, NamedValue, Owned, Policy,
+    PolicyScope, Principal, ProbeRequest, Prove, Replaced, Replaces, Resolver, Resource, Retire,
+    Role, RoleAssignment, Selection, SqlDatabase, SqlGrant, SqlRole, SqlServer, SqlUser, UserSid,
     ValueSource,
 };
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use kind::{Arm, Field, Form, KINDS, Kind, LATER_KINDS, Level, Property, Shape, kind};
+pub use kinds::role_assignment::{BUILT_IN_ROLES, built_in_role};
+pub use kinds::sql_server::AUDITING_FIELDS;
 pub use name::{NameError, check_azure_name, check_document_name};
 pub use secret::Secret;
 pub use severity::Severity;

@@ -90,6 +90,9 @@ pub struct Snapshot {
     /// The logins of each server.
     pub logins: BTreeMap<Address, Live<Vec<Login>>>,
     pub sessions: BTreeMap<Address, Live<Vec<Session>>>,
+    /// The role assignments at, above and below each scope that a document names, by the scope in
+    /// lower case.
+    pub assignments: BTreeMap<String, Live<Vec<Entity>>>,
     /// What could not be read, and why: an address with all below it, or, ending in `:`, every
     /// child of one kind (`apim:contoso/namedValue:`).
     pub unreadable: BTreeMap<String, String>,

@@ -50,6 +50,10 @@ pub struct AccessState {
     /// What the switch made needless: after it, live no longer shows this.
     #[serde(default)]
     pub replaces: BTreeSet<Replaced>,
+    /// Named values of which no more than the password was ever needed: their login stood in clear
+    /// beside them, and `replaces` has it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub told: BTreeSet<Address>,
     /// Named values that keyless made to hold a parked literal.
     #[serde(default)]
     pub parked: BTreeSet<Address>,

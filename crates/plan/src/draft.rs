@@ -8,6 +8,7 @@ use keyless_model::{Address, Desired, FingerprintKey, Snapshot, State};
 use crate::file::Waiting;
 use crate::phase::Phase;
 use crate::simulate::simulate;
+use crate::stages::touched::remark;
 use crate::step::{Gate, Note, Op, Shown, Step, Undo};
 
 /// All that planning looks at.
@@ -25,6 +26,8 @@ pub(crate) struct Draft {
     /// Where each id stands in `steps`.
     places: BTreeMap<String, usize>,
     pub waiting: BTreeSet<Waiting>,
+    /// Documents that an Access to an HTTP service has in hand, and why nothing else may write them.
+    pub held: BTreeMap<Address, String>,
     /// The snapshot with every step so far carried out.
     pub world: Snapshot,
 }
@@ -48,14 +51,18 @@ impl Draft {
             steps: Vec::new(),
             places: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            held: BTreeMap::new(),
             world: live.clone(),
         }
     }
 
     /// Adds a step and carries it out in the world. Returns its id; none when the step could not
     /// run, which leaves a waiting row: nothing may then be planned on top of it.
-    pub fn add(&mut self, new: NewStep) -> Option<String> {
+    pub fn add(&mut self, mut new: NewStep) -> Option<String> {
         let id = id_of(new.phase, &new.address);
+        if matches!(new.op, Op::Put { .. } | Op::Splice { .. }) {
+            new.shown.extend(remark(&self.world, &new.address));
+        }
         let step = Step {
             id: id.clone(),
             phase: new.phase,

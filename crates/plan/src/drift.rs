@@ -3,20 +3,22 @@
 //! What keyless once applied and would have to apply again has drifted or is missing; what it has
 //! not come to yet is pending; what could not be read is unreadable, never clean.
 
-use keyless_model::sql::{PrincipalKind, Statement, effective};
+mod looks;
+
+use keyless_model::sql::{Statement, effective};
 use keyless_model::{
     AccessState, Address, Desired, FingerprintKey, Live, Severity, Snapshot, State,
 };
 use sha2::{Digest, Sha256};
 
+use crate::compare;
 use crate::draft::{Draft, Input, id_of};
 use crate::file::Waiting;
 use crate::finding::{Class, Finding};
 use crate::phase::Phase;
 use crate::planner::drafted;
-use crate::stages::access::Move;
-use crate::stages::exclusive::Undeclared;
-use crate::stages::{disable, exclusive, show};
+use crate::stages::disable;
+use crate::stages::http::retire;
 use crate::step::{Note, Op, Shown, Step};
 
 /// Compares live with the manifests and with what was last applied. Sorted by severity, worst
@@ -33,21 +35,27 @@ pub fn drift(
         state,
         key,
     };
-    let (draft, moves) = drafted(input);
+    let (draft, moves, http) = drafted(input);
     let mut out: Vec<Finding> = draft
         .steps
         .iter()
         .filter_map(|step| of_step(input, &draft, step))
         .collect();
     out.extend(draft.waiting.iter().map(|row| of_waiting(input, row)));
-    out.extend(unreadable(live));
-    out.extend(undeclared(input, &moves));
+    out.extend(looks::unreadable(input));
+    out.extend(looks::undeclared(input, &moves, &http));
+    out.extend(looks::rules(input));
+    out.extend(looks::orphans(input));
+    out.extend(looks::unhealthy(live));
     out.extend(lost_parking(input));
-    out.extend(
-        moves
-            .iter()
-            .filter_map(|one| kept_credential(input, &draft, one)),
-    );
+    for one in &moves {
+        let kept = one.access.retire.is_none() && disable::left_over(input, &draft, one);
+        out.extend(kept.then(|| kept_credential(&one.place(), one.name())));
+    }
+    for one in &http.moves {
+        let kept = one.access.retire.is_none() && retire::left_over(input, &draft, one);
+        out.extend(kept.then(|| kept_credential(&one.place(), one.name())));
+    }
     out.sort_by(|a, b| (b.severity, &a.address, &a.id).cmp(&(a.severity, &b.address, &b.id)));
     out.dedup_by(|a, b| a.id == b.id);
     out
@@ -60,9 +68,19 @@ fn of_step(input: Input, draft: &Draft, step: &Step) -> Option<Finding> {
     let word = step.address.last().0;
     let (code, severity, was_ours, what) = match (step.phase, &step.op) {
         (_, Op::Gate { .. }) | (Phase::Park, _) => return None,
+        // What no document declares is told of by itself.
+        (_, Op::Unassign { .. }) => return None,
+        (Phase::Lock | Phase::Retire, _) if takes_undeclared(step) => return None,
+        (Phase::Observe, _) => (
+            "KL0501",
+            Severity::High,
+            applied,
+            "auditing is not as declared",
+        ),
+        (Phase::Identify | Phase::Lock, _) if word == "firewallRule" => firewall(step, applied),
         (Phase::Disable, _) if word == "principal" => return None,
         (Phase::Identify, Op::Patch { .. }) => {
-            let what = "the gateway has no identity of its own any more";
+            let what = "the gateway has not every identity that it must have";
             ("KL0502", Severity::Critical, applied || switched, what)
         }
         (Phase::Identify, _) => (
@@ -71,12 +89,18 @@ fn of_step(input: Input, draft: &Draft, step: &Step) -> Option<Finding> {
             applied,
             "the Entra administrator is not the declared one",
         ),
+        (Phase::Grant, Op::Assign { .. }) => (
+            "KL0502",
+            Severity::High,
+            applied,
+            "the declared role assignment is not there",
+        ),
         (Phase::Grant, Op::Sql { statements, .. }) => grant(statements, applied || switched),
-        (Phase::Switch, Op::Splice { .. } | Op::Put { .. }) if step.access.is_some() => (
+        (Phase::Switch, _) if step.access.is_some() || is_switch(step) => (
             "KL0505",
             Severity::Critical,
-            switched,
-            "the resolver connects with a credential again",
+            switched || any_noted(input, step, |a| a.switched_at.is_some()),
+            came_back(&step.address),
         ),
         (Phase::Switch, Op::Put { expect: None, .. }) => (
             "KL0502",
@@ -86,7 +110,7 @@ fn of_step(input: Input, draft: &Draft, step: &Step) -> Option<Finding> {
         ),
         (Phase::Switch, _) => (
             "KL0501",
-            severity_of(&step.address),
+            severity_of(step),
             applied,
             "it is not as declared",
         ),
@@ -99,6 +123,12 @@ fn of_step(input: Input, draft: &Draft, step: &Step) -> Option<Finding> {
                 "the old way in is open",
             )
         }
+        (Phase::Lock, Op::Patch { .. }) => (
+            "KL0501",
+            Severity::High,
+            applied,
+            "the server is open to the public network",
+        ),
         (Phase::Lock, _) => (
             "KL0507",
             Severity::Critical,
@@ -190,21 +220,62 @@ fn serves_switched(input: Input, step: &Step) -> bool {
     input.state.accesses.iter().any(switched)
 }
 
+/// Whether the step switches something for an Access, or several.
+fn is_switch(step: &Step) -> bool {
+    let switched = |note: &Note| matches!(note, Note::Switched { .. });
+    step.notes.iter().any(switched)
+}
+
+fn came_back(address: &Address) -> &'static str {
+    match address.name_of("resolver") {
+        Some(_) => "the resolver connects with a credential again",
+        None => "it sends a key again, or no token, where a token of the identity is to be sent",
+    }
+}
+
 /// Whether any Access that the step's notes speak of has come as far as `mark` says.
 fn any_noted(input: Input, step: &Step, mark: impl Fn(&AccessState) -> bool) -> bool {
     step.notes.iter().any(|note| match note {
-        Note::Disabled { access } | Note::Retired { access } => {
+        Note::Switched { access } | Note::Disabled { access } | Note::Retired { access } => {
             input.state.accesses.get(access).is_some_and(&mark)
         }
         _ => false,
     })
 }
 
-fn severity_of(address: &Address) -> Severity {
-    match address.last().0 {
-        "policy" => Severity::High,
-        _ => Severity::Warning,
+/// How much it matters, by the worst field that differs.
+fn severity_of(step: &Step) -> Severity {
+    if matches!(step.address.last().0, "policy" | "policyFragment") {
+        return Severity::High;
     }
+    let fields = step.shown.iter().filter_map(|shown| match shown {
+        Shown::Field { path, .. } => Some(format!("/{}", path.replace('.', "/"))),
+        _ => None,
+    });
+    let worst = fields.map(|pointer| compare::severity(&step.address, &pointer));
+    worst.max().unwrap_or(Severity::Warning)
+}
+
+/// Whether the step deletes a thing for no other reason than that no document declares it.
+fn takes_undeclared(step: &Step) -> bool {
+    let retires = |note: &Note| matches!(note, Note::Retired { .. });
+    match &step.op {
+        Op::Delete {} => !step.notes.iter().any(retires),
+        Op::Sql { statements, .. } => statements
+            .iter()
+            .all(|s| matches!(s, Statement::DropFirewallRule { .. })),
+        _ => false,
+    }
+}
+
+fn firewall(step: &Step, ours: bool) -> (&'static str, Severity, bool, &'static str) {
+    let made = |note: &Note| matches!(note, Note::Applied { made: true, .. });
+    let (code, what) = match step.phase {
+        Phase::Lock => ("KL0501", "the firewall rule lets in more than is declared"),
+        _ if step.notes.iter().any(made) => ("KL0502", "the declared firewall rule is not there"),
+        _ => ("KL0501", "the firewall rule lets in less than is declared"),
+    };
+    (code, Severity::High, ours, what)
 }
 
 /// What is held up is pending, unless it was in order before.
@@ -219,6 +290,7 @@ fn of_waiting(input: Input, row: &Waiting) -> Finding {
         "rights" if switched => ("KL0509", Class::Drifted, of_rights(input, &row.address)),
         "rights" => ("KL0509", Class::Pending, Severity::Info),
         "entraOnly" if locked => ("KL0507", Class::Drifted, Severity::Critical),
+        "firewallRule" if locked => ("KL0501", Class::Drifted, Severity::High),
         _ => ("KL0502", Class::Pending, Severity::Info),
     };
     Finding {
@@ -252,145 +324,17 @@ fn of_rights(input: Input, rights: &Address) -> Severity {
 }
 
 /// Without `retire` the old credential stays, and is told of as long as it does.
-fn kept_credential(input: Input, draft: &Draft, one: &Move) -> Option<Finding> {
-    let kept = one.access.retire.is_none() && disable::left_over(input, draft, one);
-    kept.then(|| Finding {
-        id: id("KL0508", &one.place(), ""),
+fn kept_credential(place: &Address, access: &str) -> Finding {
+    Finding {
+        id: id("KL0508", place, ""),
         class: Class::Pending,
         severity: Severity::Info,
         code: "KL0508",
-        address: one.place(),
-        access: Some(one.access.name.clone()),
+        address: place.clone(),
+        access: Some(access.to_owned()),
         what: "the old credential stays: the Access has no `retire`".into(),
         next: "add `retire` to the Access when the old credential may go".into(),
         shown: vec![],
-    })
-}
-
-fn unreadable(live: &Snapshot) -> Vec<Finding> {
-    let mut out = Vec::new();
-    let mut add = |address: Address, why: &str| {
-        out.push(Finding {
-            id: id("KL0504", &address, ""),
-            class: Class::Unreadable,
-            severity: Severity::Warning,
-            code: "KL0504",
-            address,
-            access: None,
-            what: format!("it could not be read: {why}"),
-            next: "give the identity that runs drift the right to read it (`keyless explain \
-                   KL0504`)"
-                .into(),
-            shown: vec![],
-        });
-    };
-    for (prefix, why) in &live.unreadable {
-        let whole = prefix.trim_end_matches([':', '/']);
-        let address = whole.parse().or_else(|_| {
-            whole
-                .rsplit_once('/')
-                .map_or(whole, |(head, _)| head)
-                .parse()
-        });
-        if let Ok(address) = address {
-            add(address, why);
-        }
-    }
-    for (address, database) in &live.databases {
-        if let Live::Unreadable(why) = database {
-            add(address.clone(), why);
-        }
-    }
-    for (address, logins) in &live.logins {
-        if let Live::Unreadable(why) = logins {
-            add(address.part("logins"), why);
-        }
-    }
-    out
-}
-
-/// What owned scopes hold and no document declares.
-fn undeclared(input: Input, moves: &[Move]) -> Vec<Finding> {
-    let mut out = Vec::new();
-    for document in input
-        .desired
-        .databases
-        .values()
-        .filter(|d| d.owns || d.exclusive)
-    {
-        let database = Address::database(&document.server, &document.name);
-        let Live::Present(catalogue) = input.live.catalogue(&database) else {
-            continue;
-        };
-        let unclear = may_be_replaced(input, moves, &database);
-        for found in exclusive::undeclared(input, moves, &database, catalogue) {
-            let Undeclared {
-                name,
-                statements,
-                beyond,
-            } = found;
-            let kind = catalogue.principal(&name).map(|p| p.kind);
-            if unclear && kind == Some(PrincipalKind::SqlUser) {
-                continue;
-            }
-            let owner = statements.iter().any(|s| {
-                matches!(s, Statement::DropMember { role, .. } if role.eq_ignore_ascii_case("db_owner"))
-            });
-            let severity = if owner {
-                Severity::Critical
-            } else {
-                Severity::High
-            };
-            let mut shown = show::statements(&statements);
-            shown.extend(beyond.into_iter().map(|text| Shown::Remark { text }));
-            out.push(unmanaged(
-                database.child("principal", &name),
-                severity,
-                "no document declares this principal or what it holds",
-                shown,
-            ));
-        }
-    }
-    for (name, gateway) in &input.desired.gateways {
-        for address in exclusive::unmanaged(input, moves, &Address::gateway(name), &gateway.owns) {
-            let what = "no document declares it, and its scope is owned";
-            out.push(unmanaged(address, Severity::Warning, what, vec![]));
-        }
-    }
-    out
-}
-
-/// Whether an Access that is not switched yet may turn out to replace users of the database: what
-/// it connects with is not known.
-fn may_be_replaced(input: Input, moves: &[Move], database: &Address) -> bool {
-    let known = |name: &str| moves.iter().any(|m| m.name() == name && m.all_known);
-    let switched = |name: &str| {
-        input
-            .state
-            .accesses
-            .get(name)
-            .is_some_and(|a| a.switched_at.is_some())
-    };
-    let mut here = input
-        .desired
-        .accesses
-        .values()
-        .filter(|a| a.target() == *database);
-    here.any(|a| !known(&a.name) && !switched(&a.name))
-}
-
-fn unmanaged(address: Address, severity: Severity, what: &str, shown: Vec<Shown>) -> Finding {
-    Finding {
-        id: id("KL0503", &address, ""),
-        class: Class::Unmanaged,
-        severity,
-        code: "KL0503",
-        address,
-        access: None,
-        what: what.into(),
-        next: "declare it, take it away by hand, or let keyless do so with `exclusive` or `prune`"
-            .into(),
-        shown,
     }
 }
 

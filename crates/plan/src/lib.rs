@@ -9,18 +9,31 @@ mod draft;
 mod drift;
 mod file;
 mod finding;
+mod graph;
 mod order;
 mod phase;
 mod planner;
+mod propose;
+mod select;
 mod simulate;
 mod stages;
 mod step;
+mod unchanged;
 
 pub use compare::{covers, managed, managed_fingerprint};
 pub use drift::drift;
 pub use file::{FORMAT, Inputs, Plan, PlanFileError, Root, Waiting};
 pub use finding::{Class, Finding};
+pub use graph::{Column, Graph, Node, Way, graph};
 pub use phase::Phase;
 pub use planner::{Options, plan};
-pub use simulate::{Refused, client_sid, edited, merged, resolved, simulate, text_at};
-pub use step::{Gate, Line, Mark, Note, Op, Shown, Splice, Step, Undo, ValueFrom};
+pub use propose::{
+    Database, Example, Left, Proposal, ProposedAccess, ProposedServer, Reached, Rights,
+    document_name, propose,
+};
+pub use select::{NoSuchTarget, Selection, select};
+pub use simulate::{
+    Refused, attribute_at, client_sid, edited, merged, principal_id, resolved, simulate, text_at,
+};
+pub use step::{Assignee, Gate, Line, Mark, Note, Op, Shown, Splice, Step, Undo, ValueFrom};
+pub use unchanged::unchanged;

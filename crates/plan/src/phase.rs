@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
+    /// What is to come leaves a trace: auditing is on where a document says so.
+    Observe,
     /// The managed identity and the Entra administrator exist.
     Identify,
     /// The identity may do in the database what its Access says.
@@ -27,7 +29,8 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
+        Self::Observe,
         Self::Identify,
         Self::Grant,
         Self::Park,
@@ -41,6 +44,7 @@ impl Phase {
 
     pub fn word(self) -> &'static str {
         match self {
+            Self::Observe => "observe",
             Self::Identify => "identify",
             Self::Grant => "grant",
             Self::Park => "park",

@@ -8,9 +8,11 @@ use crate::draft::{Draft, Input};
 use crate::file::{Inputs, Plan, Root};
 use crate::order::ordered;
 use crate::stages::access::Move;
+use crate::stages::http::access::Http;
 use crate::stages::live_sources::LiveSources;
 use crate::stages::{
-    access, disable, exclusive, grant, identify, lock, prove, resources, retire, switch,
+    access, arm, disable, exclusive, grant, http, identify, lock, named_values, network, observe,
+    prove, prune, rbac, resources, retire, shut, switch,
 };
 
 /// What a plan is made under.
@@ -34,7 +36,7 @@ pub fn plan(desired: &Desired, live: &Snapshot, state: &State, options: &Options
         state,
         key: &options.key,
     };
-    let (draft, _) = drafted(input);
+    let (draft, ..) = drafted(input);
     let inputs = Inputs {
         tenant: live.tenant.clone(),
         manifests: options.manifests.clone(),
@@ -53,17 +55,24 @@ pub fn plan(desired: &Desired, live: &Snapshot, state: &State, options: &Options
 
 /// Every stage, in the order in which the world changes. Returns what it came to, and the Accesses
 /// as they were found.
-pub(crate) fn drafted<'a>(input: Input<'a>) -> (Draft, Vec<Move<'a>>) {
+pub(crate) fn drafted<'a>(input: Input<'a>) -> (Draft, Vec<Move<'a>>, Http<'a>) {
     let mut draft = Draft::new(input.live);
+    observe::auditing(input, &mut draft);
     identify::identities(input, &mut draft);
     identify::entra_admins(input, &mut draft);
+    network::open(input, &mut draft);
     resources::users(input, &mut draft);
     let mut moves = access::moves(input, &mut draft);
+    let mut http = http::access::moves(input, &mut draft);
     grant::users(input, &mut draft, &mut moves);
     resources::roles(input, &mut draft);
     grant::roles(&mut draft, &mut moves);
     grant::proofs(input, &mut draft, &mut moves);
-    resources::named_values(input, &mut draft);
+    rbac::assignments(input, &mut draft);
+    named_values::named_values(input, &mut draft);
+    // What an Access takes a key out of is written once that is done.
+    let in_hand = http.documents(|_| true);
+    arm::resources(input, &mut draft, |a| !in_hand.contains_key(a));
     resources::servers(input, &mut draft);
     for one in &mut moves {
         switch::park(input, &mut draft, one);
@@ -73,6 +82,11 @@ pub(crate) fn drafted<'a>(input: Input<'a>) -> (Draft, Vec<Move<'a>>) {
         switch::switch(input, &mut draft, one);
         prove::after(input, &mut draft, one);
     }
+    for one in &mut moves {
+        switch::revisions(input, &mut draft, one);
+    }
+    http::plan(input, &mut draft, &mut http);
+    arm::resources(input, &mut draft, |a| in_hand.contains_key(a));
     resources::policies(input, &mut draft, &moves);
     let found = LiveSources::of(input, &draft);
     for one in &mut moves {
@@ -84,10 +98,13 @@ pub(crate) fn drafted<'a>(input: Input<'a>) -> (Draft, Vec<Move<'a>>) {
     }
     exclusive::databases(input, &mut draft, &moves);
     lock::servers(input, &mut draft, &found, &moves);
+    shut::servers(input, &mut draft, &found, &moves);
     retire::principals(input, &mut draft, &found, &moves);
     retire::named_values(input, &mut draft, &moves);
-    exclusive::gateways(input, &mut draft, &moves);
-    (draft, moves)
+    http::retire::named_values(input, &mut draft, &http);
+    prune::gateways(input, &mut draft, &moves, &http);
+    rbac::retire(input, &mut draft);
+    (draft, moves, http)
 }
 
 /// The services that manifests name, as apply finds them.
@@ -122,6 +139,10 @@ fn roots(desired: &Desired, live: &Snapshot) -> BTreeMap<Address, Root> {
                 host,
             },
         );
+    }
+    for (name, identity) in &desired.identities {
+        let id = identity.id.clone();
+        roots.insert(Address::identity(name), Root { id, host: None });
     }
     roots
 }

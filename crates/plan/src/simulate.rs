@@ -7,7 +7,7 @@ use keyless_policy::{Change, Document, Edit};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::step::{Op, Splice, Step, ValueFrom};
+use crate::step::{Assignee, Op, Splice, Step, ValueFrom};
 
 /// Why a step cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,10 +37,37 @@ pub fn simulate(world: &mut Snapshot, step: &Step) -> Result<(), Refused> {
             ..
         } => sql(world, database, statements),
         Op::Delete { .. } => {
-            world.entities.remove(&step.address);
+            delete(world, &step.address);
+            Ok(())
+        }
+        Op::Assign {
+            scope,
+            role,
+            principal,
+            description,
+        } => assign(world, scope, role, principal, description),
+        Op::Unassign { id } => {
+            for live in world.assignments.values_mut() {
+                if let Live::Present(list) = live {
+                    list.retain(|e| !e.id.eq_ignore_ascii_case(id));
+                }
+            }
             Ok(())
         }
         Op::Gate { .. } => Ok(()),
+    }
+}
+
+/// What lies inside goes with it.
+fn delete(world: &mut Snapshot, address: &Address) {
+    let below = world.entities.range(address.clone()..);
+    let near = below.take_while(|(a, _)| a.as_str().starts_with(address.as_str()));
+    let gone: Vec<Address> = near
+        .filter(|(a, _)| a.within(address))
+        .map(|(a, _)| a.clone())
+        .collect();
+    for address in gone {
+        world.entities.remove(&address);
     }
 }
 
@@ -52,22 +79,57 @@ pub fn edited(text: &str, edits: &[Splice]) -> Result<String, String> {
     let document = Document::parse(text).map_err(|e| e.to_string())?;
     let mut list = Vec::with_capacity(edits.len());
     for edit in edits {
-        let (path, change) = match edit {
-            Splice::Text { path, text } => (path, Change::SetText(text.clone())),
-            Splice::Attribute { path, name, value } => (
-                path,
-                Change::SetAttribute {
-                    name: name.clone(),
-                    value: value.clone(),
-                },
-            ),
-        };
+        let path = edit.path();
+        let change = change(edit);
         let path = path
             .parse()
             .map_err(|_| format!("“{path}” is no path of an element"))?;
         list.push(Edit { path, change });
     }
     document.edit(&list).map_err(|e| e.to_string())
+}
+
+fn change(edit: &Splice) -> Change {
+    match edit.clone() {
+        Splice::Text { text, .. } => Change::SetText(text),
+        Splice::Attribute { name, value, .. } => Change::SetAttribute { name, value },
+        Splice::RemoveAttribute { name, .. } => Change::RemoveAttribute { name },
+        Splice::Remove { .. } => Change::RemoveElement,
+        Splice::Replace { xml, .. } => Change::ReplaceElement(xml),
+        Splice::InsertFirst { xml, .. } => Change::InsertInto { xml, first: true },
+        Splice::InsertLast { xml, .. } => Change::InsertInto { xml, first: false },
+        Splice::InsertAfter { xml, .. } => Change::InsertAfter(xml),
+    }
+}
+
+/// The secret that `from` speaks of, where the world holds it; the environment is not the world's.
+fn value_of(world: &Snapshot, from: &ValueFrom) -> Result<Option<String>, Refused> {
+    let (address, found) = match from {
+        ValueFrom::PolicyText { policy, path } => {
+            let text = world.policy_text(policy);
+            (policy, text.and_then(|t| text_at(t, path)))
+        }
+        ValueFrom::PolicyAttribute { policy, path, name } => {
+            let text = world.policy_text(policy);
+            (policy, text.and_then(|t| attribute_at(t, path, name)))
+        }
+        ValueFrom::Field { address, pointer } => {
+            let entity = world.entities.get(address);
+            let text = entity.and_then(|e| e.text(pointer));
+            (address, text.map(str::to_owned))
+        }
+        ValueFrom::Environment { .. } => return Ok(None),
+    };
+    found
+        .map(Some)
+        .ok_or_else(|| Refused::Absent(address.clone()))
+}
+
+/// The attribute `name` of the element at `path` of a policy.
+pub fn attribute_at(policy: &str, path: &str, name: &str) -> Option<String> {
+    let document = Document::parse(policy).ok()?;
+    let element = document.find(&path.parse().ok()?)?;
+    element.attribute(name).map(|a| a.value)
 }
 
 /// The text of the element at `path` of a policy.
@@ -109,11 +171,9 @@ fn put(
         .get(address)
         .map_or(json!({}), |e| e.body.clone());
     let mut body = merged(&base, body);
-    if let Some(ValueFrom::PolicyText { policy, path }) = value {
-        let text = world
-            .policy_text(policy)
-            .ok_or_else(|| Refused::Absent(policy.clone()))?;
-        let text = text_at(text, path).ok_or_else(|| Refused::Absent(policy.clone()))?;
+    if let Some(from) = value
+        && let Some(text) = value_of(world, from)?
+    {
         body["properties"]["value"] = Value::String(text);
     }
     let id = world
@@ -135,7 +195,10 @@ fn put(
     );
     let identity = address.part("identity");
     if gains_identity && !world.entities.contains_key(&identity) {
-        let made_up = json!({ "properties": { "clientId": made_up_guid(&identity) } });
+        let made_up = json!({ "properties": {
+            "clientId": made_up_guid(&identity),
+            "principalId": made_up_guid(&identity.part("principal")),
+        }});
         let entity = Entity {
             id: String::new(),
             etag: None,
@@ -179,6 +242,56 @@ fn sql(world: &mut Snapshot, database: &Address, statements: &[Statement]) -> Re
     Ok(())
 }
 
+fn assign(
+    world: &mut Snapshot,
+    scope: &str,
+    role: &str,
+    principal: &Assignee,
+    description: &str,
+) -> Result<(), Refused> {
+    let (object_id, kind) = match principal {
+        Assignee::Known {
+            object_id,
+            principal_type,
+        } => (object_id.clone(), principal_type.clone()),
+        Assignee::Identity { address } => {
+            let id =
+                principal_id(world, address).ok_or_else(|| Refused::Absent(address.clone()))?;
+            (id, "ServicePrincipal".to_owned())
+        }
+    };
+    let body = json!({ "properties": {
+        "scope": scope,
+        "roleDefinitionId": format!("/providers/Microsoft.Authorization/roleDefinitions/{role}"),
+        "principalId": object_id,
+        "principalType": kind,
+        "description": description,
+    }});
+    let entity = Entity {
+        id: format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{object_id}-{role}"),
+        etag: None,
+        body,
+    };
+    let list = world.assignments.entry(scope.to_lowercase());
+    match list.or_insert_with(|| Live::Present(Vec::new())) {
+        Live::Present(list) => list.push(entity),
+        other => *other = Live::Present(vec![entity]),
+    }
+    Ok(())
+}
+
+/// The object id of the identity at `address`: a gateway's system-assigned one, or a managed one.
+pub fn principal_id(world: &Snapshot, address: &Address) -> Option<String> {
+    let entity = world.entities.get(address)?;
+    let own = entity.text("/identity/principalId");
+    let own = own.or_else(|| entity.text("/properties/principalId"));
+    let own = own.filter(|id| !id.is_empty()).map(str::to_owned);
+    own.or_else(|| {
+        let made_up = world.entities.get(&address.part("identity"))?;
+        made_up.text("/properties/principalId").map(str::to_owned)
+    })
+}
+
 fn logins_mut<'a>(
     world: &'a mut Snapshot,
     server: &Address,
@@ -208,9 +321,14 @@ pub fn resolved(world: &Snapshot, statement: &Statement) -> Result<Statement, Re
     })
 }
 
-/// The SID by which databases know the system-assigned identity of `gateway`.
-pub fn client_sid(world: &Snapshot, gateway: &Address) -> Option<Sid> {
-    let identity = world.entities.get(&gateway.part("identity"))?;
+/// The SID by which databases know the identity at `address`: a gateway's system-assigned one, or
+/// a managed identity.
+pub fn client_sid(world: &Snapshot, address: &Address) -> Option<Sid> {
+    let own = match address.is_gateway() {
+        true => address.part("identity"),
+        false => address.clone(),
+    };
+    let identity = world.entities.get(&own)?;
     Sid::from_guid(identity.text("/properties/clientId")?).ok()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyless_model::sql::Statement;
-use keyless_model::{Address, Evidence, Fingerprint, ProbeRequest, Replaced, Seconds};
+use keyless_model::{Address, Auth, Evidence, Fingerprint, ProbeRequest, Replaced, Seconds};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -77,6 +77,19 @@ pub enum Op {
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         users: BTreeSet<Address>,
     },
+    /// Gives a principal a role at a scope, under the name that follows from the three. An equal
+    /// assignment under any name counts as done.
+    Assign {
+        /// The ARM id of the scope.
+        scope: String,
+        /// The GUID of the role definition.
+        role: String,
+        principal: Assignee,
+        /// Marks the assignment as the document's own.
+        description: String,
+    },
+    /// Takes away the role assignment with this ARM id.
+    Unassign { id: String },
     /// Removes an ARM resource, whatever it says by then: a reference to it makes the service refuse.
     Delete {},
     /// Changes nothing: waits until something holds.
@@ -92,11 +105,70 @@ pub enum Op {
 )]
 pub enum Splice {
     /// The text of a text-only element.
-    Text { path: String, text: String },
+    Text {
+        path: String,
+        text: String,
+    },
     Attribute {
         path: String,
         name: String,
         value: String,
+    },
+    RemoveAttribute {
+        path: String,
+        name: String,
+    },
+    /// Takes the element away.
+    Remove {
+        path: String,
+    },
+    /// Puts an element in its place. No XML of an edit holds a secret.
+    Replace {
+        path: String,
+        xml: String,
+    },
+    /// Puts an element into it, before everything else.
+    InsertFirst {
+        path: String,
+        xml: String,
+    },
+    /// Puts an element into it, behind everything else.
+    InsertLast {
+        path: String,
+        xml: String,
+    },
+    /// Puts an element behind it.
+    InsertAfter {
+        path: String,
+        xml: String,
+    },
+}
+
+impl Splice {
+    /// The path of the element that it is about.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Text { path, .. }
+            | Self::Attribute { path, .. }
+            | Self::RemoveAttribute { path, .. }
+            | Self::Remove { path }
+            | Self::Replace { path, .. }
+            | Self::InsertFirst { path, .. }
+            | Self::InsertLast { path, .. }
+            | Self::InsertAfter { path, .. } => path,
+        }
+    }
+}
+
+/// Who gets a role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "who", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Assignee {
+    /// The identity at this address: a gateway's system-assigned one, or a managed identity.
+    Identity { address: Address },
+    Known {
+        object_id: String,
+        principal_type: String,
     },
 }
 
@@ -110,6 +182,14 @@ pub enum Splice {
 pub enum ValueFrom {
     /// The text of this element of this live policy.
     PolicyText { policy: Address, path: String },
+    /// An attribute of this element of this live policy.
+    PolicyAttribute {
+        policy: Address,
+        path: String,
+        name: String,
+    },
+    /// The text at this JSON pointer of the live body at `address`, such as a header of a backend.
+    Field { address: Address, pointer: String },
     /// An environment variable of the process that applies.
     Environment { name: String },
 }
@@ -132,16 +212,15 @@ pub enum Gate {
         rights: BTreeSet<(String, String, Option<String>)>,
     },
     /// `request` succeeds: on a non-current revision of `api` that already uses the identity,
-    /// which the provider makes, tries and takes away again; or, with `current`, on the API as it
-    /// is after its switch. When the latter fails, the switch steps that this gate needs are
+    /// which the provider makes, tries and takes away again (not for a request with a URL of its
+    /// own, which is sent as it is); or, with `current`, on the API as it is after its switch. When the latter fails, the switch steps that this gate needs are
     /// undone at once.
     Canary {
         api: Address,
         current: bool,
         request: ProbeRequest,
-        /// `(header, environment variable)`
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        auth: Option<(String, String)>,
+        auth: Option<Auth>,
         /// The edits of each policy of the API, by the policy's address below the API.
         edits: BTreeMap<String, Vec<Splice>>,
     },
@@ -162,6 +241,9 @@ pub enum Gate {
         server: Address,
         databases: BTreeSet<Address>,
     },
+    /// API Management has read the Key Vault secret behind this named value (its
+    /// `keyVault.lastStatus` is `Success`).
+    KeyVault { named_value: Address },
 }
 
 /// From when a soak counts.
@@ -226,6 +308,11 @@ pub enum Note {
         item: Replaced,
     },
     Parked {
+        access: String,
+        address: Address,
+    },
+    /// The login that goes with this named value stood in clear beside it, and is in `Replaces`.
+    Told {
         access: String,
         address: Address,
     },

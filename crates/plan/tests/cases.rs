@@ -208,6 +208,25 @@ fn a_hidden_password_in_a_readable_string_can_be_switched_and_undone() {
 }
 
 #[test]
+fn a_login_in_clear_beside_a_hidden_password_is_closed_and_dropped() {
+    let text = "Server=tcp:sql.database.windows.net;Database=orders;User ID=orders_app;\
+                Password={{pw}};";
+    let mut e = with_text(text);
+    e.secret_value("contoso", "pw", SECRET);
+    let plan = e.plan();
+    assert_eq!(rows(&plan), [""; 0]);
+    step(&plan, "disable/sql:sql/login:orders_app");
+    // After the switch nothing in the gateway tells the login any more; the state does.
+    for one in plan.steps.iter().filter(|s| s.phase <= Phase::Switch) {
+        e.run(one);
+    }
+    let plan = e.plan();
+    assert_eq!(rows(&plan), [""; 0]);
+    step(&plan, "retire/sql:sql/login:orders_app");
+    step(&plan, "retire/apim:contoso/namedValue:pw");
+}
+
+#[test]
 fn a_hidden_string_that_two_databases_may_claim_is_left_alone() {
     let mut e = with_text("{{orders-db}}");
     e.secret_value("contoso", "orders-db", &literal());
@@ -320,6 +339,26 @@ fn a_contained_user_may_no_longer_connect_and_is_dropped() {
         drop.needs
     );
     assert!(matches!(drop.undo, Undo::Never { .. }));
+}
+
+#[test]
+fn an_owner_is_shut_out_by_a_deny_that_can_be_taken_back() {
+    let mut e = Estate::small();
+    e.contained("sql", "orders", "report", SECRET);
+    let text = with_password("sql", "orders", "report", SECRET);
+    e.resolver("contoso", "orders", "q", &policy(&text, false));
+    e.access("read", "contoso", &[], "sql", "orders");
+    let catalogue = e.catalogue("sql", "orders");
+    catalogue
+        .memberships
+        .insert(("db_owner".into(), "report".into()));
+    let plan = e.plan();
+    let close = step(&plan, "disable/sql:sql/db:orders/user:report");
+    assert_eq!(statements(close), ["DENY CONNECT TO [report]"]);
+    let Undo::Sql { statements: back } = &close.undo else {
+        panic!("{:?}", close.undo);
+    };
+    assert_eq!(back[0].text(), "GRANT CONNECT TO [report]");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use estate::world::run_some;
 use estate::{Estate, at, policy, rule, schema, with_password, without};
 use keyless_model::sql::{PermissionState, Securable, Statement};
 use keyless_model::{
-    Address, GrantSpec, Live, Owned, Replaced, Replaces, Resolver, Role, Selection, Span,
+    Address, GrantSpec, Live, Owned, Replaced, Replaces, Resolver, Role, Selection, Span, SqlGrant,
 };
 use keyless_plan::{Gate, Op, Phase, Plan, Step, Undo};
 
@@ -545,6 +545,72 @@ fn a_grant_option_is_not_granted_again_and_is_revoked_with_cascade() {
         json.contains("REVOKE DELETE ON SCHEMA::[dbo] FROM [keyless_read] CASCADE"),
         "{json}"
     );
+}
+
+#[test]
+fn a_deny_over_a_grant_option_takes_the_option_back_first_and_its_undo_gives_it_back() {
+    let mut e = with_text(&literal());
+    e.external("sql", "orders", "dba team", 77);
+    let mut option = rule("DELETE", schema("dbo"), "dba team");
+    option.state = PermissionState::GrantWithGrantOption;
+    e.catalogue("sql", "orders")
+        .permissions
+        .insert(option.clone());
+    let mut denied = rule("delete", schema("DBO"), "DBA Team");
+    denied.state = PermissionState::Deny;
+    let document = SqlGrant {
+        span: Span::default(),
+        database: Address::database("sql", "orders"),
+        rule: denied.clone(),
+    };
+    e.desired.grants.insert("deny".into(), document);
+    let plan = e.plan();
+    let deny = step(&plan, "grant/sql:sql/db:orders/grant:deny");
+    let Op::Sql { statements, .. } = &deny.op else {
+        panic!("{deny:?}")
+    };
+    let texts: Vec<String> = statements.iter().map(Statement::text).collect();
+    assert_eq!(
+        texts,
+        [
+            "REVOKE DELETE ON SCHEMA::[dbo] FROM [dba team] CASCADE",
+            "DENY delete ON SCHEMA::[DBO] TO [DBA Team]",
+        ]
+    );
+    let Undo::Sql { statements } = &deny.undo else {
+        panic!("{:?}", deny.undo)
+    };
+    let back = [
+        Statement::Revoke { rule: denied },
+        Statement::Permit { rule: option },
+    ];
+    assert_eq!(*statements, back);
+    e.run_all(&plan);
+    assert!(e.plan().is_empty());
+    // The role of an Access comes to its DENY the same way.
+    let mut e = with_text(&literal());
+    e.wanted("read").role = Role::Custom;
+    let grant = |permission: &str, deny: bool| GrantSpec {
+        permission: permission.into(),
+        on: schema("dbo"),
+        columns: vec![],
+        deny,
+    };
+    e.wanted("read").grants = vec![grant("SELECT", false), grant("DELETE", true)];
+    e.converge();
+    let catalogue = e.catalogue("sql", "orders");
+    catalogue
+        .permissions
+        .retain(|p| p.state != PermissionState::Deny);
+    let mut option = rule("DELETE", schema("dbo"), "keyless_read");
+    option.state = PermissionState::GrantWithGrantOption;
+    catalogue.permissions.insert(option);
+    let json = e.plan().to_json();
+    assert!(
+        json.contains("REVOKE DELETE ON SCHEMA::[dbo] FROM [keyless_read] CASCADE"),
+        "{json}"
+    );
+    e.converge();
 }
 
 #[test]

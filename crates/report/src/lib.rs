@@ -4,6 +4,9 @@
 
 mod diagnostics;
 mod drift;
+mod graph;
+mod manifests;
+mod markdown;
 mod plan;
 mod scan;
 mod shown;
@@ -12,7 +15,10 @@ mod style;
 
 pub use diagnostics::diagnostics;
 pub use drift::drift;
-pub use plan::plan;
+pub use graph::{dot, mermaid, svg};
+pub use manifests::{left, manifests, unwritten, written};
+pub use markdown::{MARKDOWN_BYTES, markdown};
+pub use plan::{brief, plan};
 pub use scan::scan;
 pub use state::state;
 pub use style::Style;

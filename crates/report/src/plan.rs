@@ -1,38 +1,115 @@
 //! A plan: steps by phase, what is held up, and the sum of it.
 
-use keyless_plan::{Gate, Op, Phase, Plan, Step, Undo, Waiting};
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyless_model::Replaced;
+use keyless_plan::{Gate, Note, Op, Phase, Plan, Step, Undo, Waiting};
 
 use crate::shown::pieces;
 use crate::style::{Style, Tone, counted};
 
-/// Lays a plan out for the terminal.
-pub fn plan(plan: &Plan, style: &Style) -> String {
+/// Lays a plan out for the terminal: by Access, and within it by phase. `unchanged` things are
+/// counted and not listed.
+pub fn plan(plan: &Plan, unchanged: usize, style: &Style) -> String {
     if plan.is_empty() {
-        return "No changes: what is live is as the manifests want it.\n".to_owned();
+        let same = counted(unchanged, "document", "documents");
+        return format!("No changes: what is live is as the manifests want it ({same}).\n");
     }
     let mut out = String::new();
-    for phase in Phase::ALL {
-        let steps: Vec<&Step> = plan.steps.iter().filter(|s| s.phase == phase).collect();
-        if steps.is_empty() {
-            continue;
-        }
-        out.push_str(&format!("{}\n", style.paint(Tone::Heading, phase.word())));
-        for one in steps {
-            step(&mut out, style, one);
-        }
+    for (name, steps, rows) in groups(plan) {
+        out.push_str(&format!("{}\n", style.paint(Tone::Heading, title(name))));
+        phases(&mut out, style, &steps);
+        held_up(&mut out, style, &rows);
         out.push('\n');
     }
-    held_up(&mut out, style, &plan.waiting);
     replaced(&mut out, plan);
-    out.push_str(&sum(plan));
+    out.push_str(&sum(plan, unchanged));
     out
 }
 
-fn step(out: &mut String, style: &Style, step: &Step) {
+/// Counts the plan: a line for each Access, and what is held up.
+pub fn brief(plan: &Plan, unchanged: usize, style: &Style) -> String {
+    let mut out = String::new();
+    let groups = groups(plan);
+    let titles = groups.iter().map(|(name, ..)| title(*name).chars().count());
+    let column = titles.max().unwrap_or_default();
+    for (name, steps, rows) in &groups {
+        let mut parts: Vec<String> = Vec::new();
+        for phase in Phase::ALL {
+            let count = steps.iter().filter(|s| s.phase == phase).count();
+            if count > 0 {
+                parts.push(format!("{count} {}", phase.word()));
+            }
+        }
+        let mut line = parts.join(", ");
+        if !rows.is_empty() {
+            let held = style.paint(Tone::Waiting, &format!("{} held up", rows.len()));
+            line = match line.is_empty() {
+                true => held,
+                false => format!("{line}; {held}"),
+            };
+        }
+        let title = style.paint(Tone::Heading, &format!("{:column$}", title(*name)));
+        out.push_str(&format!("{title}  {line}\n"));
+        let told: BTreeSet<String> = rows
+            .iter()
+            .map(|row| format!("{}: {}", row.address, row.why))
+            .collect();
+        for text in told {
+            out.push_str(&style.wrapped(column + 2, &text));
+        }
+    }
+    out.push_str(&sum(plan, unchanged));
+    out
+}
+
+fn title(name: Option<&str>) -> &str {
+    name.unwrap_or("for every Access")
+}
+
+/// What belongs to one Access, or to none.
+type Group<'a> = (Option<&'a str>, Vec<&'a Step>, Vec<&'a Waiting>);
+
+/// What no Access asks for comes first: the others stand on it.
+fn groups(plan: &Plan) -> Vec<Group<'_>> {
+    let steps = plan.steps.iter().map(|s| s.access.as_deref());
+    let rows = plan.waiting.iter().map(|w| w.access.as_deref());
+    let names: BTreeSet<Option<&str>> = steps.chain(rows).collect();
+    let group = |name: Option<&'_ str>| {
+        let steps = plan.steps.iter().filter(|s| s.access.as_deref() == name);
+        let rows = plan.waiting.iter().filter(|w| w.access.as_deref() == name);
+        (steps.collect(), rows.collect())
+    };
+    names
+        .into_iter()
+        .map(|name| {
+            let (steps, rows) = group(name);
+            (name, steps, rows)
+        })
+        .collect()
+}
+
+/// The steps of one group under their phases. A reason that stands above is not told again.
+fn phases(out: &mut String, style: &Style, steps: &[&Step]) {
+    for phase in Phase::ALL {
+        let mut reason = "";
+        for (i, one) in steps.iter().filter(|s| s.phase == phase).enumerate() {
+            if i == 0 {
+                out.push_str(&format!("  {}\n", style.paint(Tone::Faint, phase.word())));
+            }
+            step(out, style, one, one.reason != reason);
+            reason = &one.reason;
+        }
+    }
+}
+
+fn step(out: &mut String, style: &Style, step: &Step, with_reason: bool) {
     let (mark, tone) = mark(step);
     let mark = style.paint(tone, mark);
     out.push_str(&format!("  {mark} {}\n", step.address));
-    out.push_str(&style.wrapped(6, &step.reason));
+    if with_reason {
+        out.push_str(&style.wrapped(6, &step.reason));
+    }
     pieces(out, style, 6, &step.shown);
     if let Op::Gate { gate } = &step.op
         && let Some(text) = waits_for(gate)
@@ -45,18 +122,18 @@ fn step(out: &mut String, style: &Style, step: &Step) {
     }
 }
 
-fn mark(step: &Step) -> (&'static str, Tone) {
+pub(crate) fn mark(step: &Step) -> (&'static str, Tone) {
     match (&step.op, &step.undo) {
         (Op::Gate { .. }, _) => ("⧖", Tone::Waiting),
-        (Op::Delete {}, _) => ("-", Tone::Removed),
+        (Op::Delete {} | Op::Unassign { .. }, _) => ("-", Tone::Removed),
         (Op::Sql { .. }, Undo::Never { .. }) => ("-", Tone::Removed),
-        (Op::Put { expect: None, .. }, _) => ("+", Tone::Added),
+        (Op::Put { expect: None, .. } | Op::Assign { .. }, _) => ("+", Tone::Added),
         (Op::Sql { .. }, _) if step.phase == Phase::Grant => ("+", Tone::Added),
         _ => ("~", Tone::Changed),
     }
 }
 
-fn waits_for(gate: &Gate) -> Option<String> {
+pub(crate) fn waits_for(gate: &Gate) -> Option<String> {
     match gate {
         Gate::Approve { question } => Some(question.clone()),
         Gate::Soak {
@@ -85,17 +162,14 @@ fn waits_for(gate: &Gate) -> Option<String> {
         Gate::Canary {
             request, current, ..
         } => {
-            let place = if *current {
-                "the API"
-            } else {
-                "a revision of its own"
-            };
-            Some(format!(
-                "sends {} {} to {place}",
-                request.method, request.path
-            ))
+            let (method, path) = (&request.method, &request.path);
+            Some(match (&request.url, current) {
+                (Some(url), _) => format!("sends {method} {url}"),
+                (None, true) => format!("sends {method} {path} to the API"),
+                (None, false) => format!("sends {method} {path} to a revision of its own"),
+            })
         }
-        Gate::Lockable { .. } => None,
+        Gate::Lockable { .. } | Gate::KeyVault { .. } => None,
     }
 }
 
@@ -113,36 +187,25 @@ fn duration(seconds: i64) -> String {
     counted(usize::try_from(seconds).unwrap_or(0), "second", "seconds")
 }
 
-fn held_up(out: &mut String, style: &Style, waiting: &[Waiting]) {
+fn held_up(out: &mut String, style: &Style, waiting: &[&Waiting]) {
     if waiting.is_empty() {
         return;
     }
-    out.push_str(&format!("{}\n", style.paint(Tone::Heading, "held up")));
+    out.push_str(&format!("  {}\n", style.paint(Tone::Faint, "held up")));
     for row in waiting {
         out.push_str(&format!(
             "  {} {}\n",
             style.paint(Tone::Waiting, "?"),
             row.address
         ));
-        let access = row
-            .access
-            .as_ref()
-            .map(|a| format!(" ({a})"))
-            .unwrap_or_default();
-        out.push_str(&style.wrapped(6, &format!("to {}{access}", row.what)));
+        out.push_str(&style.wrapped(6, &format!("to {}", row.what)));
         out.push_str(&style.wrapped(6, &format!("why: {}", row.why)));
         out.push_str(&style.wrapped(6, &format!("next: {}", row.next)));
     }
-    out.push('\n');
 }
 
 /// What was derived, as a manifest would list it: after a lost state only that is used.
 fn replaced(out: &mut String, plan: &Plan) {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use keyless_model::Replaced;
-    use keyless_plan::Note;
-
     let mut found: BTreeMap<&str, BTreeSet<&Replaced>> = BTreeMap::new();
     for note in plan.steps.iter().flat_map(|s| &s.notes) {
         if let Note::Replaces { access, item } = note {
@@ -158,6 +221,7 @@ fn replaced(out: &mut String, plan: &Plan) {
             .into_iter()
             .map(|item| match item {
                 Replaced::NamedValue(name) => format!("{{ namedValue: {name} }}"),
+                Replaced::Backend(name) => format!("{{ backend: {name} }}"),
                 Replaced::SqlLogin(name) => format!("{{ sqlLogin: {name} }}"),
                 Replaced::SqlUser(name) => format!("{{ sqlUser: {name} }}"),
             })
@@ -167,7 +231,8 @@ fn replaced(out: &mut String, plan: &Plan) {
     out.push('\n');
 }
 
-fn sum(plan: &Plan) -> String {
+/// `Plan: 12 steps (2 cannot be undone), 3 gates, 1 held up; 4 documents unchanged.`
+pub(crate) fn sum(plan: &Plan, unchanged: usize) -> String {
     let gates = plan.steps.iter().filter(|s| s.is_gate()).count();
     let steps = plan.steps.len() - gates;
     let never = plan
@@ -175,7 +240,10 @@ fn sum(plan: &Plan) -> String {
         .iter()
         .filter(|s| s.irreversible().is_some())
         .count();
-    let mut out = format!("Plan: {}", counted(steps, "step", "steps"));
+    let mut out = match plan.steps.is_empty() {
+        true => "No changes".to_owned(),
+        false => format!("Plan: {}", counted(steps, "step", "steps")),
+    };
     if never > 0 {
         out.push_str(&format!(" ({never} cannot be undone)"));
     }
@@ -184,6 +252,10 @@ fn sum(plan: &Plan) -> String {
     }
     if !plan.waiting.is_empty() {
         out.push_str(&format!(", {} held up", plan.waiting.len()));
+    }
+    if unchanged > 0 {
+        let same = counted(unchanged, "document", "documents");
+        out.push_str(&format!("; {same} unchanged"));
     }
     out.push_str(&format!(". Id {}\n", plan.id.get(..12).unwrap_or(&plan.id)));
     out

@@ -1,5 +1,7 @@
 //! Findings of a scan, worst first.
 
+use std::collections::BTreeMap;
+
 use keyless_scan::{Finding, Unsearched};
 
 use crate::style::{Style, Tone, counted};
@@ -7,6 +9,8 @@ use crate::style::{Style, Tone, counted};
 /// Lays the findings out, and the scopes that could not be searched, with the reason of each.
 pub fn scan(findings: &[Finding], unread: &[Unsearched], style: &Style) -> String {
     let mut out = String::new();
+    // What to do instead is told where it comes first; a whole estate needs the same few answers.
+    let mut told: BTreeMap<&str, &str> = BTreeMap::new();
     for finding in findings {
         let place = match finding.line {
             Some((line, column)) => format!("{}:{line}:{column}", finding.address),
@@ -33,7 +37,13 @@ pub fn scan(findings: &[Finding], unread: &[Unsearched], style: &Style) -> Strin
                 out.push_str(&style.wrapped(2, &format!("opens: {}", parts.join(", "))));
             }
         }
-        out.push_str(&style.wrapped(2, &format!("instead: {}", finding.replacement)));
+        let first = told.get(finding.replacement.as_str()).copied();
+        let instead = match first {
+            None => format!("instead: {}", finding.replacement),
+            Some(rule) => format!("instead: as for {rule} above"),
+        };
+        told.entry(&finding.replacement).or_insert(finding.rule);
+        out.push_str(&style.wrapped(2, &instead));
         out.push('\n');
     }
     for row in unread {

@@ -305,7 +305,8 @@ impl Reader {
                 }
                 Some(text)
             }
-            "GetBytes" | "GetString" => first,
+            // A credential is what it was before it was escaped.
+            "GetBytes" | "GetString" | "EscapeDataString" | "UrlEncode" => first,
             "ToBase64String" => {
                 let text = first?;
                 if !names(&text).is_empty() {
@@ -357,6 +358,8 @@ mod tests {
             r#"@(string.Format("{0}word={1}", "Pass", "x"))"#,
             r#"@($"Pass{"wo" + "rd"}=x")"#,
             r#"@("Password=x".Trim())"#,
+            r#"@($"Password={Uri.EscapeDataString("x")}")"#,
+            r#"@("Password=" + System.Net.WebUtility.UrlEncode("x"))"#,
             r#"@(Encoding.UTF8.GetString(Convert.FromBase64String("UGFzc3dvcmQ9eA==")))"#,
         ] {
             assert_eq!(whole(text), "Password=x", "{text}");

@@ -37,7 +37,7 @@ pub struct Finding {
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// What a SQL credential leads to.
+/// What a credential leads to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Opens {
@@ -64,10 +64,17 @@ pub enum Confidence {
 /// Replacements that several rules share.
 pub(crate) const USE_ACCESS: &str = "declare an Access for this database: the data source then \
      uses the gateway's managed identity, and the connection string keeps no user and no password";
-pub(crate) const USE_IDENTITY: &str = "authentication-managed-identity, where the service behind takes Entra tokens; until then a \
-     named value that refers to Key Vault";
+pub(crate) const USE_IDENTITY: &str = "where the service behind takes Entra tokens, an Access for it: \
+     the call then carries a token of the gateway's managed identity; until then a named value that \
+     refers to Key Vault";
 
 impl Finding {
+    /// Whether something has to be done about it. One of severity info is worth a line and no more:
+    /// what it tells of opens nothing, or cannot be removed.
+    pub fn counts(&self) -> bool {
+        self.severity > Severity::Info
+    }
+
     /// A finding about the whole of `address`, of high severity and certain, to be filled in.
     pub(crate) fn new(rule: &'static str, address: &Address, what: String) -> Finding {
         Finding {

@@ -1,5 +1,5 @@
-//! Finds embedded credentials: in policies and resolvers, in named values, in SQL servers and
-//! databases.
+//! Finds embedded credentials: in policies of every kind and revision, in named values, backends
+//! and other entities of a gateway, in SQL servers and databases.
 //!
 //! [`scan`] is a pure function of a snapshot. It tells a literal from a reference, follows named
 //! values, reads connection strings and the constant strings of policy expressions, and says what
@@ -7,21 +7,37 @@
 //! leave this crate. What could not be read makes no finding and is not clean: [`unsearched`]
 //! lists it.
 
+mod backend;
 mod connection_string;
 mod constants;
 mod credentials;
 mod csharp;
+mod exposure;
 mod finding;
+mod follow;
+mod gateway;
+mod http;
 mod looks;
 mod mask;
 mod named_value;
+mod names;
+mod opened;
+mod place;
 mod policy;
 mod scan;
 mod server;
 mod source;
+mod target;
+mod url;
+mod ways;
 
+pub use backend::{BackendCredential, BackendKind, backend_credentials};
 pub use connection_string::ConnectionString;
 pub use finding::{Confidence, Finding, Opens};
+pub use http::{HttpCredential, HttpKind, LiteralValue, SendRequest, http_credentials, unparkable};
 pub use mask::secret_ranges;
+pub use place::{Place, Section};
 pub use scan::{Unsearched, scan, unsearched};
 pub use source::{Resolved, SqlSource, resolve, sql_sources};
+pub use target::{Include, Sender, Target, To, includes, inherits, targets};
+pub use url::{Leads, UrlCredential, leads_to, url_credentials};

@@ -3,8 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+use keyless_model::Live;
+
 use crate::constants::HOLE;
-use crate::source::names;
+use crate::source::{names, substitute};
 
 /// Words that stand for a value in schemas, examples and documentation.
 const STAND_INS: [&str; 17] = [
@@ -36,6 +38,12 @@ pub(crate) fn is_literal(value: &str) -> bool {
         && !value.starts_with("@{")
         && names(value).is_empty()
         && !is_placeholder(value)
+}
+
+/// Whether a credential stands in a value itself, be it a part that a reference completes.
+pub(crate) fn has_literal(value: &str) -> bool {
+    let (rest, _) = substitute(value, |_| Live::Present(String::new()));
+    is_literal(&rest)
 }
 
 /// A value that is to be replaced by a real one: `<key>`, `{key}`, `$(key)`, `YOUR_KEY`, `****`.

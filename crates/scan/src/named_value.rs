@@ -100,7 +100,11 @@ fn readable(known: &Known, value: &str, secret: bool, key: &FingerprintKey) -> O
         });
     }
     if secret {
-        return None;
+        let finding = hidden_key(known).or_else(|| held_key(known, hits.first()?))?;
+        return Some(Finding {
+            fingerprint: print(value.trim()),
+            ..finding
+        });
     }
     let name = known
         .entity
@@ -141,12 +145,7 @@ fn contents(value: &str) -> Vec<Hit> {
 
 /// A value that stands where policies expect a credential.
 fn by_place(known: &Known, value: &str) -> Option<Hit> {
-    let confidence = roles(known)
-        .filter_map(|r| match r {
-            Role::Key(confidence) => Some(*confidence),
-            _ => None,
-        })
-        .max()?;
+    let confidence = key_confidence(known)?;
     let value = value.trim();
     let key = value.len() >= 6 && looks::is_literal(value) && !looks::is_stand_in(value);
     let word = ["bearer", "basic", "negotiate"]
@@ -194,6 +193,52 @@ fn by_name(name: &str, value: &str) -> Option<Hit> {
     machine.then(|| Hit::key(value, "what looks like a key", Confidence::Possible))
 }
 
+/// A secret that policies or backends send as a credential (azure-facts B.5 row 2). One that Key
+/// Vault keeps is what there is to do where no identity is taken.
+fn hidden_key(known: &Known) -> Option<Finding> {
+    let confidence = key_confidence(known).filter(|c| *c > Confidence::Possible)?;
+    let in_vault = known
+        .entity
+        .text("/properties/keyVault/secretIdentifier")
+        .is_some();
+    let (severity, what) = match in_vault {
+        true => (
+            Severity::Info,
+            "a key from Key Vault is sent as a credential",
+        ),
+        false => (
+            Severity::Warning,
+            "this secret named value is sent as a credential",
+        ),
+    };
+    Some(Finding {
+        confidence,
+        severity,
+        replacement: USE_IDENTITY.into(),
+        ..Finding::new("KL0413", known.address, what.into())
+    })
+}
+
+/// A secret that shows itself to be a key, once it was read.
+fn held_key(known: &Known, hit: &Hit) -> Option<Finding> {
+    let what = format!("this secret named value holds {}", hit.what);
+    (hit.confidence > Confidence::Possible).then(|| Finding {
+        confidence: hit.confidence,
+        severity: Severity::Warning,
+        replacement: USE_IDENTITY.into(),
+        ..Finding::new("KL0413", known.address, what)
+    })
+}
+
+/// How sure a place is that the named value is a key, if one is.
+fn key_confidence(known: &Known) -> Option<Confidence> {
+    let said = roles(known).filter_map(|r| match r {
+        Role::Key(confidence) => Some(*confidence),
+        _ => None,
+    });
+    said.max()
+}
+
 /// A value that was not read: a secret, or a reference to Key Vault.
 fn hidden(known: &Known) -> Option<Finding> {
     if let Some(opens) = sql_password(known) {
@@ -208,7 +253,9 @@ fn hidden(known: &Known) -> Option<Finding> {
         Role::ConnectionString { identity } => Some(*identity),
         _ => None,
     });
-    let first = identities.next()?;
+    let Some(first) = identities.next() else {
+        return hidden_key(known);
+    };
     // With `use-managed-identity` everywhere, the string need not hold a password any more.
     let identity = first && identities.all(|i| i);
     let what = "this secret named value stands for a connection string, and its value was not \

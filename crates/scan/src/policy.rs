@@ -1,16 +1,21 @@
 //! The rules for a policy document: which of its places hold a credential, and which named values
 //! stand where one is expected.
 //!
-//! Invariant: each place is read by one rule, so that a credential is told once.
+//! Invariant: each place is read by one rule, and a value is told once for each place.
+
+use std::collections::BTreeMap;
 
 use keyless_model::{Live, Severity};
-use keyless_policy::{Document, ElementRef};
+use keyless_policy::{Document, ElementRef, references};
 
 use crate::connection_string::ConnectionString;
 use crate::constants::{Part, parts};
 use crate::credentials::{Hit, Sort, basic, find, opens};
 use crate::finding::{Confidence, Opens, USE_ACCESS, USE_IDENTITY};
+use crate::follow::{self, Constant};
 use crate::looks;
+use crate::names::{MIN_KEY, is_authorization, is_key_header, is_key_parameter, sounds_secret};
+use crate::place::around;
 use crate::source::{names, sql_sources, substitute};
 
 /// A literal credential in a document.
@@ -31,7 +36,8 @@ pub(crate) struct Use {
     pub name: String,
     pub role: Role,
     pub place: String,
-    pub line: (usize, usize),
+    /// In a policy.
+    pub line: Option<(usize, usize)>,
 }
 
 /// What the place says about the named value.
@@ -49,48 +55,9 @@ pub(crate) enum Role {
 pub(crate) struct Search {
     pub spots: Vec<Spot>,
     pub uses: Vec<Use>,
+    /// `(by, place)`: the place for a credential `by` sends a variable that is set at `place`.
+    pub sends: Vec<(String, String)>,
 }
-
-/// Headers whose value is a credential whatever it looks like (azure-docs, API keys of Functions,
-/// API Management, Cognitive Services, Search and Event Grid).
-const KEY_HEADERS: [&str; 14] = [
-    "x-functions-key",
-    "x-functions-code",
-    "api-key",
-    "apikey",
-    "x-api-key",
-    "ocp-apim-subscription-key",
-    "subscription-key",
-    "aeg-sas-key",
-    "aeg-sas-token",
-    "x-auth-token",
-    "x-access-token",
-    "x-client-secret",
-    "client-secret",
-    "client_secret",
-];
-
-/// Query parameters whose value is a credential.
-const KEY_PARAMETERS: [&str; 15] = [
-    "code",
-    "sig",
-    "key",
-    "api_key",
-    "api-key",
-    "apikey",
-    "subscription-key",
-    "access_token",
-    "token",
-    "client_secret",
-    "password",
-    "pwd",
-    "secret",
-    "sas",
-    "signature",
-];
-
-/// Least length of a key whose place may hold other things too.
-const MIN_KEY: usize = 8;
 
 /// Searches a document. `lookup` gives the values of named values that can be read.
 pub(crate) fn search(document: &Document, lookup: &dyn Fn(&str) -> Live<String>) -> Search {
@@ -100,11 +67,68 @@ pub(crate) fn search(document: &Document, lookup: &dyn Fn(&str) -> Live<String>)
         let place = source.path.to_string();
         out.connection(&source.text, source.managed_identity, &place, line, lookup);
     }
+    let variables = follow::constants(document);
     for element in document.elements() {
         out.element(document, element);
+        out.variables(element, &variables);
     }
     out.comments(document);
     out
+}
+
+/// What a place says about the credential in it.
+#[derive(Clone, Copy)]
+enum Expects {
+    /// A scheme and a token.
+    Authorization,
+    /// A credential and nothing else, of at least this length.
+    Secret {
+        rule: &'static str,
+        what: &'static str,
+        least: usize,
+    },
+    /// Perhaps a credential: its name sounds like one.
+    Suspect,
+    Text,
+}
+
+/// What the text of an element is for.
+fn expected(element: ElementRef) -> Expects {
+    let key = |what, least| Expects::Secret {
+        rule: "KL0409",
+        what,
+        least,
+    };
+    let parent = element.parent();
+    let named = parent.and_then(|p| p.attribute("name"));
+    let named = named.map(|a| a.value).unwrap_or_default();
+    match (parent.map_or("", |p| p.name()), element.name()) {
+        ("issuer-signing-keys" | "decryption-keys", "key") => key("a symmetric token key", 8),
+        ("set-header", "value") if is_authorization(&named) => Expects::Authorization,
+        ("set-header", "value") if is_key_header(&named) => key("a key in a header", MIN_KEY),
+        ("set-query-parameter", "value") if is_key_parameter(&named) => {
+            key("a key in a query parameter", MIN_KEY)
+        }
+        ("set-header" | "set-query-parameter", "value") if sounds_secret(&named) => {
+            Expects::Suspect
+        }
+        _ => Expects::Text,
+    }
+}
+
+/// What an attribute is for.
+fn expected_of(element: &str, attribute: &str) -> Expects {
+    let secret = |rule, what, least| Expects::Secret { rule, what, least };
+    match (element, attribute) {
+        ("authentication-basic" | "proxy", "password") => secret("KL0408", "a password", 1),
+        ("authentication-certificate", "password") => {
+            secret("KL0409", "the password of a certificate", 1)
+        }
+        ("authentication-certificate", "body") => {
+            secret("KL0409", "a certificate with its private key", 40)
+        }
+        _ => Expects::Text,
+    }
 }
 
 impl Search {
@@ -136,7 +160,7 @@ impl Search {
         for name in names(password.expose()) {
             self.used(&name, Role::SqlPassword(opens.clone()), place, line);
         }
-        if has_literal(password.expose()) {
+        if looks::has_literal(password.expose()) {
             let what = "a connection string with a password";
             let sort = Sort::Sql(opens);
             let hit = Hit {
@@ -151,60 +175,66 @@ impl Search {
 
     fn element(&mut self, document: &Document, element: ElementRef) {
         let path = element.path().to_string();
-        let parent = element.parent();
-        let parent_name = parent.map_or("", |p| p.name());
         for attribute in element.attributes() {
             let place = format!("{path}/@{}", attribute.name);
             let line = document.line_column(attribute.range.start);
-            match (element.name(), attribute.name.as_str()) {
-                ("authentication-basic" | "proxy", "password") => {
-                    self.secret(&attribute.value, "KL0408", "a password", 1, &place, line);
-                }
-                ("authentication-certificate", "password") => {
-                    let what = "the password of a certificate";
-                    self.secret(&attribute.value, "KL0409", what, 1, &place, line);
-                }
-                ("authentication-certificate", "body") => {
-                    let what = "a certificate with its private key";
-                    self.secret(&attribute.value, "KL0409", what, 40, &place, line);
-                }
-                _ => self.text(&attribute.value, &place, line),
+            let expects = expected_of(element.name(), &attribute.name);
+            self.read(expects, &attribute.value, &place, line);
+        }
+        let is_sql = element.name() == "connection-string"
+            && around(element, &["sql-data-source"]).is_some();
+        if let Some(text) = element.text().filter(|t| !is_sql && !t.trim().is_empty()) {
+            self.read(expected(element), &text, &path, element.line_column());
+        }
+    }
+
+    /// The places for credentials of an element once more, with the constants of the variables in
+    /// them. What that shows stands where the variable is set.
+    fn variables(&mut self, element: ElementRef, known: &BTreeMap<String, Vec<Constant>>) {
+        let path = element.path().to_string();
+        let mut places: Vec<(Expects, String, String)> = Vec::new();
+        for attribute in element.attributes() {
+            let place = format!("{path}/@{}", attribute.name);
+            let expects = expected_of(element.name(), &attribute.name);
+            places.push((expects, attribute.value, place));
+        }
+        let text = element.text().unwrap_or_default();
+        places.push((expected(element), text, path));
+        places.retain(|(e, ..)| matches!(e, Expects::Authorization | Expects::Secret { .. }));
+        for (expects, text, by) in places {
+            for (whole, sent) in follow::put_in(&text, known) {
+                let mut inside = Search::default();
+                inside.read(expects, &whole, &by, element.line_column());
+                self.sent(inside, &sent, &by);
             }
         }
-        let Some(text) = element.text().filter(|t| !t.trim().is_empty()) else {
-            return;
-        };
-        let line = element.line_column();
-        let named = parent
-            .and_then(|p| p.attribute("name"))
-            .map(|a| a.value.to_lowercase());
-        let named = named.unwrap_or_default();
-        let named = named.trim();
-        match (parent_name, element.name()) {
-            (_, "connection-string") if within(element, "sql-data-source") => {}
-            ("issuer-signing-keys" | "decryption-keys", "key") => {
-                self.secret(&text, "KL0409", "a symmetric token key", 8, &path, line);
+    }
+
+    /// Takes over what was found in the text of `by` with these constants in it.
+    fn sent(&mut self, inside: Search, sent: &[&Constant], by: &str) {
+        for spot in inside.spots {
+            let value = spot.hit.value.expose();
+            let from = sent.iter().find(|c| c.text.contains(value));
+            let (place, line) = from.map_or((by, spot.line), |c| (&c.place, c.line));
+            self.sends.push((by.to_owned(), place.to_owned()));
+            self.hit(spot.hit, spot.rule, place, line);
+        }
+        for used in inside.uses {
+            let from = sent.iter().find(|c| names(&c.text).contains(&used.name));
+            let Some(from) = from else { continue };
+            self.sends.push((by.to_owned(), from.place.clone()));
+            self.used(&used.name, used.role, &from.place, from.line);
+        }
+    }
+
+    fn read(&mut self, expects: Expects, text: &str, place: &str, line: (usize, usize)) {
+        match expects {
+            Expects::Authorization => self.authorization(text, place, line),
+            Expects::Secret { rule, what, least } => {
+                self.secret(text, rule, what, least, place, line);
             }
-            ("set-header", "value") if matches!(named, "authorization" | "proxy-authorization") => {
-                self.authorization(&text, &path, line);
-            }
-            ("set-header", "value") if KEY_HEADERS.contains(&named) => {
-                self.secret(&text, "KL0409", "a key in a header", MIN_KEY, &path, line);
-            }
-            ("set-query-parameter", "value") if KEY_PARAMETERS.contains(&named) => {
-                self.secret(
-                    &text,
-                    "KL0409",
-                    "a key in a query parameter",
-                    MIN_KEY,
-                    &path,
-                    line,
-                );
-            }
-            ("set-header" | "set-query-parameter", "value") if sounds_secret(named) => {
-                self.suspect(&text, &path, line);
-            }
-            _ => self.text(&text, &path, line),
+            Expects::Suspect => self.suspect(text, place, line),
+            Expects::Text => self.text(text, place, line),
         }
     }
 
@@ -292,6 +322,8 @@ impl Search {
         if alone {
             return vec![text.to_owned()];
         }
+        // What is encoded is a login: only its password counts, and that is read apart.
+        let encodes = text.contains("ToBase64String");
         for part in cut {
             match part {
                 // Text next to an expression is no whole value: `Bearer @(token)`.
@@ -301,7 +333,7 @@ impl Search {
                         if found.whole.as_ref() == Some(string) {
                             continue;
                         }
-                        if looks::is_random(string) {
+                        if looks::is_random(string) || is_reference(string) && !encodes {
                             out.push(string.clone());
                         } else {
                             self.found(string, place, line);
@@ -337,7 +369,7 @@ impl Search {
                 };
                 self.used(&name, role, place, line);
             }
-            if has_literal(hit.value.expose()) {
+            if looks::has_literal(hit.value.expose()) {
                 let rule = match hit.sort {
                     Sort::Sql(_) => "KL0401",
                     Sort::Key => "KL0409",
@@ -404,25 +436,15 @@ impl Search {
             name: name.to_owned(),
             role,
             place,
-            line,
+            line: Some(line),
         });
     }
 }
 
-/// Whether a credential stands in the text itself, be it a part that a reference completes.
-fn has_literal(value: &str) -> bool {
-    let (rest, _) = substitute(value, |_| Live::Present(String::new()));
-    looks::is_literal(&rest)
-}
-
-fn within(element: ElementRef, name: &str) -> bool {
-    std::iter::successors(element.parent(), |e| e.parent()).any(|e| e.name() == name)
-}
-
-fn sounds_secret(name: &str) -> bool {
-    ["key", "secret", "token", "password", "sas", "auth"]
-        .iter()
-        .any(|w| name.contains(w))
+/// Whether a text is one reference to a named value and nothing else.
+fn is_reference(text: &str) -> bool {
+    let text = text.trim();
+    matches!(references(text).as_slice(), [one] if one.range == (0..text.len()))
 }
 
 /// A comment cut into the tags that it holds, and the texts between them.

@@ -8,8 +8,9 @@ use keyless_policy::Document;
 use crate::credentials::Sort;
 use crate::finding::{Confidence, Finding, USE_ACCESS};
 use crate::named_value::{Known, judge};
-use crate::policy::{Role, Search, Spot, Use, search};
-use crate::server;
+use crate::opened::Opened;
+use crate::policy::{Role, Spot, Use, search};
+use crate::{exposure, gateway, server};
 
 /// Something that the scan could not look into. While there is one, no result is clean.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -20,24 +21,60 @@ pub struct Unsearched {
     pub why: String,
 }
 
+/// Each named value by gateway and display name, with the places that use it as a credential.
+type Uses = BTreeMap<(Address, String), Vec<(Address, Use)>>;
+
 /// Every credential of a snapshot, the most severe first, then by address and place.
 pub fn scan(snapshot: &Snapshot, key: &FingerprintKey) -> Vec<Finding> {
+    let mut uses = Uses::new();
+    let mut out = in_policies(snapshot, key, &mut uses);
+    let held = gateway::held(snapshot, key);
+    out.extend(held.findings);
+    for (address, one) in held.uses {
+        note(&mut uses, address, one);
+    }
+    out.extend(in_named_values(snapshot, key, &uses));
+    out.extend(server::findings(snapshot));
+    out.extend(exposure::findings(snapshot));
+    let mut out: Vec<Finding> = out.into_iter().map(|f| f.identified(key)).collect();
+    out.sort_by(|a, b| {
+        let order = |f: &Finding| (std::cmp::Reverse(f.severity), f.address.clone());
+        order(a)
+            .cmp(&order(b))
+            .then_with(|| (&a.place, &a.id).cmp(&(&b.place, &b.id)))
+    });
+    out
+}
+
+fn note(uses: &mut Uses, address: Address, one: Use) {
+    let of = (address.root(), one.name.clone());
+    uses.entry(of).or_default().push((address, one));
+}
+
+fn in_policies(snapshot: &Snapshot, key: &FingerprintKey, uses: &mut Uses) -> Vec<Finding> {
     let mut out = Vec::new();
-    let mut uses: BTreeMap<(Address, String), Vec<(Address, Use)>> = BTreeMap::new();
     for (address, text) in policies(snapshot) {
         let Ok(document) = Document::parse(text) else {
             continue;
         };
         let gateway = address.root();
         let lookup = |name: &str| value(snapshot, &gateway, name);
-        let Search { spots, uses: used } = search(&document, &lookup);
-        out.extend(spots.iter().map(|s| in_policy(address, s, key)));
-        for one in used {
-            let of = (gateway.clone(), one.name.clone());
-            uses.entry(of).or_default().push((address.clone(), one));
+        let found = search(&document, &lookup);
+        if !found.spots.is_empty() {
+            let opened = Opened::by(snapshot, address, &document, &lookup);
+            let finding = |s: &Spot| in_policy(address, s, &opened, key);
+            out.extend(found.spots.iter().map(finding));
+        }
+        for one in found.uses {
+            note(uses, address.clone(), one);
         }
     }
-    for ((gateway, name), users) in &uses {
+    out
+}
+
+fn in_named_values(snapshot: &Snapshot, key: &FingerprintKey, uses: &Uses) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for ((gateway, name), users) in uses {
         if snapshot.named_value(gateway, name).is_none() {
             out.extend(not_listed(snapshot, gateway, name, users));
         }
@@ -49,24 +86,14 @@ pub fn scan(snapshot: &Snapshot, key: &FingerprintKey) -> Vec<Finding> {
     for (address, entity) in listed {
         let name = entity.text("/properties/displayName").unwrap_or_default();
         let of = (address.root(), name.to_owned());
-        let users = uses.get(&of).map(Vec::as_slice).unwrap_or_default();
-        out.extend(judge(
-            &Known {
-                address,
-                entity,
-                uses: users,
-            },
-            key,
-        ));
+        let uses = uses.get(&of).map(Vec::as_slice).unwrap_or_default();
+        let known = Known {
+            address,
+            entity,
+            uses,
+        };
+        out.extend(judge(&known, key));
     }
-    out.extend(server::findings(snapshot));
-    let mut out: Vec<Finding> = out.into_iter().map(|f| f.identified(key)).collect();
-    out.sort_by(|a, b| {
-        let order = |f: &Finding| (std::cmp::Reverse(f.severity), f.address.clone());
-        order(a)
-            .cmp(&order(b))
-            .then_with(|| (&a.place, &a.id).cmp(&(&b.place, &b.id)))
-    });
     out
 }
 
@@ -84,6 +111,17 @@ pub fn unsearched(snapshot: &Snapshot) -> Vec<Unsearched> {
     for (address, text) in policies(snapshot) {
         if let Err(error) = Document::parse(text) {
             out.push(not_read(address, &error.to_string()));
+        }
+    }
+    let workspaces = snapshot
+        .entities
+        .keys()
+        .filter(|a| a.last().0 == "workspace");
+    for workspace in workspaces {
+        let covered = |u: &Unsearched| u.address.starts_with(workspace.as_str());
+        if !out.iter().any(covered) {
+            let why = "the APIs, policies and named values of a workspace are not read";
+            out.push(not_read(workspace, why));
         }
     }
     for (address, live) in &snapshot.logins {
@@ -123,13 +161,13 @@ fn value(snapshot: &Snapshot, gateway: &Address, name: &str) -> Live<String> {
     }
 }
 
-fn in_policy(address: &Address, spot: &Spot, key: &FingerprintKey) -> Finding {
+fn in_policy(address: &Address, spot: &Spot, opened: &Opened, key: &FingerprintKey) -> Finding {
     Finding {
         place: spot.place.clone(),
         line: Some(spot.line),
         opens: match &spot.hit.sort {
             Sort::Sql(opens) => opens.clone(),
-            Sort::Key => None,
+            Sort::Key => opened.at(&spot.place),
         },
         confidence: spot.hit.confidence,
         severity: spot.severity,
@@ -152,7 +190,7 @@ fn not_listed<'a>(
         .filter(move |(_, u)| unreadable && !matches!(u.role, Role::Key(_)));
     sql.map(move |(address, used)| Finding {
         place: used.place.clone(),
-        line: Some(used.line),
+        line: used.line,
         through: Some(name.to_owned()),
         opens: match &used.role {
             Role::SqlPassword(opens) => opens.clone(),

@@ -11,8 +11,8 @@ pub(crate) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let servers = snapshot
         .entities
         .iter()
-        .filter(|(a, _)| a.segments().count() == 1);
-    for (address, entity) in servers.filter(|(a, _)| !a.is_gateway()) {
+        .filter(|(a, _)| a.last().0 == "sql");
+    for (address, entity) in servers {
         out.extend(mode(address, entity));
         out.extend(admin(address, entity));
     }
@@ -29,6 +29,8 @@ pub(crate) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         };
         let server = Server::of(snapshot, &address.root());
         out.extend(users(&server, address, catalogue));
+        let logins = snapshot.logins(&address.root());
+        out.extend(mapped(&server, address, catalogue, logins));
     }
     out
 }
@@ -185,6 +187,39 @@ fn users<'a>(
     })
 }
 
+/// The users of logins (azure-facts C.6 row 4). Where the logins were read each is told with its
+/// own finding, and the user is a note; where they were not, the user is all that tells of one.
+fn mapped<'a>(
+    server: &'a Server,
+    database: &'a Address,
+    catalogue: &'a Catalogue,
+    logins: Live<&'a Vec<Login>>,
+) -> impl Iterator<Item = Finding> + 'a {
+    let users = catalogue.principals.iter().filter(|p| {
+        p.kind == PrincipalKind::SqlUser
+            && p.authentication == Authentication::Instance
+            && !p.fixed
+            && !same_name(&p.name, "dbo")
+            && !p.name.starts_with("##")
+    });
+    users.map(move |user| {
+        let unread = logins.present().is_none();
+        let (severity, what) = if unread && !server.entra_only {
+            let what = "this user logs in through a login of the server, which was not read";
+            (Severity::Warning, what)
+        } else {
+            let what = "this user logs in through a login of the server";
+            (Severity::Info, what)
+        };
+        Finding {
+            opens: server.opens(Some(database.last().1), &user.name),
+            severity,
+            replacement: "an Access for this database; then drop it with its login".into(),
+            ..Finding::new("KL0406", &database.child("user", &user.name), what.into())
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,6 +264,7 @@ mod tests {
         let mut catalogue = Catalogue {
             principals: vec![
                 user("dbo", PrincipalKind::SqlUser, Authentication::Instance),
+                user("app", PrincipalKind::SqlUser, Authentication::Instance),
                 user("report", PrincipalKind::SqlUser, Authentication::Database),
                 user("shut", PrincipalKind::SqlUser, Authentication::Database),
                 user(
@@ -286,6 +322,11 @@ mod tests {
                     "sql:orders-sql/db:orders/user:shut".to_owned(),
                     Severity::Info
                 ),
+                (
+                    "KL0406",
+                    "sql:orders-sql/db:orders/user:app".to_owned(),
+                    Severity::Info
+                ),
             ]
         );
     }
@@ -297,7 +338,7 @@ mod tests {
             told.iter()
                 .all(|(rule, _, s)| *rule != "KL0407" && *s == Severity::Info)
         );
-        assert_eq!(told.len(), 5);
+        assert_eq!(told.len(), 6);
     }
 
     #[test]
@@ -307,6 +348,32 @@ mod tests {
         assert_eq!(opens.server, "orders-sql.database.windows.net");
         assert_eq!(opens.database.as_deref(), Some("orders"));
         assert_eq!(opens.login.as_deref(), Some("report"));
+    }
+
+    #[test]
+    fn a_user_of_a_login_that_was_not_read_tells_of_it() {
+        let mut s = snapshot(false);
+        s.logins.clear();
+        let found = findings(&s);
+        let app = found.iter().find(|f| f.address.last().1 == "app");
+        assert_eq!(app.map(|f| f.severity), Some(Severity::Warning));
+    }
+
+    #[test]
+    fn identities_and_role_assignments_are_no_servers() {
+        let mut s = Snapshot::default();
+        for address in [Address::identity("x"), Address::role_assignment("x")] {
+            let body = json!({ "properties": {} });
+            s.entities.insert(
+                address,
+                Entity {
+                    id: String::new(),
+                    etag: None,
+                    body,
+                },
+            );
+        }
+        assert!(findings(&s).is_empty());
     }
 
     #[test]

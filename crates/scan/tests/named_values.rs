@@ -2,9 +2,10 @@
 
 mod estate;
 
-use estate::{Estate, resolver};
+use estate::{Estate, gateway, resolver};
 use keyless_model::Severity;
 use keyless_scan::Confidence;
+use serde_json::json;
 
 const WITH_PASSWORD: &str =
     "Server=tcp:s.db.net,1433;Initial Catalog=d;User ID=app;Password=hunter22;";
@@ -139,7 +140,7 @@ fn other_plain_ones_are_clean() {
 }
 
 #[test]
-fn a_plain_one_in_a_place_for_keys_is_found_and_a_secret_one_is_not() {
+fn one_in_a_place_for_keys_is_found_and_weighs_as_it_is_kept() {
     for xml in [
         r#"<authentication-basic username="u" password="{{v}}" />"#,
         r#"<set-header name="api-key"><value>{{v}}</value></set-header>"#,
@@ -151,15 +152,29 @@ fn a_plain_one_in_a_place_for_keys_is_found_and_a_secret_one_is_not() {
         let plain = Estate::default().inbound(xml).plain("v", "abcdefgh");
         assert_eq!(plain.told(), ["KL0410 /properties/value"], "{xml}");
         assert_eq!(plain.scan()[0].users.len(), 1, "{xml}");
-        assert!(
-            Estate::default()
-                .inbound(xml)
-                .secret("v", None)
-                .scan()
-                .is_empty(),
-            "{xml}"
-        );
+        for value in [None, Some("abcdefgh")] {
+            let secret = Estate::default().inbound(xml).secret("v", value).scan();
+            assert_eq!(secret.len(), 1, "{xml}");
+            let f = &secret[0];
+            assert_eq!((f.rule, f.severity), ("KL0413", Severity::Warning), "{xml}");
+            assert!(f.counts() && f.users.len() == 1);
+            assert_eq!(f.fingerprint, value.map(|v| estate::key().of(v)));
+        }
+        let vault = json!({ "displayName": "v", "secret": true,
+            "keyVault": { "secretIdentifier": "https://kv.vault.azure.net/secrets/v" } });
+        let address = gateway().child("namedValue", "v-id");
+        let kept = Estate::default().inbound(xml).put(address, vault).scan();
+        assert_eq!((kept[0].rule, kept[0].severity), ("KL0413", Severity::Info));
+        assert!(!kept[0].counts());
     }
+}
+
+#[test]
+fn a_secret_one_that_shows_itself_to_be_a_key_is_found_once_it_is_read() {
+    let read = |value: &str| Estate::default().secret("x", Some(value)).told();
+    let key = "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=abcdefgh12==";
+    assert_eq!(read(key), ["KL0413 /properties/value"]);
+    assert!(read("westeurope").is_empty());
 }
 
 #[test]

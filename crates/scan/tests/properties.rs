@@ -5,7 +5,11 @@ mod estate;
 use std::time::{Duration, Instant};
 
 use estate::{Estate, gateway};
-use keyless_scan::{ConnectionString, unsearched};
+use keyless_model::Live;
+use keyless_policy::Document;
+use keyless_scan::{
+    ConnectionString, Leads, http_credentials, leads_to, targets, unsearched, url_credentials,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -88,7 +92,7 @@ proptest! {
     }
 
     #[test]
-    fn no_finding_shows_the_value((text, password) in connection(), place in 0..7usize) {
+    fn no_finding_shows_the_value((text, password) in connection(), place in 0..10usize) {
         let xml = text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
         let csharp = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let estate = match place {
@@ -98,6 +102,15 @@ proptest! {
             3 => Estate::default().inbound(&format!("<set-variable name=\"c\" value=\"{xml}\" />")),
             4 => Estate::default().inbound(&format!("<set-body>@(\"{csharp}\")</set-body>")),
             5 => Estate::default().inbound(&format!("<!-- {} -->", xml.replace("--", "-"))),
+            6 => Estate::default().put(gateway().child("backend", "b"), json!({
+                "credentials": { "header": { "x-functions-key": [text] } },
+            })),
+            7 => Estate::default().put(gateway().child("operation", "o"), json!({
+                "request": { "headers": [{ "name": "x", "defaultValue": text }] },
+            })),
+            8 => Estate::default().put(gateway().child("cache", "c"), json!({
+                "connectionString": text,
+            })),
             _ => Estate::default().inbound(&format!("<set-body>{xml}</set-body>")),
         };
         prop_assert!(unsearched(&estate.0).is_empty());
@@ -105,6 +118,76 @@ proptest! {
         prop_assert!(!found.is_empty(), "missed at place {}", place);
         let shown = format!("{found:?}{}", serde_json::to_string(&found).expect("it serialises"));
         prop_assert!(!shown.contains(canary(&password)), "{}", shown);
+    }
+
+    #[test]
+    fn no_http_credential_shows_the_value(password in secret(), place in 0..4usize) {
+        let xml = password.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+        let xml = match place {
+            0 => format!("<authentication-basic username=\"u\" password=\"{xml}\" />"),
+            1 => format!(
+                "<set-header name=\"Authorization\"><value>SharedAccessSignature {xml}</value></set-header>"
+            ),
+            2 => format!(
+                "<set-variable name=\"p\" value=\"{xml}\" /><authentication-basic username=\"u\" \
+                 password=\"@((string)context.Variables[&quot;p&quot;])\" />"
+            ),
+            _ => format!(
+                "<send-request><set-url>https://h?code={xml}</set-url><set-header \
+                 name=\"Authorization\"><value>SharedAccessSignature {xml}</value></set-header></send-request>"
+            ),
+        };
+        let text = format!("<policies><inbound>{xml}</inbound></policies>");
+        let document = Document::parse(&text).expect("it is well-formed");
+        let found = http_credentials(&document);
+        prop_assert_eq!(found.len(), 1);
+        prop_assert_eq!(found[0].values.len(), 1);
+        prop_assert!(found[0].values[0].text.expose().contains(canary(&password)));
+        let shown = format!("{found:?}{:?}", targets(&document));
+        prop_assert!(!shown.contains(canary(&password)), "{}", shown);
+    }
+
+    #[test]
+    fn a_url_without_its_credentials_has_none_and_leads_to_the_same(
+        login in "[a-z]{1,5}:[A-Za-z0-9]{8,12}@",
+        key in "[A-Za-z0-9]{8,30}",
+        path in "(/[a-z]{1,4}){0,3}",
+        other in "[a-z]{1,3}=[0-9]{1,3}",
+        turn in any::<bool>(),
+    ) {
+        let query = match turn {
+            true => format!("{other}&sig={key}"),
+            false => format!("code={key}&{other}"),
+        };
+        let url = format!("https://{login}h.net{path}?{query}");
+        let found = url_credentials(&url).expect("it has two");
+        prop_assert_eq!(&found.clean, &format!("https://h.net{path}?{other}"));
+        prop_assert_eq!(url_credentials(&found.clean), None);
+        let nothing = |_: &str| Live::Absent;
+        prop_assert_eq!(leads_to(&url, &found.clean, nothing), Leads::Yes);
+        let below = format!("https://h.net{path}/x");
+        prop_assert_eq!(leads_to(&below, &url, nothing), Leads::Yes);
+        let beside = format!("https://h.net{path}x");
+        prop_assert_eq!(leads_to(&beside, &url, nothing), Leads::No);
+    }
+
+    #[test]
+    fn arbitrary_urls_do_not_panic(
+        pieces in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "https", "://", ":", "/", "?", "#", "@", "@(", "@{", "{{x}}", "{{", "}}", "[", "]",
+                "h.net", "code=", "&", "abcdefgh1", ";", " ", "ü", "%",
+            ]),
+            0..12,
+        ),
+        target in "\\PC{0,20}",
+    ) {
+        let url = pieces.concat();
+        let _ = leads_to(&url, &target, |_| Live::Present(target.clone()));
+        let _ = leads_to(&target, &url, |_| Live::Absent);
+        if let Some(found) = url_credentials(&url) {
+            prop_assert!(found.clean.len() < url.len());
+        }
     }
 
     #[test]

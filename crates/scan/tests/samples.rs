@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use estate::{Estate, gateway};
 use keyless_policy::Document;
-use keyless_scan::Finding;
+use keyless_scan::{Confidence, Finding, http_credentials};
 use serde_json::json;
 
 fn samples() -> Vec<(PathBuf, String)> {
@@ -43,6 +43,21 @@ fn told(text: &str) -> Vec<String> {
 fn public_documents_make_no_noise() {
     for (path, text) in samples() {
         assert_eq!(told(&text), Vec::<String>::new(), "{}", path.display());
+    }
+}
+
+#[test]
+fn what_public_documents_send_is_by_reference_or_an_identitys_token() {
+    for (path, text) in samples() {
+        let Ok(document) = Document::parse(&text) else {
+            continue;
+        };
+        for one in http_credentials(&document) {
+            let place = format!("{} {}", path.display(), one.path);
+            assert!(one.values.is_empty(), "{place}");
+            let held = !one.references.is_empty() || one.confidence == Confidence::Possible;
+            assert!(held, "{place}");
+        }
     }
 }
 

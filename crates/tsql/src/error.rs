@@ -77,6 +77,11 @@ pub enum SqlError {
          the user there"
     )]
     CannotSeeSessions { place: String, user: String },
+    #[error(
+        "{place}: “{user}” may not see the database-scoped credentials; that takes CONTROL on the \
+         database"
+    )]
+    CannotSeeCredentials { place: String, user: String },
     /// Nothing was sent.
     #[error("nothing was sent to {place}: {reason}")]
     Statement {

@@ -55,6 +55,24 @@ LEFT JOIN sys.objects AS t ON t.object_id = q.target_object_id
 LEFT JOIN sys.schemas AS ts ON ts.schema_id = t.schema_id
 ORDER BY s.name, p.name, q.security_predicate_id";
 
+/// The firewall rules that only the database knows; whoever may connect may read them
+/// (Microsoft SQL docs, `sys.database_firewall_rules`).
+pub(crate) const FIREWALL_RULES: &str = "\
+SELECT r.name AS name, r.start_ip_address AS start_ip, r.end_ip_address AS end_ip
+FROM sys.database_firewall_rules AS r";
+
+/// The result sets of [`SCOPED_CREDENTIALS`].
+pub(crate) const SCOPED_CREDENTIALS_SETS: usize = 2;
+
+/// Database-scoped credentials; seen by whoever has CONTROL on the database (Microsoft SQL docs,
+/// `sys.database_scoped_credentials`).
+pub(crate) const SCOPED_CREDENTIALS: &str = "\
+SELECT USER_NAME() AS running_as,
+  HAS_PERMS_BY_NAME(NULL, 'DATABASE', 'CONTROL') AS controls;
+
+SELECT c.name AS name, c.credential_identity AS identity_name
+FROM sys.database_scoped_credentials AS c";
+
 /// The result sets of [`LOGINS`].
 pub(crate) const LOGINS_SETS: usize = 2;
 

@@ -1,7 +1,11 @@
 //! Running statements: all of them or none, and only ones that were checked before the first is
 //! sent.
 
-use keyless_model::sql::{Permission, Securable, SidSource, Statement, StatementError};
+use std::net::Ipv4Addr;
+
+use keyless_model::sql::{
+    FirewallRule, Permission, Securable, SidSource, Statement, StatementError,
+};
 
 use crate::error::SqlError;
 use crate::session::Session;
@@ -13,7 +17,7 @@ const LONGEST_NAME: usize = 128;
 impl Session {
     /// Runs the statements in their order. In a database they are one transaction: after an error
     /// nothing of them remains. In `master`, statements about logins run one by one, and those
-    /// before an error remain.
+    /// before an error remain; so do firewall rules, which are procedure calls.
     ///
     /// # Errors
     /// [`SqlError::Statement`] or [`SqlError::Unfit`] before anything is sent; the server's refusal,
@@ -26,12 +30,19 @@ impl Session {
         if statements.is_empty() {
             return Ok(());
         }
-        if self.in_master() {
-            for statement in statements {
-                self.finally(&statement.text()).await?;
-            }
-            return Ok(());
+        let (one_by_one, together): (Vec<&Statement>, Vec<&Statement>) = statements
+            .iter()
+            .partition(|s| self.in_master() || about_firewall(s));
+        if !together.is_empty() {
+            self.transaction(&together).await?;
         }
+        for statement in one_by_one {
+            self.finally(&statement.text()).await?;
+        }
+        Ok(())
+    }
+
+    async fn transaction(&mut self, statements: &[&Statement]) -> Result<(), SqlError> {
         self.batch("BEGIN TRANSACTION", "BEGIN TRANSACTION").await?;
         for statement in statements {
             let text = statement.text();
@@ -131,6 +142,25 @@ fn fit(statement: &Statement, in_master: bool) -> Result<(), Unfit> {
             fit_name(member)
         }
         Statement::Permit { rule } | Statement::Revoke { rule } => fit_rule(rule),
+        Statement::SetFirewallRule { rule } => fit_firewall(rule),
+        Statement::DropFirewallRule { rule } => fit_name(&rule.name),
+    }
+}
+
+fn about_firewall(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::SetFirewallRule { .. } | Statement::DropFirewallRule { .. }
+    )
+}
+
+/// A range of addresses as Azure SQL takes them: two dotted quads, the first not behind the second.
+fn fit_firewall(rule: &FirewallRule) -> Result<(), Unfit> {
+    fit_name(&rule.name)?;
+    let quad = |text: &str| text.parse::<Ipv4Addr>().ok();
+    match (quad(&rule.start), quad(&rule.end)) {
+        (Some(start), Some(end)) if start <= end => Ok(()),
+        _ => Err(Unfit::Because("the addresses are no range of IPv4")),
     }
 }
 
@@ -236,6 +266,25 @@ mod tests {
         let disable = Statement::DisableLogin { name: "app".into() };
         assert!(fit(&disable, false).is_err());
         assert_eq!(fit(&disable, true), Ok(()));
+    }
+
+    #[test]
+    fn a_firewall_rule_is_a_range_of_addresses() {
+        let set = |start: &str, end: &str| Statement::SetFirewallRule {
+            rule: FirewallRule {
+                name: "office".into(),
+                start: start.into(),
+                end: end.into(),
+            },
+        };
+        assert_eq!(fit(&set("10.0.0.4", "10.0.0.4"), false), Ok(()));
+        for (start, end) in [
+            ("10.0.0.5", "10.0.0.4"),
+            ("10.0.0", "10.0.0.4"),
+            ("::1", "::2"),
+        ] {
+            assert!(fit(&set(start, end), false).is_err(), "{start} {end}");
+        }
     }
 
     #[test]

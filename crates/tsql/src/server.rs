@@ -1,12 +1,17 @@
-//! What a session can ask about the server: its logins, who is connected, whether it takes tokens
-//! only.
+//! What a session can ask besides the security of its database: logins, who is connected, whether
+//! the server takes tokens only, firewall rules, stored credentials.
 
-use keyless_model::sql::Login;
+use std::collections::BTreeMap;
+
+use keyless_model::sql::{FirewallRule, Login};
 use keyless_model::{Sid, Timestamp};
 use tiberius::Row;
 
 use crate::error::SqlError;
-use crate::queries::{CAPTURES, ENTRA_ONLY, LOGINS, LOGINS_SETS, SESSIONS, SESSIONS_SETS};
+use crate::queries::{
+    CAPTURES, ENTRA_ONLY, FIREWALL_RULES, LOGINS, LOGINS_SETS, SCOPED_CREDENTIALS,
+    SCOPED_CREDENTIALS_SETS, SESSIONS, SESSIONS_SETS,
+};
 use crate::rows::{Misread, bytes, is_one, needed, number, text};
 use crate::session::Session;
 
@@ -39,6 +44,41 @@ impl Session {
         match sessions(&sets) {
             Ok(Seen::All(sessions)) => Ok(sessions),
             Ok(Seen::Hidden { user }) => Err(SqlError::CannotSeeSessions {
+                place: self.place.clone(),
+                user,
+            }),
+            Err(Misread(reason)) => Err(self.misread(doing, reason)),
+        }
+    }
+
+    /// The firewall rules of this database. A question of its own: where it is refused, the rest of
+    /// the catalogue is as good as before.
+    ///
+    /// # Errors
+    /// When the server refuses or its answer cannot be read.
+    pub async fn firewall_rules(&mut self) -> Result<Vec<FirewallRule>, SqlError> {
+        let doing = "reading the database's firewall rules";
+        let sets = self.sets(FIREWALL_RULES, doing, 1).await?;
+        let rules: Result<Vec<FirewallRule>, Misread> =
+            sets.iter().flatten().map(firewall_rule).collect();
+        let mut rules = rules.map_err(|Misread(reason)| self.misread(doing, reason))?;
+        rules.sort();
+        Ok(rules)
+    }
+
+    /// The database-scoped credentials: name to identity. A question of its own, as
+    /// [`Session::firewall_rules`].
+    ///
+    /// # Errors
+    /// [`SqlError::CannotSeeCredentials`] when this user may not see them.
+    pub async fn scoped_credentials(&mut self) -> Result<BTreeMap<String, String>, SqlError> {
+        let doing = "reading the database-scoped credentials";
+        let sets = self
+            .sets(SCOPED_CREDENTIALS, doing, SCOPED_CREDENTIALS_SETS)
+            .await?;
+        match credentials(&sets) {
+            Ok(Seen::All(credentials)) => Ok(credentials.into_iter().collect()),
+            Ok(Seen::Hidden { user }) => Err(SqlError::CannotSeeCredentials {
                 place: self.place.clone(),
                 user,
             }),
@@ -135,6 +175,31 @@ fn sessions(sets: &[Vec<Row>]) -> Result<Seen<keyless_model::Session>, Misread> 
         return Ok(Seen::Hidden { user });
     }
     Ok(Seen::All(others))
+}
+
+fn firewall_rule(row: &Row) -> Result<FirewallRule, Misread> {
+    Ok(FirewallRule {
+        name: needed(row, "name")?.to_owned(),
+        start: needed(row, "start_ip")?.to_owned(),
+        end: needed(row, "end_ip")?.to_owned(),
+    })
+}
+
+fn credentials(sets: &[Vec<Row>]) -> Result<Seen<(String, String)>, Misread> {
+    let reader = first(sets, 0)?;
+    if !is_one(reader, "controls")? {
+        let user = needed(reader, "running_as")?.to_owned();
+        return Ok(Seen::Hidden { user });
+    }
+    let rows = sets.get(1).map(Vec::as_slice).unwrap_or_default();
+    let credential = |row: &Row| {
+        let identity = text(row, "identity_name")?.unwrap_or_default();
+        Ok((needed(row, "name")?.to_owned(), identity.to_owned()))
+    };
+    rows.iter()
+        .map(credential)
+        .collect::<Result<_, _>>()
+        .map(Seen::All)
 }
 
 fn session(row: &Row) -> Result<keyless_model::Session, Misread> {
@@ -242,5 +307,32 @@ mod tests {
             let seen = sessions(&session_sets(right, ids));
             assert!(matches!(seen, Ok(Seen::Hidden { .. })), "{seen:?}");
         }
+    }
+
+    #[test]
+    fn credentials_are_listed_only_for_who_controls_the_database() {
+        let texts = |columns: &[(&'static str, &'static str)]| {
+            let add = |row: tiberius::RowBuilder, (name, value): &(&'static str, &'static str)| {
+                let value = ColumnData::String(Some((*value).into()));
+                row.column(*name, ColumnType::NVarchar, value)
+            };
+            columns.iter().fold(Row::builder(), add)
+        };
+        let sets = |controls: i32| {
+            let right = ColumnData::I32(Some(controls));
+            let reader = texts(&[("running_as", "reader")]);
+            let reader = reader.column("controls", ColumnType::Intn, right).build();
+            let one = texts(&[
+                ("name", "blob"),
+                ("identity_name", "SHARED ACCESS SIGNATURE"),
+            ]);
+            vec![vec![reader], vec![one.build()]]
+        };
+        let all = vec![("blob".into(), "SHARED ACCESS SIGNATURE".into())];
+        assert_eq!(credentials(&sets(1)), Ok(Seen::All(all)));
+        let hidden = Seen::Hidden {
+            user: "reader".into(),
+        };
+        assert_eq!(credentials(&sets(0)), Ok(hidden));
     }
 }

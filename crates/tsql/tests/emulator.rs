@@ -11,8 +11,8 @@ use std::task::Poll;
 
 use keyless_model::Sid;
 use keyless_model::sql::{
-    Authentication, Permission, PermissionState, PrincipalKind, Securable, SidSource, Statement,
-    effective,
+    Authentication, FirewallRule, Permission, PermissionState, PrincipalKind, Securable, SidSource,
+    Statement, effective,
 };
 use keyless_tsql::SqlError;
 use server::{ADMIN, GATEWAY, READER, STRANGER, Server};
@@ -306,6 +306,40 @@ async fn a_database_says_whether_it_captures_changes() {
     let server = Server::start().await;
     let mut session = server.session(&ADMIN, "orders").await.unwrap();
     assert!(!session.captures_changes().await.unwrap());
+}
+
+#[tokio::test]
+async fn firewall_rules_of_a_database_are_set_read_and_dropped() {
+    let server = Server::start().await;
+    let mut session = server.session(&ADMIN, "orders").await.unwrap();
+    assert!(session.firewall_rules().await.unwrap().is_empty());
+    let rule = FirewallRule {
+        name: "the office's".into(),
+        start: "10.0.0.1".into(),
+        end: "10.0.0.9".into(),
+    };
+    let set = Statement::SetFirewallRule { rule: rule.clone() };
+    session.run(from_ref(&set)).await.unwrap();
+    let rules = session.firewall_rules().await.unwrap();
+    assert_eq!(rules, from_ref(&rule));
+    let drop = Statement::DropFirewallRule { rule };
+    session.run(&[drop]).await.unwrap();
+    assert!(session.firewall_rules().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn scoped_credentials_are_no_empty_list_to_who_may_not_see_them() {
+    let server = Server::start().await;
+    let mut admin = server.session(&ADMIN, "orders").await.unwrap();
+    assert!(admin.scoped_credentials().await.unwrap().is_empty());
+    let mut reader = server.session(&READER, "orders").await.unwrap();
+    let error = reader.scoped_credentials().await.unwrap_err();
+    assert!(
+        matches!(error, SqlError::CannotSeeCredentials { .. }),
+        "{error}"
+    );
+    // The session goes on, and so does what else it may read.
+    assert!(reader.firewall_rules().await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -73,6 +73,20 @@ pub fn delete_named_value(
     })
 }
 
+/// Asks the service to read the Key Vault secret behind one now: a long-running operation
+/// (azure-facts A.4, B.2).
+///
+/// # Errors
+/// See [`named_value`].
+pub fn refresh_named_value(service: &ArmId, name: &str) -> Result<Request, ArmError> {
+    from_apim(service, &[name], |g| {
+        g.client
+            .named_value_client()
+            .refresh_secret(g.group, g.service, name, g.subscription)
+            .send()
+    })
+}
+
 /// Asks for the value of a secret one; needs `…/namedValues/listValue/action`.
 ///
 /// # Errors

@@ -106,6 +106,10 @@ fn writes_carry_verb_path_and_etag() {
         plain(Verb::Post, "/namedValues/nv/listValue")
     );
     assert_eq!(
+        seen(refresh_named_value(&id, "nv")),
+        plain(Verb::Post, "/namedValues/nv/refreshSecret")
+    );
+    assert_eq!(
         seen(put_api(&id, "orders;rev=2", body(), None)),
         plain(Verb::Put, "/apis/orders;rev=2")
     );

@@ -5,8 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use keyless_engine::{EngineError, approve};
 use keyless_model::Timestamp;
 use keyless_plan::{Gate, Op, Plan};
+use serde_json::json;
 
-use crate::args::{ApproveArgs, Common};
+use crate::args::{ApproveArgs, Common, Format};
 use crate::commands::plan::read_plan;
 use crate::failure::Failure;
 use crate::{output, project};
@@ -15,6 +16,16 @@ pub async fn run(common: &Common, args: &ApproveArgs) -> Result<u8, Failure> {
     let plan = read_plan(&args.plan)?;
     let asking = asking(&plan);
     if args.gates.is_empty() && !args.all {
+        if common.format == Format::Json {
+            output::json(&json!({
+                "format": "keyless.approve/1",
+                "plan": plan.id,
+                "asking": asking.iter().map(|(step, question)| json!({
+                    "step": step, "question": question,
+                })).collect::<Vec<_>>(),
+            }));
+            return Ok(0);
+        }
         for (step, question) in &asking {
             output::data(&format!("{step}\n  {question}"));
         }
@@ -32,7 +43,7 @@ pub async fn run(common: &Common, args: &ApproveArgs) -> Result<u8, Failure> {
         let message = "the journal keeps who approves; say it with --by NAME";
         return Err(Failure::new("KL0307", message));
     };
-    let store = project::store(common);
+    let store = project::store(common)?;
     if store.key()?.is_none_or(|key| key.id() != plan.inputs.key) {
         let message = "the plan was made with another fingerprint key; approve it where apply runs";
         return Err(Failure::new("KL0303", message));
@@ -41,7 +52,7 @@ pub async fn run(common: &Common, args: &ApproveArgs) -> Result<u8, Failure> {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| d.as_secs());
     let now = Timestamp::from_unix(i64::try_from(now).unwrap_or(0));
-    let mut left = 0;
+    let (mut approved, mut left) = (Vec::new(), 0);
     for gate in gates {
         match approve(&store, &plan, &gate, by, now).await {
             // With --all, a gate that asks nobody now is left alone.
@@ -49,8 +60,17 @@ pub async fn run(common: &Common, args: &ApproveArgs) -> Result<u8, Failure> {
             outcome => {
                 outcome?;
                 output::note(&format!("approved by {by}: {gate}"));
+                approved.push(gate);
             }
         }
+    }
+    if common.format == Format::Json {
+        output::json(&json!({
+            "format": "keyless.approve/1",
+            "plan": plan.id,
+            "approved": approved,
+            "by": by,
+        }));
     }
     if left > 0 {
         output::note(&format!("{left} other gates ask nobody now"));

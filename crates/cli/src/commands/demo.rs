@@ -6,44 +6,39 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use keyless_azure::{Arm, Cloud, Probe, Tokens};
 use keyless_emulator::{Emulator, Options, Seed};
-use keyless_model::Secret;
 use tokio::process::Command;
 
 use crate::args::DemoArgs;
 use crate::failure::Failure;
 use crate::output;
 
-/// Contoso's manifests and seed, as they lie in manifests/contoso.
-const FILES: [(&str, &str); 3] = [
+/// Contoso's manifests, its environment and its seed, as they lie in the repository.
+const FILES: [(&str, &str); 5] = [
     (
-        "gateway.yaml",
+        "manifests/gateway.yaml",
         include_str!("../../../../manifests/contoso/gateway.yaml"),
     ),
     (
-        "servers.yaml",
+        "manifests/servers.yaml",
         include_str!("../../../../manifests/contoso/servers.yaml"),
     ),
     (
-        "access.yaml",
+        "manifests/access.yaml",
         include_str!("../../../../manifests/contoso/access.yaml"),
+    ),
+    (
+        "manifests/services.yaml",
+        include_str!("../../../../manifests/contoso/services.yaml"),
+    ),
+    (
+        "environments/dev.yaml",
+        include_str!("../../../../environments/dev.yaml"),
     ),
 ];
 const SEED: &str = include_str!("../../../../manifests/contoso/contoso.seed");
 
-const SERVICE: &str = "contoso-apim";
 const WEEK: i64 = 7 * 86_400;
-
-/// One call for each API, as its callers make it.
-const CALLS: [(&str, &str); 3] = [
-    ("orders", r#"{"query":"{ order(id: 1) { id status } }"}"#),
-    (
-        "customers",
-        r#"{"query":"{ customer(id: 1) { id name } }"}"#,
-    ),
-    ("billing", r#"{"query":"{ invoice(id: 1) { id total } }"}"#),
-];
 
 pub async fn run(args: &DemoArgs) -> Result<u8, Failure> {
     let (folder, removed) = folder(args)?;
@@ -81,9 +76,11 @@ fn folder(args: &DemoArgs) -> Result<(PathBuf, bool), Failure> {
         );
         return Err(Failure::new("KL0306", message));
     }
-    std::fs::create_dir_all(folder.join("manifests")).map_err(failed)?;
+    for part in ["manifests", "environments"] {
+        std::fs::create_dir_all(folder.join(part)).map_err(failed)?;
+    }
     for (name, text) in FILES {
-        std::fs::write(folder.join("manifests").join(name), text).map_err(failed)?;
+        std::fs::write(folder.join(name), text).map_err(failed)?;
     }
     Ok((std::fs::canonicalize(&folder).map_err(failed)?, removed))
 }
@@ -101,83 +98,78 @@ async fn play(folder: &Path) -> Result<(), Failure> {
         .await
         .map_err(|e| failed(e.to_string()))?;
     let stage = Stage::new(folder, &emulator)?;
-    let told = story(&stage, &emulator).await;
+    let told = story(&stage).await;
     emulator.stop().await;
     told
 }
 
-async fn story(stage: &Stage, emulator: &Emulator) -> Result<(), Failure> {
-    say("Contoso's APIs reach their databases with passwords. Where are they?");
+async fn story(stage: &Stage<'_>) -> Result<(), Failure> {
+    say("Contoso's 18 APIs reach databases and services with passwords and keys. Where are they?");
     stage.keyless(&["scan"], 2).await?;
-    stage.callers().await?;
 
-    say("Three Access documents say what is wanted instead. What would change?");
-    stage.keyless(&["plan", "-o", "plan.json"], 2).await?;
+    say("Sixteen Access documents say what is wanted instead. What would change?");
+    stage
+        .keyless(&["plan", "--brief", "-o", "plan.json"], 2)
+        .await?;
+
+    say("One of them in full: a key in a header, in the current revision and in a draft.");
+    let shipping = "apim:contoso/access:shipping";
+    stage
+        .keyless(&["plan", "--show", "plan.json", "--target", shipping], 2)
+        .await?;
+
+    say("Apply goes as far as it can, while callers call every API without a pause.");
+    stage.keyless(&["apply", "plan.json"], 3).await?;
+
+    say("The billing server has an Entra administrator now, so its databases can be read.");
+    stage
+        .keyless(&["plan", "--brief", "-o", "plan.json"], 2)
+        .await?;
+    stage.keyless(&["apply", "plan.json"], 3).await?;
+
+    say("Where no request can prove the new path, or no undo is left, a person decides.");
+    stage.approve_and_apply(3).await?;
 
     say(
-        "Apply goes as far as it can: two APIs are proven on a canary and switched, then it parks.",
+        "Seven days pass. What only a person can know, apply asks for; then the old logins are \
+         closed, reversibly.",
     );
+    stage.emulator.advance(WEEK + 60);
     stage.keyless(&["apply", "plan.json"], 3).await?;
-    stage.callers().await?;
+    stage.approve_and_apply(3).await?;
 
-    say("The billing server has an Entra administrator now, so its database can be read.");
-    stage.keyless(&["plan", "-o", "plan.json"], 2).await?;
-
+    say("Seven more days pass, the second soaks end as quietly, and the rest is for good.");
+    stage.emulator.advance(WEEK + 60);
     stage.keyless(&["apply", "plan.json"], 3).await?;
+    stage.approve_and_apply(3).await?;
 
-    say("Nothing is declared that would prove the billing API, so a person approves its switch.");
-    let gate = "prove/apim:contoso/access:billing-read";
-    stage
-        .keyless(&["approve", "plan.json", gate, "--by", "demo"], 0)
-        .await?;
-    stage.keyless(&["apply", "plan.json"], 3).await?;
-    stage.callers().await?;
+    say("One question is left: whether anybody still comes in through the open firewall rule.");
+    stage.approve_and_apply(3).await?;
 
-    say("Seven days pass. Nobody used the old credentials, so apply closes them: reversibly.");
-    emulator.advance(WEEK + 60);
-    stage.keyless(&["apply", "plan.json"], 3).await?;
-    stage.callers().await?;
-
-    say("Seven more days pass, and the second soak ends as quietly.");
-    emulator.advance(WEEK + 60);
-    stage.keyless(&["apply", "plan.json"], 3).await?;
-
-    say("Somebody confirms that Entra alone may open the servers, and the rest is for good.");
-    stage
-        .keyless(&["approve", "plan.json", "--all", "--by", "demo"], 0)
-        .await?;
-    stage
-        .keyless(&["apply", "plan.json", "--allow-irreversible"], 0)
-        .await?;
-    stage.callers().await?;
-
-    say(
-        "Nothing is left to do. Only the servers' own administrator logins are left to find, which \
-         no server takes any more.",
-    );
-    stage.keyless(&["plan"], 0).await?;
+    say("What is left is the partner, whose service takes no tokens; its key is in Key Vault now.");
+    stage.keyless(&["plan"], 3).await?;
     stage.keyless(&["scan"], 2).await?;
 
     say("Somebody makes the gateway a db_owner by hand. The nightly drift notices.");
     let script = "ALTER ROLE db_owner ADD MEMBER [contoso-apim]";
-    let changed = emulator
+    let changed = stage
+        .emulator
         .sql()
         .run_script("contoso-orders-sql", "orders", script);
     changed.map_err(|e| Failure::new("KL0204", format!("the change by hand failed: {e}")))?;
     stage.keyless(&["drift"], 2).await
 }
 
-/// Where the commands run, and the gateway as callers reach it.
-struct Stage {
+/// Where the commands run, and the emulator whose callers call all the while.
+struct Stage<'a> {
     program: PathBuf,
     folder: PathBuf,
     environment: Vec<(String, String)>,
-    arm: Arm,
-    gateway: String,
+    emulator: &'a Emulator,
 }
 
-impl Stage {
-    fn new(folder: &Path, emulator: &Emulator) -> Result<Self, Failure> {
+impl<'a> Stage<'a> {
+    fn new(folder: &Path, emulator: &'a Emulator) -> Result<Self, Failure> {
         let program = std::env::current_exe().map_err(|error| {
             Failure::new(
                 "KL0306",
@@ -186,29 +178,52 @@ impl Stage {
         })?;
         let mut environment = emulator.environment();
         let cloud_file = emulator.cloud_file().display().to_string();
-        environment.push(("KEYLESS_CLOUD".into(), cloud_file.clone()));
-        let cloud = Cloud::named(&cloud_file)?;
-        let variable = |name: &str| {
-            environment
-                .iter()
-                .find(|(n, _)| n == name)
-                .map(|(_, value)| value.clone())
-        };
-        let tokens = Tokens::from_environment(&cloud, &variable)?;
-        let gateway = cloud.gateway_url(SERVICE);
-        let arm = Arm::new(cloud, tokens);
+        environment.push(("KEYLESS_CLOUD".into(), cloud_file));
+        environment.push(("KEYLESS_ENV".into(), "dev".into()));
         Ok(Self {
             program,
             folder: folder.to_owned(),
             environment,
-            arm,
-            gateway,
+            emulator,
         })
     }
 
-    /// Runs `keyless` with these arguments and its own output.
+    async fn approve_and_apply(&self, expected: i32) -> Result<(), Failure> {
+        self.keyless(&["approve", "plan.json", "--all", "--by", "demo"], 0)
+            .await?;
+        self.keyless(&["apply", "plan.json", "--allow-irreversible"], expected)
+            .await
+    }
+
+    /// Runs `keyless` with these arguments and its own output. Every API must go on answering.
     async fn keyless(&self, arguments: &[&str], expected: i32) -> Result<(), Failure> {
         output::data(&format!("$ keyless {}", arguments.join(" ")));
+        let mut command = self.command(arguments);
+        let (status, traffic) = self.emulator.call_all_while(command.status()).await;
+        let status =
+            status.map_err(|e| Failure::new("KL0306", format!("keyless does not start: {e}")))?;
+        if let Some(call) = traffic.failed.first() {
+            let message = format!("a call failed: {}: {}", call.name, call.reason);
+            return Err(Failure::new("KL0305", message));
+        }
+        output::data(&format!(
+            "# callers: {} calls, none failed\n",
+            traffic.calls
+        ));
+        match status.code() {
+            Some(code) if code == expected => Ok(()),
+            code => {
+                let code = code.map_or("a signal".to_owned(), |c| c.to_string());
+                let message = format!(
+                    "keyless {} ended with {code} instead of {expected}; please report this",
+                    arguments.join(" ")
+                );
+                Err(Failure::new("KL0305", message))
+            }
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(arguments)
@@ -224,42 +239,7 @@ impl Stage {
             }
         }
         command.envs(self.environment.iter().map(|(n, v)| (n, v)));
-        let status = command.status().await;
-        let status =
-            status.map_err(|e| Failure::new("KL0306", format!("keyless does not start: {e}")))?;
-        output::data("");
-        match status.code() {
-            Some(code) if code == expected => Ok(()),
-            code => {
-                let code = code.map_or("a signal".to_owned(), |c| c.to_string());
-                let message = format!(
-                    "keyless {} ended with {code} instead of {expected}; please report this",
-                    arguments.join(" ")
-                );
-                Err(Failure::new("KL0305", message))
-            }
-        }
-    }
-
-    /// Calls each API as its callers do; all of them must answer.
-    async fn callers(&self) -> Result<(), Failure> {
-        let mut answers = Vec::new();
-        for (path, body) in CALLS {
-            let probe = Probe {
-                url: format!("{}{path}", self.gateway),
-                method: "POST".into(),
-                headers: vec![("Content-Type".into(), Secret::new("application/json"))],
-                body: Some(body.to_owned()),
-            };
-            let answer = self.arm.probe(&probe).await?;
-            if answer.status != 200 || answer.body.contains("\"errors\"") {
-                let message = format!("a call of {path} failed: {}", answer.excerpt());
-                return Err(Failure::new("KL0305", message));
-            }
-            answers.push(format!("{path} {}", answer.status));
-        }
-        output::data(&format!("# callers: {}\n", answers.join(", ")));
-        Ok(())
+        command
     }
 }
 

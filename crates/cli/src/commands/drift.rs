@@ -14,7 +14,7 @@ pub async fn run(common: &Common, args: &DriftArgs) -> Result<u8, Failure> {
     let services = session::services(common, session::roots(&project.desired))?;
     let reading = Reading {
         inspect_secrets: args.inspect_secrets,
-        sessions: false,
+        ..Reading::of(&project.desired)
     };
     let snapshot = read(&services, reading).await?;
     let (state, store) = state(common).await?;
@@ -31,7 +31,7 @@ pub async fn run(common: &Common, args: &DriftArgs) -> Result<u8, Failure> {
             "findings": findings,
             "requests": snapshot.requests,
         })),
-        Format::Text => {
+        Format::Text | Format::Markdown => {
             output::data(&keyless_report::drift(
                 &findings,
                 snapshot.now,

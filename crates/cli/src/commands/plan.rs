@@ -4,30 +4,33 @@ use std::path::Path;
 
 use keyless_engine::load as load_state;
 use keyless_live::{Reading, read};
-use keyless_model::{Snapshot, State};
-use keyless_plan::{Options, Plan, plan};
+use keyless_model::{Address, Desired, Snapshot, State};
+use keyless_plan::{NoSuchTarget, Options, Phase, Plan, Selection, plan, select, unchanged};
 
-use crate::args::{Common, Format, PlanArgs};
+use crate::args::{Common, Format, PartArgs, PlanArgs};
 use crate::failure::Failure;
 use crate::{output, project, session};
 
 /// A plan and what it was made from.
 pub struct Made {
     pub plan: Plan,
+    pub desired: Desired,
     pub snapshot: Snapshot,
+    /// How many documents ask for nothing.
+    pub unchanged: usize,
 }
 
 pub async fn run(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
     if let Some(file) = &args.show {
-        let plan = read_plan(file)?;
-        show(common, &plan);
+        let plan = chosen(read_plan(file)?, &selection(&args.part)?)?;
+        show(common, &plan, 0, args.brief);
         return Ok(exit_code(&plan));
     }
-    let made = make(common, args.inspect_secrets).await?;
+    let made = make(common, args.inspect_secrets, &args.part).await?;
     if let Some(out) = &args.out {
         write_plan(out, &made.plan)?;
     }
-    show(common, &made.plan);
+    show(common, &made.plan, made.unchanged, args.brief);
     output::note(&format!("{} requests to Azure", made.snapshot.requests));
     if let Some(out) = &args.out
         && !made.plan.steps.is_empty()
@@ -38,12 +41,17 @@ pub async fn run(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
 }
 
 /// Reads everything and plans.
-pub async fn make(common: &Common, inspect_secrets: bool) -> Result<Made, Failure> {
+pub async fn make(
+    common: &Common,
+    inspect_secrets: bool,
+    part: &PartArgs,
+) -> Result<Made, Failure> {
+    let selection = selection(part)?;
     let project = project::load(common, &[])?;
     let services = session::services(common, session::roots(&project.desired))?;
     let reading = Reading {
         inspect_secrets,
-        sessions: false,
+        ..Reading::of(&project.desired)
     };
     let snapshot = read(&services, reading).await?;
     let (state, store) = state(common).await?;
@@ -52,21 +60,64 @@ pub async fn make(common: &Common, inspect_secrets: bool) -> Result<Made, Failur
         manifests: project.digest,
         key: store.key_or_new()?,
     };
-    let plan = plan(&project.desired, &snapshot, &state, &options);
-    Ok(Made { plan, snapshot })
+    let whole = plan(&project.desired, &snapshot, &state, &options);
+    let unchanged = unchanged(&project.desired, &whole);
+    Ok(Made {
+        plan: chosen(whole, &selection)?,
+        desired: project.desired,
+        snapshot,
+        unchanged,
+    })
+}
+
+fn chosen(plan: Plan, selection: &Selection) -> Result<Plan, Failure> {
+    match *selection == Selection::default() {
+        true => Ok(plan),
+        false => select(&plan, selection).map_err(no_target),
+    }
+}
+
+/// What `--target` and `--only-phase` choose.
+fn selection(part: &PartArgs) -> Result<Selection, Failure> {
+    let mut out = Selection::default();
+    for text in &part.targets {
+        let target = text.parse::<Address>();
+        out.targets
+            .push(target.map_err(|why| Failure::new("KL0104", format!("--target: {why}")))?);
+    }
+    let wanted = |phase: &Phase| part.phases.iter().any(|p| p == phase.word());
+    out.phases = Phase::ALL.into_iter().filter(wanted).collect();
+    Ok(out)
+}
+
+fn no_target(error: NoSuchTarget) -> Failure {
+    let near: Vec<String> = error.near.iter().map(Address::to_string).collect();
+    let help = match near.is_empty() {
+        true => "the plan is empty: there is nothing to do".to_owned(),
+        false => format!("near it: {}; keyless plan shows all", near.join(", ")),
+    };
+    Failure::new("KL0308", format!("--target: {error}; {help}"))
 }
 
 /// What keyless remembers of this project.
 pub async fn state(common: &Common) -> Result<(State, keyless_live::FileStore), Failure> {
-    let store = project::store(common);
+    let store = project::store(common)?;
     let loaded = load_state(&store).await?;
     Ok((loaded.state, store))
 }
 
-pub fn show(common: &Common, plan: &Plan) {
+pub fn show(common: &Common, plan: &Plan, unchanged: usize, brief: bool) {
     match common.format {
         Format::Json => output::data(&plan.to_json()),
-        Format::Text => output::data(&keyless_report::plan(plan, &output::style(common))),
+        Format::Markdown => output::data(&keyless_report::markdown(plan, unchanged)),
+        Format::Text => {
+            let lay_out = if brief && !plan.is_empty() {
+                keyless_report::brief
+            } else {
+                keyless_report::plan
+            };
+            output::data(&lay_out(plan, unchanged, &output::style(common)));
+        }
     }
 }
 

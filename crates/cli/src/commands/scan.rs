@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use keyless_live::{Reading, read};
 use keyless_model::{Address, ArmId, Live};
 use keyless_plan::Root;
-use keyless_scan::Unsearched;
+use keyless_scan::{Finding, Unsearched};
 use serde_json::json;
 
 use crate::args::{Common, Format, ScanArgs};
@@ -17,10 +17,11 @@ pub async fn run(common: &Common, args: &ScanArgs) -> Result<u8, Failure> {
     let services = session::services(common, roots)?;
     let reading = Reading {
         inspect_secrets: args.inspect_secrets,
-        sessions: false,
+        search: true,
+        ..Reading::default()
     };
     let snapshot = read(&services, reading).await?;
-    let key = project::store(common).key_or_new()?;
+    let key = project::store(common)?.key_or_new()?;
     let findings = keyless_scan::scan(&snapshot, &key);
     let mut unread = keyless_scan::unsearched(&snapshot);
     let absent = services
@@ -38,7 +39,7 @@ pub async fn run(common: &Common, args: &ScanArgs) -> Result<u8, Failure> {
             "unsearched": unread,
             "requests": snapshot.requests,
         })),
-        Format::Text => {
+        Format::Text | Format::Markdown => {
             output::data(&keyless_report::scan(
                 &findings,
                 &unread,
@@ -47,7 +48,7 @@ pub async fn run(common: &Common, args: &ScanArgs) -> Result<u8, Failure> {
             output::note(&format!("{} requests to Azure", snapshot.requests));
         }
     }
-    Ok(if !findings.is_empty() {
+    Ok(if findings.iter().any(Finding::counts) {
         2
     } else if !unread.is_empty() {
         3
@@ -73,12 +74,7 @@ fn roots(common: &Common, args: &ScanArgs) -> Result<BTreeMap<Address, Root>, Fa
             .map(|id| (id, "Microsoft.Sql/servers", false)),
     );
     for (text, kind, gateway) in flags {
-        let id = ArmId::parse(text)
-            .map_err(|why| Failure::new("KL0104", format!("“{text}” is {why}")))?;
-        if !id.kind.eq_ignore_ascii_case(kind) {
-            let message = format!("“{text}” is a {}, and a {kind} is expected", id.kind);
-            return Err(Failure::new("KL0104", message));
-        }
+        let id = id(text, kind)?;
         let address = if gateway {
             Address::gateway(&id.name)
         } else {
@@ -87,4 +83,15 @@ fn roots(common: &Common, args: &ScanArgs) -> Result<BTreeMap<Address, Root>, Fa
         roots.insert(address, Root { id, host: None });
     }
     Ok(roots)
+}
+
+/// The id of a resource of this kind.
+pub(super) fn id(text: &str, kind: &str) -> Result<ArmId, Failure> {
+    let id =
+        ArmId::parse(text).map_err(|why| Failure::new("KL0104", format!("“{text}” is {why}")))?;
+    if !id.kind.eq_ignore_ascii_case(kind) {
+        let message = format!("“{text}” is a {}, and a {kind} is expected", id.kind);
+        return Err(Failure::new("KL0104", message));
+    }
+    Ok(id)
 }

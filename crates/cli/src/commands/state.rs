@@ -1,6 +1,7 @@
 //! `keyless state`: what keyless remembers, and making it again from the journal.
 
 use keyless_engine::{StateStore, fold, load};
+use keyless_live::FileStore;
 use keyless_model::State;
 use serde_json::json;
 
@@ -9,10 +10,14 @@ use crate::failure::Failure;
 use crate::{output, project};
 
 pub async fn run(common: &Common, args: &StateArgs) -> Result<u8, Failure> {
-    let store = project::store(common);
+    let store = project::store(common)?;
     if let Some(StateAction::Rebuild) = args.action {
         store.take_lease().await?;
-        put_aside(common, &store).await?;
+        put_aside(&store).await?;
+        if store.key()?.is_none() {
+            store.new_key()?;
+            output::note("the fingerprint key was lost: a new one was made; plan again");
+        }
         let rebuilt = rebuild(&store).await;
         store.release_lease().await?;
         let records = rebuilt?;
@@ -22,17 +27,19 @@ pub async fn run(common: &Common, args: &StateArgs) -> Result<u8, Failure> {
     let state = load(&store).await?.state;
     match common.format {
         Format::Json => output::json(&json!(state)),
-        Format::Text => output::data(&keyless_report::state(&state, &output::style(common))),
+        Format::Text | Format::Markdown => {
+            output::data(&keyless_report::state(&state, &output::style(common)))
+        }
     }
     Ok(0)
 }
 
 /// A state that cannot be read is kept under another name: the journal makes it anew.
-async fn put_aside(common: &Common, store: &dyn StateStore) -> Result<(), Failure> {
+async fn put_aside(store: &FileStore) -> Result<(), Failure> {
     if store.load().await.is_ok() {
         return Ok(());
     }
-    let path = common.project.join(".keyless").join("state.json");
+    let path = store.folder().join("state.json");
     let aside = path.with_extension("json.damaged");
     if path.exists() && std::fs::rename(&path, &aside).is_ok() {
         output::note(&format!(

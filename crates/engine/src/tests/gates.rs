@@ -112,7 +112,7 @@ fn an_undo_that_fails_is_a_failure_of_the_switch() {
         .insert("switch/p".into(), [refused].into());
     let outcome = outcome(&plan, &world, &store);
     let failed: Vec<&str> = outcome.failed.iter().map(|f| f.step.as_str()).collect();
-    assert_eq!(failed, ["switch/canary", "switch/p"]);
+    assert_eq!(failed, ["switch/p", "switch/canary"]);
     assert!(outcome.done.is_empty() && outcome.undone.is_empty());
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use keyless_model::{Address, Evidence, State, Timestamp};
-use keyless_plan::{Mark, Note, Phase, Plan};
+use keyless_plan::{Mark, Note, Phase, Plan, Step};
 use serde_json::Value;
 
 use super::plans::{
@@ -19,6 +19,7 @@ use crate::{Fault, Options, Outcome, Probe, approve};
 const OPTIONS: Options = Options {
     allow_irreversible: true,
     looks: 2,
+    stop: None,
 };
 
 struct Setting {
@@ -53,6 +54,30 @@ fn migration() -> Plan {
             .needing(&["disable/login"])
             .noting(Note::Retired { access: access() }),
     ])
+}
+
+/// The migration beside steps on another service, which it needs and which need it.
+fn two_services() -> Plan {
+    let mut plan = migration();
+    let elsewhere = |mut step: Step| {
+        let (_, name) = step.address.last();
+        step.address = Address::gateway("h").child("namedValue", name);
+        step
+    };
+    let more = [
+        elsewhere(make(Phase::Identify, "other")),
+        elsewhere(make(Phase::Grant, "theirs")).needing(&["identify/identity"]),
+        elsewhere(make(Phase::Grant, "third")),
+        elsewhere(remove(Phase::Retire, "theirs")).needing(&["retire/parked"]),
+    ];
+    for step in more {
+        let after = plan.steps.iter().rposition(|s| s.phase <= step.phase);
+        plan.steps.insert(after.map_or(0, |at| at + 1), step);
+    }
+    for step in plan.steps.iter_mut().filter(|s| s.id == "park/parked") {
+        step.needs.insert("grant/third".into());
+    }
+    plan
 }
 
 fn setting(plan: &Plan) -> Setting {
@@ -127,6 +152,26 @@ fn a_migration_killed_at_any_two_points_ends_the_same_and_does_nothing_twice() {
         points += 1;
     }
     assert!(points > 60, "{points}");
+}
+
+#[test]
+fn two_services_side_by_side_killed_at_any_point_end_the_same() {
+    let plan = two_services();
+    let clean = setting(&plan);
+    assert_eq!(finished(&clean, &plan).exit_code(), 0);
+    let expected = end(&clean);
+    assert!(expected.1.values().all(|writes| *writes == 1) && expected.1.len() == 9);
+    let mut points = 0;
+    loop {
+        let s = setting(&plan);
+        if !killed(&s, &plan, points) {
+            break;
+        }
+        assert_eq!(finished(&s, &plan).exit_code(), 0, "{points}");
+        assert_eq!(end(&s), expected, "killed at {points}");
+        points += 1;
+    }
+    assert!(points > 80, "{points}");
 }
 
 #[test]

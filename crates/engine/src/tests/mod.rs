@@ -8,6 +8,7 @@ mod overtaken;
 mod plans;
 mod recheck;
 mod soaks;
+mod stops;
 mod store;
 mod world;
 mod writes;

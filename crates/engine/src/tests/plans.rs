@@ -111,6 +111,7 @@ pub(super) fn effective(name: &str) -> Step {
 
 pub(super) fn canary(name: &str) -> Step {
     let request = ProbeRequest {
+        url: None,
         method: "GET".into(),
         path: "/".into(),
         body: None,

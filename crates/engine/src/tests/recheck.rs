@@ -47,6 +47,7 @@ fn allowed(plan: &Plan, world: &World, store: &MemoryStore) -> Outcome {
     let options = Options {
         allow_irreversible: true,
         looks: 3,
+        stop: None,
     };
     run(plan, world, store, options).unwrap().0.unwrap()
 }

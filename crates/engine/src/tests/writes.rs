@@ -221,6 +221,7 @@ fn an_unverified_switch_without_an_undo_stays_and_says_why() {
     let options = crate::Options {
         allow_irreversible: true,
         looks: 2,
+        stop: None,
     };
     let (outcome, _) = super::run(&plan, &world, &store, options).unwrap();
     let failed = &outcome.unwrap().failed[0];

@@ -1,24 +1,60 @@
 //! Reading everything, before any decision: lists instead of items, and a text for each policy.
 //!
 //! What may not be read becomes an unreadable scope of the snapshot; only what makes the whole run
-//! pointless (no login, no connection) is an error.
+//! pointless (no login, no connection) is an error. All roots are read at the same time; the
+//! snapshot does not depend on the order in which answers come.
 
+mod apis;
 mod gateway;
+mod policies;
+mod reader;
+mod roles;
 mod server;
 
-use keyless_model::{Address, Entity, Snapshot};
-use serde_json::Value;
+use std::collections::BTreeSet;
 
+use keyless_model::{Address, Desired, Snapshot};
+use keyless_plan::Root;
+
+use self::reader::Reader;
 use crate::error::LiveError;
 use crate::services::Services;
 
+pub(crate) use self::reader::name_of;
+
 /// What is read beyond the plain read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Reading {
     /// Secret named values too; needs `namedValues/listValue/action`. They stay in memory.
     pub inspect_secrets: bool,
     /// Who is logged in to each database.
     pub sessions: bool,
+    /// What only a search for credentials looks at: database-scoped credentials, and the auditing
+    /// of every server.
+    pub search: bool,
+    /// Servers whose auditing a document manages.
+    pub audited: BTreeSet<Address>,
+    /// ARM ids of the scopes whose role assignments are read.
+    pub role_scopes: BTreeSet<String>,
+}
+
+impl Reading {
+    /// What the documents of `desired` need.
+    pub fn of(desired: &Desired) -> Self {
+        let audited = desired
+            .servers
+            .iter()
+            .filter(|(_, server)| server.auditing.is_some());
+        Self {
+            audited: audited.map(|(name, _)| Address::server(name)).collect(),
+            role_scopes: desired
+                .role_assignments
+                .values()
+                .map(|document| document.scope.clone())
+                .collect(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Reads every root of `services`.
@@ -26,15 +62,14 @@ pub struct Reading {
 /// # Errors
 /// When nobody is logged in, or the services cannot be reached at all.
 pub async fn read(services: &Services, reading: Reading) -> Result<Snapshot, LiveError> {
-    let mut snapshot = Snapshot::default();
     let before = services.arm.requests();
-    for (address, root) in &services.roots {
-        if address.is_gateway() {
-            gateway::read(services, address, &root.id, reading, &mut snapshot).await?;
-        } else {
-            server::read(services, address, &root.id, reading, &mut snapshot).await?;
-        }
-    }
+    let reader = Reader::new(services, &reading);
+    let roots = services.roots.iter();
+    let roots = futures::future::try_join_all(roots.map(|(a, root)| one(&reader, a, root)));
+    let scopes = reading.role_scopes.iter();
+    let scopes = futures::future::try_join_all(scopes.map(|s| roles::read(&reader, s)));
+    tokio::try_join!(roots, scopes)?;
+    let mut snapshot = reader.into_snapshot();
     let who = services.arm.tokens().principal().await?;
     snapshot.tenant = who.tenant;
     snapshot.reader = vec![who.object_id, who.client_id];
@@ -43,42 +78,13 @@ pub async fn read(services: &Services, reading: Reading) -> Result<Snapshot, Liv
     Ok(snapshot)
 }
 
-/// An entity from an item of a list or the body of a read.
-pub(crate) fn entity(body: Value, etag: Option<String>) -> Entity {
-    let id = body
-        .get("id")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    Entity { id, etag, body }
-}
-
-/// The last segment of an ARM id: what Azure calls the thing. The `name` of an item is the same,
-/// but some lists leave it out.
-pub(crate) fn name_of(item: &Value) -> Option<String> {
-    let named = item.get("name").and_then(Value::as_str);
-    let from_id = || {
-        item.get("id")
-            .and_then(Value::as_str)
-            .and_then(|id| id.rsplit('/').next())
-    };
-    named.or_else(from_id).map(str::to_owned)
-}
-
-/// Keeps a scope that could not be read, and why; an error that ends the run is passed on.
-pub(crate) fn unreadable(
-    snapshot: &mut Snapshot,
-    scope: String,
-    error: LiveError,
-) -> Result<(), LiveError> {
-    if error.ends_the_run() {
-        return Err(error);
+async fn one(reader: &Reader<'_>, address: &Address, root: &Root) -> Result<(), LiveError> {
+    match address.last().0 {
+        "apim" => gateway::read(reader, address, &root.id).await,
+        "sql" => server::read(reader, address, &root.id).await,
+        _ => {
+            let request = keyless_azure::user_assigned_identity(&root.id);
+            reader.item(address, request).await.map(drop)
+        }
     }
-    snapshot.unreadable.insert(scope, error.to_string());
-    Ok(())
-}
-
-/// The scope of all children of `parent` with this word.
-pub(crate) fn children(parent: &Address, word: &str) -> String {
-    format!("{parent}/{word}:")
 }

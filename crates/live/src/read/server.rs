@@ -1,54 +1,39 @@
-//! One logical SQL server: itself, its administrator and Entra-only switch, its logins, and the
-//! catalogue of each of its databases.
+//! One logical SQL server: itself, its administrator and Entra-only switch, its firewall and
+//! auditing, its logins, and the catalogue of each of its databases.
 
+use futures::future::try_join_all;
 use keyless_azure::sql;
-use keyless_model::{Address, ArmId, Entity, Live, Snapshot};
+use keyless_model::sql::Catalogue;
+use keyless_model::{Address, ArmId, Entity, Live};
+use keyless_tsql::{Session, SqlError};
 use serde_json::{Value, json};
 
-use super::{Reading, children, entity, name_of, unreadable};
+use super::reader::{Reader, children, name_of};
 use crate::error::LiveError;
-use crate::services::Services;
 
-/// Reads a server into `snapshot`.
+/// Reads a server.
 pub(crate) async fn read(
-    services: &Services,
+    reader: &Reader<'_>,
     server: &Address,
     id: &ArmId,
-    reading: Reading,
-    snapshot: &mut Snapshot,
 ) -> Result<(), LiveError> {
-    match services.arm.find(sql::server(id)?).await {
-        Ok(Some(answer)) => {
-            administrator(server, &answer.body, snapshot);
-            snapshot
-                .entities
-                .insert(server.clone(), entity(answer.body, answer.etag));
-        }
-        Ok(None) => return Ok(()),
-        Err(error) => return unreadable(snapshot, server.to_string(), error.into()),
+    if !reader.item(server, sql::server(id)).await? {
+        return Ok(());
     }
-    let databases = match services.arm.list(sql::databases(id)?).await {
-        Ok(items) => items.iter().filter_map(name_of).collect::<Vec<String>>(),
-        Err(error) => {
-            unreadable(snapshot, children(server, "db"), error.into())?;
-            Vec::new()
-        }
-    };
-    logins(services, server, snapshot).await?;
-    for name in databases
-        .iter()
-        .filter(|n| !n.eq_ignore_ascii_case("master"))
-    {
-        database(services, server, name, reading, snapshot).await?;
-    }
+    administrator(reader, server);
+    tokio::try_join!(
+        databases(reader, server, id),
+        reader.children(server, "firewallRule", sql::firewall_rules(id)),
+        auditing(reader, server, id),
+        logins(reader, server),
+    )?;
     Ok(())
 }
 
 /// The expanded read of the server holds its Entra administrator and the Entra-only switch.
-fn administrator(server: &Address, body: &Value, snapshot: &mut Snapshot) {
-    let found = body
-        .pointer("/properties/administrators")
-        .filter(|a| a.is_object());
+fn administrator(reader: &Reader<'_>, server: &Address) {
+    let found = reader.field(server, "/properties/administrators");
+    let found = found.as_ref().filter(|a| a.is_object());
     let only = found
         .and_then(|a| a.get("azureADOnlyAuthentication"))
         .cloned();
@@ -56,9 +41,7 @@ fn administrator(server: &Address, body: &Value, snapshot: &mut Snapshot) {
         .filter(|v| v.is_boolean())
         .unwrap_or(Value::Bool(false));
     let switch = json!({ "properties": { "azureADOnlyAuthentication": only } });
-    snapshot
-        .entities
-        .insert(server.part("entraOnly"), part(switch));
+    reader.put(server.part("entraOnly"), part(switch));
     if let Some(admin) = found.filter(|a| a.get("sid").is_some_and(Value::is_string)) {
         let field = |name: &str| admin.get(name).cloned().unwrap_or(Value::Null);
         let body = json!({ "properties": {
@@ -67,9 +50,7 @@ fn administrator(server: &Address, body: &Value, snapshot: &mut Snapshot) {
             "sid": field("sid"),
             "tenantId": field("tenantId"),
         }});
-        snapshot
-            .entities
-            .insert(server.part("entraAdmin"), part(body));
+        reader.put(server.part("entraAdmin"), part(body));
     }
 }
 
@@ -81,13 +62,19 @@ fn part(body: Value) -> Entity {
     }
 }
 
-async fn logins(
-    services: &Services,
-    server: &Address,
-    snapshot: &mut Snapshot,
-) -> Result<(), LiveError> {
+/// A request for each server, so only where somebody wants to know.
+async fn auditing(reader: &Reader<'_>, server: &Address, id: &ArmId) -> Result<(), LiveError> {
+    if reader.reading.search || reader.reading.audited.contains(server) {
+        let address = server.part("auditing");
+        reader.item(&address, sql::auditing(id)).await?;
+    }
+    Ok(())
+}
+
+async fn logins(reader: &Reader<'_>, server: &Address) -> Result<(), LiveError> {
+    let _turn = reader.session_turn().await;
     let read = async {
-        let mut session = services.session(server, "master").await?;
+        let mut session = reader.services.session(server, "master").await?;
         Ok::<_, LiveError>(session.logins().await?)
     };
     let live = match read.await {
@@ -95,46 +82,72 @@ async fn logins(
         Err(error) if error.ends_the_run() => return Err(error),
         Err(error) => Live::Unreadable(error.to_string()),
     };
-    snapshot.logins.insert(server.clone(), live);
+    reader.snapshot().logins.insert(server.clone(), live);
     Ok(())
 }
 
-async fn database(
-    services: &Services,
-    server: &Address,
-    name: &str,
-    reading: Reading,
-    snapshot: &mut Snapshot,
-) -> Result<(), LiveError> {
+async fn databases(reader: &Reader<'_>, server: &Address, id: &ArmId) -> Result<(), LiveError> {
+    let items = match reader.list(sql::databases(id)?).await {
+        Ok(items) => items,
+        Err(error) => return reader.unreadable(children(server, "db"), error.into()),
+    };
+    let mut names: Vec<String> = items.iter().filter_map(name_of).collect();
+    names.retain(|name| !name.eq_ignore_ascii_case("master"));
+    try_join_all(names.iter().map(|name| database(reader, server, name))).await?;
+    Ok(())
+}
+
+async fn database(reader: &Reader<'_>, server: &Address, name: &str) -> Result<(), LiveError> {
+    let _turn = reader.session_turn().await;
     let address = server.child("db", name);
     let read = async {
-        let mut session = services.session(server, name).await?;
-        let catalogue = session.catalogue().await?;
-        let sessions = match reading.sessions {
-            true => Some(session.sessions().await),
-            false => None,
-        };
-        Ok::<_, LiveError>((catalogue, sessions))
-    };
-    match read.await {
-        Ok((catalogue, sessions)) => {
-            snapshot
-                .databases
-                .insert(address.clone(), Live::Present(catalogue));
-            if let Some(sessions) = sessions {
-                let live = match sessions {
-                    Ok(sessions) => Live::Present(sessions),
-                    Err(error) => Live::Unreadable(error.to_string()),
-                };
-                snapshot.sessions.insert(address, live);
-            }
+        let mut session = reader.services.session(server, name).await?;
+        let mut catalogue = session.catalogue().await?;
+        beside(reader, &address, &mut session, &mut catalogue).await;
+        if reader.reading.sessions {
+            let sessions = live(session.sessions().await);
+            let mut snapshot = reader.snapshot();
+            snapshot.sessions.insert(address.clone(), sessions);
         }
+        Ok::<_, LiveError>(catalogue)
+    };
+    let live = match read.await {
+        Ok(catalogue) => Live::Present(catalogue),
         Err(error) if error.ends_the_run() => return Err(error),
-        Err(error) => {
-            snapshot
-                .databases
-                .insert(address, Live::Unreadable(error.to_string()));
+        Err(error) => Live::Unreadable(error.to_string()),
+    };
+    reader.snapshot().databases.insert(address, live);
+    Ok(())
+}
+
+/// What a database knows besides its security. Where it is refused, the catalogue stays as good as
+/// before, and what is missing from it is told as unreadable.
+async fn beside(
+    reader: &Reader<'_>,
+    address: &Address,
+    session: &mut Session,
+    catalogue: &mut Catalogue,
+) {
+    match session.firewall_rules().await {
+        Ok(rules) => catalogue.firewall_rules = rules,
+        Err(error) => untold(reader, children(address, "firewallRule"), &error),
+    }
+    if reader.reading.search {
+        match session.scoped_credentials().await {
+            Ok(credentials) => catalogue.scoped_credentials = credentials,
+            Err(error) => untold(reader, children(address, "credential"), &error),
         }
     }
-    Ok(())
+}
+
+fn untold(reader: &Reader<'_>, scope: String, error: &SqlError) {
+    let why = error.to_string();
+    reader.snapshot().unreadable.insert(scope, why);
+}
+
+fn live<T>(answer: Result<T, SqlError>) -> Live<T> {
+    match answer {
+        Ok(found) => Live::Present(found),
+        Err(error) => Live::Unreadable(error.to_string()),
+    }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use keyless_model::{
-    Access, ApiChoice, Auth, Canary, Evidence, Expected, GrantSpec, ProbeRequest, Prove, Replaced,
-    Replaces, Retire, Role, Seconds, Selection, parse_duration,
+    Access, ApiChoice, Auth, Canary, Evidence, Expected, GrantSpec, HttpAccess, Identity,
+    ProbeRequest, Prove, Replaced, Replaces, Retire, Role, Seconds, Selection, parse_duration,
 };
 
 use super::{flag, string, texts};
@@ -41,7 +41,41 @@ pub(super) fn access(document: &Document<'_>) -> Option<Access> {
         replaces: replaces(spec.get("replaces"))?,
         prove: prove(spec.get("prove"))?,
         retire: match spec.get("retire") {
-            Some(node) => Some(retire(node)?),
+            Some(node) => Some(retire(node, &[Evidence::Audit, Evidence::Sessions])?),
+            None => None,
+        },
+    })
+}
+
+/// Whether the target is an HTTP service.
+pub(super) fn is_http(document: &Document<'_>) -> bool {
+    document
+        .spec
+        .get("to")
+        .is_some_and(|to| to.get("url").is_some())
+}
+
+pub(super) fn http(document: &Document<'_>) -> Option<HttpAccess> {
+    let spec = document.spec;
+    let (from, to) = (spec.get("from")?, spec.get("to")?);
+    let accepts: BTreeSet<String> = to.get("accepts").map_or(Some(BTreeSet::new()), texts)?;
+    Some(HttpAccess {
+        span: document.span(),
+        name: document.name.to_owned(),
+        gateway: string(from, "gateway")?,
+        apis: apis(from.get("apis")?)?,
+        identity: match spec.get("identity").map(|i| string(i, "user")) {
+            Some(Some(user)) => Identity::User(user),
+            _ => Identity::System,
+        },
+        url: string(to, "url")?,
+        audience: string(to, "audience")?,
+        accepts_token: accepts.contains("token"),
+        accepts_key: accepts.contains("key"),
+        replaces: replaces(spec.get("replaces"))?,
+        prove: prove(spec.get("prove"))?,
+        retire: match spec.get("retire") {
+            Some(node) => Some(retire(node, &[Evidence::Approval])?),
             None => None,
         },
     })
@@ -107,6 +141,7 @@ fn replaces(node: Option<&Node>) -> Option<Replaces> {
 fn replaced(node: &Node) -> Option<Replaced> {
     string(node, "namedValue")
         .map(Replaced::NamedValue)
+        .or_else(|| string(node, "backend").map(Replaced::Backend))
         .or_else(|| string(node, "sqlLogin").map(Replaced::SqlLogin))
         .or_else(|| string(node, "sqlUser").map(Replaced::SqlUser))
 }
@@ -121,14 +156,12 @@ fn prove(node: Option<&Node>) -> Option<Prove> {
     };
     let canary = match node.get("canary").and_then(Node::text) {
         Some("revision") => Canary::Revision,
+        Some("url") => Canary::Url,
         Some("none") | None => Canary::None,
         Some(_) => return None,
     };
     let auth = match node.get("auth") {
-        Some(auth) => Some(Auth::Header {
-            name: string(auth, "header")?,
-            env: string(auth, "env")?,
-        }),
+        Some(node) => Some(auth(node)?),
         None => None,
     };
     let request = node.get("request").map(request);
@@ -139,6 +172,19 @@ fn prove(node: Option<&Node>) -> Option<Prove> {
             None => None,
         },
         auth,
+    })
+}
+
+fn auth(node: &Node) -> Option<Auth> {
+    if let Some(name) = string(node, "subscription") {
+        return Some(Auth::Subscription { name });
+    }
+    if let Some(audience) = string(node, "audience") {
+        return Some(Auth::Audience { audience });
+    }
+    Some(Auth::Header {
+        name: string(node, "header")?,
+        env: string(node, "env")?,
     })
 }
 
@@ -154,6 +200,7 @@ fn request(node: &Node) -> Option<ProbeRequest> {
     Some(ProbeRequest {
         method: string(node, "method").unwrap_or_else(|| "POST".to_owned()),
         path: string(node, "path").unwrap_or_default(),
+        url: string(node, "url"),
         body: string(node, "body"),
         expect: Expected {
             status,
@@ -162,7 +209,8 @@ fn request(node: &Node) -> Option<ProbeRequest> {
     })
 }
 
-fn retire(node: &Node) -> Option<Retire> {
+/// `default` is the evidence where the document names none.
+fn retire(node: &Node, default: &[Evidence]) -> Option<Retire> {
     let after = duration(node.get("after")?)?;
     let evidence = |item: &Node| match item.text()? {
         "audit" => Some(Evidence::Audit),
@@ -175,7 +223,7 @@ fn retire(node: &Node) -> Option<Retire> {
         disabled_for: node.get("disabledFor").map_or(Some(after), duration)?,
         evidence: match node.get("evidence") {
             Some(node) => node.items().iter().map(evidence).collect::<Option<_>>()?,
-            None => BTreeSet::from([Evidence::Audit, Evidence::Sessions]),
+            None => default.iter().copied().collect(),
         },
         drop: flag(node, "drop", true),
     })

@@ -9,15 +9,30 @@ use super::{Rules, is_empty_list};
 use crate::node::{Node, Value};
 use crate::scalar::shown;
 
+/// What an Access reaches.
+enum Target {
+    Sql,
+    Http,
+}
+
+/// The keys of `to` that speak of a database, and those that speak of an HTTP service.
+const SQL: [&str; 2] = ["server", "database"];
+const HTTP: [&str; 3] = ["url", "audience", "accepts"];
+
 impl Rules<'_, '_> {
     pub(super) fn access(&mut self) {
         let spec = self.document.spec;
         self.apis();
-        self.rights();
+        match self.target() {
+            Some(Target::Sql) => self.sql(),
+            Some(Target::Http) => self.http(),
+            None => self.rights(),
+        }
         for entry in spec.get("replaces").map_or(&[][..], Node::items) {
             if matches!(entry.value, Value::Map(_)) && entry.entries().len() != 1 {
                 let message = "each entry of `replaces` names one credential";
-                let help = "write one of `namedValue`, `sqlLogin` and `sqlUser` in each entry";
+                let help = "write one of `namedValue`, `backend`, `sqlLogin` and `sqlUser` in each \
+                            entry";
                 self.fail("KL0113", message, &entry.range, "not one", help);
             }
         }
@@ -34,7 +49,7 @@ impl Rules<'_, '_> {
             return;
         };
         if matches!(entry.node.value, Value::List(_)) && entry.node.items().is_empty() {
-            let message = "`apis` is empty, so nothing reaches the database";
+            let message = "`apis` is empty, so nothing reaches the target";
             let help = "name an API, or write \"*\" for all";
             self.fail("KL0104", message, &entry.at, "empty", help);
         }
@@ -51,6 +66,85 @@ impl Rules<'_, '_> {
                 let message = format!("`apis` names {} twice", shown(name));
                 let help = "keep one entry for each API";
                 self.fail("KL0106", message, &node.range, "again here", help);
+            }
+        }
+    }
+
+    /// What `to` names: a database, an HTTP service, or nothing that can be told.
+    fn target(&mut self) -> Option<Target> {
+        let to = self.document.spec.entry("to")?;
+        if !matches!(to.node.value, Value::Map(_)) {
+            return None;
+        }
+        let first = |keys: &[&str]| keys.iter().find_map(|key| to.node.entry(key));
+        match (first(&SQL), first(&HTTP)) {
+            (Some(_), Some(http)) => {
+                let message = "`to` names a database and an HTTP service";
+                let help = "write one Access for each";
+                self.fail("KL0113", message, &http.at, "beside a database", help);
+                None
+            }
+            (None, None) => {
+                let message = "`to` names neither a database nor an HTTP service";
+                let help = "write `to: { server, database }` or `to: { url, audience, accepts }`";
+                self.fail("KL0105", message, &to.at, "nothing is reached", help);
+                None
+            }
+            (Some(_), None) => Some(Target::Sql),
+            (None, Some(_)) => Some(Target::Http),
+        }
+    }
+
+    fn sql(&mut self) {
+        let document = self.document;
+        self.needs("to", "server", "the name of a SqlServer document");
+        self.needs("to", "database", "the database's own name");
+        if document.spec.entry("role").is_none() {
+            let message = "`spec` has no `role`, which an Access to a database needs";
+            let help = "add `role`: reader, writer, executor or custom";
+            self.fail(
+                "KL0105",
+                message,
+                &document.spec_at,
+                "`role` is missing",
+                help,
+            );
+        }
+        if let Some(user) = document.spec.get("identity").and_then(|i| i.entry("user")) {
+            // azure-facts B.4, the row of `sql-data-source`.
+            let message = "a database is reached with the system-assigned identity only: \
+                           `sql-data-source` knows no other";
+            let help = "write `identity: system`, or leave it out";
+            self.fail("KL0113", message, &user.at, "user-assigned", help);
+        }
+        self.replaces_only(&["namedValue", "sqlLogin", "sqlUser"], "a database");
+        self.rights();
+    }
+
+    /// A key that the object at `parent` must have for this kind of target.
+    pub(super) fn needs(&mut self, parent: &str, key: &str, about: &str) {
+        let Some(entry) = self.document.spec.entry(parent) else {
+            return;
+        };
+        if entry.node.entry(key).is_none() {
+            let message = format!("`spec.{parent}` has no `{key}`");
+            let label = format!("`{key}` is missing");
+            let help = format!("add `{key}`: {about}");
+            self.fail("KL0105", message, &entry.at, &label, help);
+        }
+    }
+
+    /// Credentials that cannot be those of such a target.
+    pub(super) fn replaces_only(&mut self, keys: &[&str], target: &str) {
+        let replaces = self.document.spec.get("replaces");
+        for entry in replaces.map_or(&[][..], Node::items) {
+            for one in entry.entries() {
+                let known = ["namedValue", "backend", "sqlLogin", "sqlUser"];
+                if known.contains(&one.key.as_str()) && !keys.contains(&one.key.as_str()) {
+                    let message = format!("`{}` is no credential of {target}", one.key);
+                    let help = format!("name one of {}", keys.join(", "));
+                    self.fail("KL0113", message, &one.at, "of another target", help);
+                }
             }
         }
     }
@@ -117,11 +211,18 @@ impl Rules<'_, '_> {
     }
 
     fn prove(&mut self, prove: &Node, at: &Range<usize>) {
-        let sends = prove.get("canary").and_then(Node::text) == Some("revision");
+        let canary = prove.get("canary").and_then(Node::text);
+        let sends = matches!(canary, Some("revision" | "url"));
         match (sends, prove.entry("request")) {
             (true, None) => {
-                let message = "`canary: revision` needs a `request` to send";
-                let help = "add `request: { method: POST, path: /graphql, body: … }`";
+                let message = format!(
+                    "`canary: {}` needs a `request` to send",
+                    canary.unwrap_or_default()
+                );
+                let help = match canary {
+                    Some("url") => "add `request: { method: GET, url: https://… }`",
+                    _ => "add `request: { method: POST, path: /graphql, body: … }`",
+                };
                 self.fail("KL0105", message, at, "`request` is missing", help);
             }
             (false, Some(entry)) => {
@@ -131,8 +232,10 @@ impl Rules<'_, '_> {
             }
             _ => {}
         }
-        if let Some(request) = prove.get("request") {
+        if let Some(entry) = prove.entry("request") {
+            let request = &entry.node;
             self.path(request.get("path"));
+            self.request_url(canary, request, &entry.at);
             if let (Some("GET"), Some(body)) = (
                 request.get("method").and_then(Node::text),
                 request.entry("body"),
@@ -161,13 +264,58 @@ impl Rules<'_, '_> {
         }
     }
 
+    /// A URL is asked for by its canary, and only by that.
+    fn request_url(&mut self, canary: Option<&str>, request: &Node, at: &Range<usize>) {
+        match (canary == Some("url"), request.entry("url")) {
+            (true, None) => {
+                let message = "`canary: url` needs the `url` that the request goes to";
+                let help = "add `url` to the request: https, with host and path";
+                self.fail("KL0105", message, at, "`url` is missing", help);
+            }
+            (false, Some(entry)) => {
+                let message = "`url` is for `canary: url` only";
+                let help = "write `canary: url`, or a `path` below the API";
+                self.fail("KL0113", message, &entry.at, "with another canary", help);
+            }
+            (true, Some(entry)) => {
+                self.https(&entry.node, "url", true);
+                let help = "keep one of them: `url` is the whole of it";
+                self.not_both(request, "path", "url", help);
+            }
+            (false, None) => {}
+        }
+    }
+
+    /// One of three ways.
     fn auth(&mut self, auth: &Node, at: &Range<usize>) {
+        if !matches!(auth.value, Value::Map(_)) {
+            return;
+        }
         self.environment(auth.get("env"));
+        self.not_blank(Some(auth), "audience");
+        let key = ["header", "env"].iter().find_map(|k| auth.entry(k));
+        let ways = [key, auth.entry("subscription"), auth.entry("audience")];
+        let given: Vec<_> = ways.into_iter().flatten().collect();
+        let help = "write `{ header, env }`, `{ subscription }` or `{ audience }`";
+        match given[..] {
+            [] => {
+                let message = "`auth` names no way to authenticate";
+                self.fail("KL0105", message, at, "nothing is named", help);
+            }
+            [_] => {}
+            [_, second, ..] => {
+                let message = "`auth` names more than one way to authenticate";
+                self.fail("KL0113", message, &second.at, "another one", help);
+            }
+        }
         for key in ["header", "env"] {
-            if matches!(auth.value, Value::Map(_)) && auth.entry(key).is_none() {
-                let message = format!("`auth` has no `{key}`");
-                let help = "give the `header` that carries the key and the `env` that holds it";
-                self.fail("KL0105", message, at, &format!("`{key}` is missing"), help);
+            if given.len() == 1 && given[0].key != key && auth.entry(key).is_none() {
+                let pair = ["header", "env"].contains(&given[0].key.as_str());
+                if pair {
+                    let message = format!("`auth` has no `{key}`");
+                    let help = "give the `header` that carries the key and the `env` that holds it";
+                    self.fail("KL0105", message, at, &format!("`{key}` is missing"), help);
+                }
             }
         }
         let Some((node, text)) = auth.get("header").and_then(|n| n.text().map(|t| (n, t))) else {

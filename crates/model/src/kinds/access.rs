@@ -1,13 +1,13 @@
-//! `Access`: the intent that a gateway's APIs reach a database with an identity.
+//! `Access`: the intent that a gateway's APIs reach a database or a service with an identity.
 
 use crate::kind::{Kind, Level, Property, Shape, may, must};
 
 pub(crate) const KIND: Kind = Kind {
     name: "Access",
     level: Level::Intent,
-    summary: "These APIs reach this database as the gateway's identity, with this role and nothing \
-              more. From it and from what is live, keyless derives which credentials, policies, \
-              users and grants must change, and in which order.",
+    summary: "These APIs reach this database, with this role and nothing more, or this HTTP service \
+              as an identity of the gateway. From it and from what is live, keyless derives which \
+              credentials, policies, users and grants must change, and in which order.",
     arm: None,
     spec: SPEC,
     fields: &[],
@@ -25,25 +25,31 @@ spec:
 };
 
 const SPEC: &[Property] = &[
-    must("from", Shape::Object(FROM), "Who reaches the database."),
+    must("from", Shape::Object(FROM), "Who reaches the target."),
     may(
         "identity",
         Shape::Either(&[Shape::Word(&["system"]), Shape::Object(USER)]),
         "system",
-        "Which identity is used; a resolver can only use the system-assigned one.",
+        "Which identity is used: the system-assigned one, which is the only one for SQL, or a \
+         user-assigned one of the gateway.",
     ),
-    must("to", Shape::Object(TO), "The database that is reached."),
     must(
+        "to",
+        Shape::Object(TO),
+        "What is reached: `{ server, database }` or `{ url, audience, accepts }`.",
+    ),
+    may(
         "role",
         Shape::Word(&["reader", "writer", "executor", "custom"]),
-        "`reader` may SELECT; `writer` SELECT, INSERT, UPDATE, DELETE; `executor` EXECUTE; \
+        "",
+        "Needed for SQL, and only there. `reader` may SELECT; `writer` SELECT, INSERT, UPDATE, DELETE; `executor` EXECUTE; \
          `custom` what `grants` lists.",
     ),
     may(
         "schemas",
         Shape::List(&Shape::Name),
         "[dbo]",
-        "Where the role applies; not with `custom`.",
+        "Where the role applies; for SQL only, not with `custom`.",
     ),
     may(
         "grants",
@@ -122,34 +128,37 @@ const SELECTION: Shape = Shape::Either(&[Shape::Word(&["*"]), Shape::List(&Shape
 
 const USER: &[Property] = &[must(
     "user",
-    Shape::Later("user-assigned identities are planned for a later version"),
-    "Not in this version.",
+    Shape::Document("ManagedIdentity"),
+    "A user-assigned identity that the gateway has; for HTTP only.",
 )];
 
 const TO: &[Property] = &[
-    must(
+    may(
         "server",
         Shape::Document("SqlServer"),
-        "The server's document.",
+        "",
+        "The server's document. With `database`.",
     ),
-    must("database", Shape::Name, "The database's own name."),
+    may("database", Shape::Name, "", "The database's own name."),
     may(
         "url",
-        Shape::Later("HTTP targets are planned for a later version"),
+        Shape::Text,
         "",
-        "Not in this version.",
+        "Where the HTTP service lives: https, its host and, if it shares the host, the beginning \
+         of the path. With `audience`.",
     ),
     may(
         "audience",
-        Shape::Later("HTTP targets are planned for a later version"),
+        Shape::Text,
         "",
-        "Not in this version.",
+        "What a token for the service is asked for, such as `api://orders`.",
     ),
     may(
         "accepts",
-        Shape::Later("HTTP targets are planned for a later version"),
-        "",
-        "Not in this version.",
+        Shape::List(&Shape::Word(&["key", "token"])),
+        "[]",
+        "What the service takes today. Without `token` nothing is switched; with both, callers \
+         move without a gap.",
     ),
 ];
 
@@ -181,35 +190,45 @@ const REPLACED: &[Property] = &[
         "",
         "A named value of the gateway.",
     ),
-    may("sqlLogin", Shape::Name, "", "A login of the server."),
-    may("sqlUser", Shape::Name, "", "A user of the database."),
+    may(
+        "sqlLogin",
+        Shape::Name,
+        "",
+        "A login of the server; for SQL only.",
+    ),
+    may(
+        "sqlUser",
+        Shape::Name,
+        "",
+        "A user of the database; for SQL only.",
+    ),
     may(
         "backend",
-        Shape::Later("backends are planned for a later version"),
+        Shape::Name,
         "",
-        "Not in this version.",
+        "A backend of the gateway; for HTTP only.",
     ),
 ];
 
 const PROVE: &[Property] = &[
     may(
         "canary",
-        Shape::Word(&["none", "revision"]),
+        Shape::Word(&["none", "revision", "url"]),
         "none",
-        "`revision` sends the request to a non-current revision that already uses the identity; \
-         `none` asks a person.",
+        "`revision` sends the request to a non-current revision that already uses the identity, \
+         `url` to a place that somebody else has set up; `none` asks a person.",
     ),
     may(
         "request",
         Shape::Object(REQUEST),
         "",
-        "What is sent; needed by `revision`.",
+        "What is sent; needed by `revision` and `url`.",
     ),
     may(
         "auth",
         Shape::Object(AUTH),
         "",
-        "How the request authenticates as a caller.",
+        "How the request authenticates as a caller, in one of three ways.",
     ),
 ];
 
@@ -225,6 +244,12 @@ const REQUEST: &[Property] = &[
         Shape::Text,
         "",
         "Below the API's own path, such as `/graphql`; empty is the path itself.",
+    ),
+    may(
+        "url",
+        Shape::Text,
+        "",
+        "The whole https URL instead of `path`; needed by `canary: url`.",
     ),
     may("body", Shape::Text, "", "The request body, as JSON."),
     may(
@@ -255,7 +280,7 @@ const AUTH: &[Property] = &[
         "header",
         Shape::Text,
         "",
-        "The header that carries the key.",
+        "The header that carries the key. With `env`.",
     ),
     may(
         "env",
@@ -263,8 +288,18 @@ const AUTH: &[Property] = &[
         "",
         "The environment variable that holds the key.",
     ),
-    may("subscription", LATER, "", "Not in this version."),
-    may("audience", LATER, "", "Not in this version."),
+    may(
+        "subscription",
+        Shape::Name,
+        "",
+        "A subscription of the gateway, instead: its key is read when it is needed.",
+    ),
+    may(
+        "audience",
+        Shape::Text,
+        "",
+        "Instead: a token of the identity that applies, for this audience.",
+    ),
 ];
 
 const RETIRE: &[Property] = &[
@@ -279,7 +314,7 @@ const RETIRE: &[Property] = &[
         "evidence",
         Shape::List(&Shape::Word(&["audit", "sessions", "approval"])),
         "[audit, sessions]",
-        "What must be clean; `approval` asks a person.",
+        "What must be clean; `approval` asks a person. For HTTP it is `[approval]`, and nothing else.",
     ),
     may(
         "drop",

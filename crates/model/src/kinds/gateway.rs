@@ -7,7 +7,7 @@ pub(crate) const KIND: Kind = Kind {
     name: "Gateway",
     level: Level::Root,
     summary: "An existing API Management service. keyless adopts it: its identity is enabled where \
-              an Access needs it, and never taken away.",
+              an Access needs it, and no identity is ever taken away.",
     arm: Some(Arm {
         resource_type: "Microsoft.ApiManagement/service",
         api_version: "2024-05-01",
@@ -38,7 +38,13 @@ const SPEC: &[Property] = &[
     ),
     may(
         "owns",
-        Shape::List(&Shape::Word(&["namedValues", "policies"])),
+        Shape::List(&Shape::Word(&[
+            "namedValues",
+            "backends",
+            "apis",
+            "policies",
+            "fragments",
+        ])),
         "[]",
         "Scopes in which whatever no document declares is a finding.",
     ),
@@ -59,9 +65,9 @@ const IDENTITY: &[Property] = &[
     ),
     may(
         "user",
-        Shape::Later("user-assigned identities are planned for a later version"),
-        "",
-        "Not in this version.",
+        Shape::List(&Shape::Document("ManagedIdentity")),
+        "[]",
+        "ManagedIdentity documents that the service has too.",
     ),
 ];
 

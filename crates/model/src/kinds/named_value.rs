@@ -1,6 +1,6 @@
 //! `NamedValue`: a named value of a gateway.
 
-use crate::kind::{Arm, Field, Form, Kind, Level, Property, Shape, field, may, must};
+use crate::kind::{Arm, Field, Form, Kind, Level, Property, Shape, field, may, must, sensitive};
 use crate::severity::Severity;
 
 pub(crate) const KIND: Kind = Kind {
@@ -58,13 +58,7 @@ const VALUE_FROM: &[Property] = &[must(
 
 const FIELDS: &[Field] = &[
     field("/properties/displayName", Form::Exact, Severity::Warning),
-    Field {
-        path: "/properties/value",
-        form: Form::Exact,
-        sensitive: true,
-        severity: Severity::Warning,
-        replace: false,
-    },
+    sensitive("/properties/value", Form::Exact, Severity::Warning),
     field("/properties/secret", Form::Exact, Severity::High),
     field("/properties/tags", Form::Set, Severity::Info),
     field(

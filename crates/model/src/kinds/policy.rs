@@ -1,4 +1,4 @@
-//! `Policy`: a policy document of a service, an API or an operation.
+//! `Policy`: a policy document of a service, a product, an API or an operation.
 
 use crate::kind::{Arm, Field, Form, Kind, Level, Property, Shape, field, may, must};
 use crate::severity::Severity;
@@ -40,7 +40,7 @@ const SPEC: &[Property] = &[
     must(
         "scope",
         Shape::Object(SCOPE),
-        "`{}` is the whole service; `{ api }` and `{ api, operation }` are narrower.",
+        "`{}` is the whole service; `{ product }`, `{ api }` and `{ api, operation }` are narrower.",
     ),
     may(
         "file",
@@ -77,9 +77,9 @@ const SCOPE: &[Property] = &[
     ),
     may(
         "product",
-        Shape::Later("product policies are planned for a later version"),
+        Shape::Name,
         "",
-        "Not in this version.",
+        "The product's name in Azure; stands alone.",
     ),
 ];
 

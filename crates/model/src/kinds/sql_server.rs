@@ -46,19 +46,77 @@ const SPEC: &[Property] = &[
         "",
         "`true` refuses passwords, once no declared path needs one.",
     ),
-    may("partners", LATER, "", "Not in this version."),
-    may("auditing", LATER, "", "Not in this version."),
-    may("owns", LATER, "", "Not in this version."),
-    may("prune", LATER, "", "Not in this version."),
+    may(
+        "partners",
+        Shape::List(&Shape::Document("SqlServer")),
+        "[]",
+        "The other servers of the failover group: `entraAdmin` and `entraOnly` are theirs too.",
+    ),
+    may(
+        "auditing",
+        Shape::Object(AUDITING),
+        "",
+        "Fields of Azure's `ServerBlobAuditingPolicyProperties` for the whole server.",
+    ),
+    may(
+        "owns",
+        Shape::List(&Shape::Word(&["firewallRules"])),
+        "[]",
+        "Scopes in which whatever no document declares is a finding.",
+    ),
+    may(
+        "prune",
+        Shape::Bool,
+        "false",
+        "Turn such a finding into a planned delete.",
+    ),
     may(
         "properties",
         Shape::Body,
         "{}",
-        "Fields of Azure's `ServerProperties`; in this version `minimalTlsVersion`.",
+        "Fields of Azure's `ServerProperties`.",
     ),
 ];
 
-const LATER: Shape = Shape::Later("it is planned for a later version");
+/// As azure-facts C.5 has them, without the one that holds a key.
+const AUDITING: &[Property] = &[
+    may(
+        "state",
+        Shape::Word(&["Enabled", "Disabled"]),
+        "",
+        "Whether statements and logins are recorded.",
+    ),
+    may(
+        "isAzureMonitorTargetEnabled",
+        Shape::Bool,
+        "",
+        "Records go to Azure Monitor; a diagnostic setting says where to.",
+    ),
+    may(
+        "auditActionsAndGroups",
+        Shape::List(&Shape::Text),
+        "",
+        "Such as `BATCH_COMPLETED_GROUP`.",
+    ),
+    may(
+        "storageEndpoint",
+        Shape::Text,
+        "",
+        "The blob endpoint of a storage account; needs `isManagedIdentityInUse: true`.",
+    ),
+    may(
+        "retentionDays",
+        Shape::Integer { min: 0, max: 3285 },
+        "",
+        "How long the storage account keeps records; 0 is for ever.",
+    ),
+    may(
+        "isManagedIdentityInUse",
+        Shape::Bool,
+        "",
+        "The server writes to the storage account with its identity.",
+    ),
+];
 
 const ADMIN: &[Property] = &[
     must(
@@ -82,5 +140,42 @@ const FIELDS: &[Field] = &[
         "/properties/minimalTlsVersion",
         Form::Exact,
         Severity::Warning,
+    ),
+    field(
+        "/properties/publicNetworkAccess",
+        Form::Folded,
+        Severity::High,
+    ),
+    field(
+        "/properties/restrictOutboundNetworkAccess",
+        Form::Folded,
+        Severity::Warning,
+    ),
+];
+
+/// The live fields of a server's extended auditing settings, which are a resource of their own
+/// (azure-facts C.5).
+pub const AUDITING_FIELDS: &[Field] = &[
+    field("/properties/state", Form::Folded, Severity::High),
+    field(
+        "/properties/isAzureMonitorTargetEnabled",
+        Form::Exact,
+        Severity::High,
+    ),
+    field(
+        "/properties/auditActionsAndGroups",
+        Form::Set,
+        Severity::High,
+    ),
+    field(
+        "/properties/storageEndpoint",
+        Form::Folded,
+        Severity::Warning,
+    ),
+    field("/properties/retentionDays", Form::Exact, Severity::Warning),
+    field(
+        "/properties/isManagedIdentityInUse",
+        Form::Exact,
+        Severity::High,
     ),
 ];

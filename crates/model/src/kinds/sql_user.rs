@@ -59,6 +59,12 @@ const SPEC: &[Property] = &[
         "",
         "The system-assigned identity of a gateway.",
     ),
+    may(
+        "identity",
+        Shape::Document("ManagedIdentity"),
+        "",
+        "A user-assigned identity.",
+    ),
 ];
 
 const FIELDS: &[Field] = &[field("sid", Form::Folded, Severity::Critical)];

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::effective::with_roles;
 use super::securable::Securable;
 use crate::sid::Sid;
 
@@ -104,6 +105,15 @@ pub struct SecurityPolicy {
     pub predicates: Vec<String>,
 }
 
+/// One firewall rule: addresses from `start` to `end`, both included, as dotted quads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FirewallRule {
+    pub name: String,
+    pub start: String,
+    pub end: String,
+}
+
 /// The security of one database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
@@ -114,6 +124,10 @@ pub struct Catalogue {
     /// Schema to owner.
     pub schemas: BTreeMap<String, String>,
     pub policies: Vec<SecurityPolicy>,
+    /// `sys.database_firewall_rules`, which no ARM list shows.
+    pub firewall_rules: Vec<FirewallRule>,
+    /// `sys.database_scoped_credentials`: name to identity.
+    pub scoped_credentials: BTreeMap<String, String>,
     /// The database user that read this.
     pub running_as: String,
 }
@@ -162,15 +176,21 @@ impl Catalogue {
             .any(|(r, m)| same_name(r, role) && same_name(m, member))
     }
 
-    /// Whether `name` may connect: a `GRANT CONNECT` and no `DENY CONNECT` on the database.
+    /// Whether `name` may connect: by `CONNECT` or `CONTROL` of the database, its own or that of a
+    /// role it is in, or as a member of db_owner, and no `DENY CONNECT` (Microsoft SQL docs,
+    /// "Permissions hierarchy": `CONTROL` implies `CONNECT`).
     pub fn may_connect(&self, name: &str) -> bool {
-        let mut granted = false;
+        let mine = with_roles(self, name);
+        let mut granted = mine.contains("db_owner");
         for p in &self.permissions {
-            if p.permission == "CONNECT" && p.on == Securable::Database && same_name(&p.to, name) {
-                if p.state == PermissionState::Deny {
-                    return false;
-                }
-                granted = true;
+            if p.on != Securable::Database || !mine.contains(&p.to.to_lowercase()) {
+                continue;
+            }
+            let denied = p.state == PermissionState::Deny;
+            match p.permission.as_str() {
+                "CONNECT" if denied => return false,
+                "CONNECT" | "CONTROL" => granted |= !denied,
+                _ => {}
             }
         }
         granted

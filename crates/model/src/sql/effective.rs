@@ -62,7 +62,7 @@ pub fn effective(catalogue: &Catalogue, principal: &str) -> Effective {
 }
 
 /// The principal, `public` and every role that it is in, directly or not, in lower case.
-fn with_roles(catalogue: &Catalogue, principal: &str) -> BTreeSet<String> {
+pub(crate) fn with_roles(catalogue: &Catalogue, principal: &str) -> BTreeSet<String> {
     let mut mine = BTreeSet::from([principal.to_lowercase(), "public".to_owned()]);
     loop {
         let before = mine.len();
@@ -115,6 +115,32 @@ mod tests {
         let found = effective(&catalogue, "Me");
         let words: Vec<&str> = found.allowed.iter().map(|(p, _, _)| p.as_str()).collect();
         assert_eq!(words, ["SELECT"]);
+    }
+
+    #[test]
+    fn an_owner_connects_without_a_grant_until_it_is_denied() {
+        let connect = |to: &str, state| Permission {
+            on: Securable::Database,
+            ..rule("CONNECT", to, state)
+        };
+        let mut catalogue = Catalogue::default();
+        assert!(!catalogue.may_connect("me"));
+        catalogue
+            .memberships
+            .insert(("db_owner".into(), "team".into()));
+        catalogue.memberships.insert(("team".into(), "Me".into()));
+        assert!(catalogue.may_connect("me"));
+        catalogue
+            .permissions
+            .insert(connect("ME", PermissionState::Deny));
+        assert!(!catalogue.may_connect("me"));
+        assert!(catalogue.may_connect("team"));
+        let control = Permission {
+            permission: "CONTROL".into(),
+            ..connect("other", PermissionState::Grant)
+        };
+        catalogue.permissions.insert(control);
+        assert!(catalogue.may_connect("other"));
     }
 
     #[test]

@@ -11,8 +11,8 @@ mod securable;
 mod statement;
 
 pub use catalogue::{
-    Authentication, Catalogue, Login, Permission, PermissionState, Principal, PrincipalKind,
-    SecurityPolicy, same_name,
+    Authentication, Catalogue, FirewallRule, Login, Permission, PermissionState, Principal,
+    PrincipalKind, SecurityPolicy, same_name,
 };
 pub use effective::{Effective, Right, effective, right};
 pub use securable::{Securable, SecurableError};

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::{
-    Authentication, Catalogue, Login, Permission, PermissionState, Principal, PrincipalKind,
-    same_name,
+    Authentication, Catalogue, FirewallRule, Login, Permission, PermissionState, Principal,
+    PrincipalKind, same_name,
 };
 use super::securable::Securable;
 use crate::address::Address;
@@ -17,7 +17,8 @@ use crate::sid::Sid;
 #[serde(rename_all = "camelCase")]
 pub enum SidSource {
     Known(Sid),
-    /// The client id of this gateway's system-assigned identity, which an earlier step enables.
+    /// The client id of this gateway's system-assigned identity, which an earlier step enables, or
+    /// of this managed identity (`identity:…`).
     ClientIdOf(Address),
 }
 
@@ -68,6 +69,14 @@ pub enum Statement {
     DropLogin {
         name: String,
     },
+    /// Makes or replaces a firewall rule of the database
+    /// (Microsoft SQL docs, `sp_set_database_firewall_rule`).
+    SetFirewallRule {
+        rule: FirewallRule,
+    },
+    DropFirewallRule {
+        rule: FirewallRule,
+    },
 }
 
 /// Why a statement cannot run on a catalogue.
@@ -83,6 +92,13 @@ pub enum StatementError {
     HasMembers(String),
     #[error("the client id of {0} is not known yet")]
     Unresolved(Address),
+}
+
+/// A text as a literal of T-SQL; with `N` before it a Unicode one. The addresses of firewall rules
+/// are `varchar`, and system procedures convert nothing (Microsoft SQL docs,
+/// `sp_set_database_firewall_rule`).
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A name in brackets, as T-SQL quotes it.
@@ -122,6 +138,16 @@ impl Statement {
             Self::DisableLogin { name } => format!("ALTER LOGIN {} DISABLE", quoted(name)),
             Self::EnableLogin { name } => format!("ALTER LOGIN {} ENABLE", quoted(name)),
             Self::DropLogin { name } => format!("DROP LOGIN {}", quoted(name)),
+            Self::SetFirewallRule { rule } => format!(
+                "EXEC sp_set_database_firewall_rule N{}, {}, {}",
+                literal(&rule.name),
+                literal(&rule.start),
+                literal(&rule.end)
+            ),
+            Self::DropFirewallRule { rule } => format!(
+                "EXEC sp_delete_database_firewall_rule N{}",
+                literal(&rule.name)
+            ),
         }
     }
 
@@ -157,6 +183,11 @@ impl Statement {
             Self::DropMember { role, member } => !catalogue.is_member(role, member),
             Self::Permit { rule } => catalogue.permissions.iter().any(|p| says(p, rule)),
             Self::Revoke { rule } => !catalogue.permissions.iter().any(|p| same_place(p, rule)),
+            Self::SetFirewallRule { rule } => catalogue.firewall_rules.contains(rule),
+            Self::DropFirewallRule { rule } => !catalogue
+                .firewall_rules
+                .iter()
+                .any(|r| same_name(&r.name, &rule.name)),
             Self::DisableLogin { .. } | Self::EnableLogin { .. } | Self::DropLogin { .. } => false,
         }
     }
@@ -243,6 +274,11 @@ impl Statement {
                 need(catalogue, &rule.to)?;
                 catalogue.permissions.retain(|p| !same_place(p, rule));
             }
+            Self::SetFirewallRule { rule } => {
+                forget_rule(catalogue, &rule.name);
+                catalogue.firewall_rules.push(rule.clone());
+            }
+            Self::DropFirewallRule { rule } => forget_rule(catalogue, &rule.name),
             Self::DisableLogin { .. } | Self::EnableLogin { .. } | Self::DropLogin { .. } => {}
         }
         Ok(())
@@ -275,6 +311,8 @@ impl Statement {
             Self::Revoke { rule } => Some(Self::Permit { rule: rule.clone() }),
             Self::DisableLogin { name } => Some(Self::EnableLogin { name: name.clone() }),
             Self::EnableLogin { name } => Some(Self::DisableLogin { name: name.clone() }),
+            Self::SetFirewallRule { rule } => Some(Self::DropFirewallRule { rule: rule.clone() }),
+            Self::DropFirewallRule { rule } => Some(Self::SetFirewallRule { rule: rule.clone() }),
             Self::DropUser { .. } | Self::DropRole { .. } | Self::DropLogin { .. } => None,
         }
     }
@@ -378,6 +416,12 @@ fn drop_principal(catalogue: &mut Catalogue, name: &str) -> Result<(), Statement
         .retain(|(r, m)| !same_name(r, name) && !same_name(m, name));
     catalogue.permissions.retain(|p| !same_name(&p.to, name));
     Ok(())
+}
+
+fn forget_rule(catalogue: &mut Catalogue, name: &str) {
+    catalogue
+        .firewall_rules
+        .retain(|r| !same_name(&r.name, name));
 }
 
 fn set_disabled(logins: &mut [Login], name: &str, disabled: bool) {

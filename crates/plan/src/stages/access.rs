@@ -21,6 +21,8 @@ pub(crate) struct Move<'a> {
     pub sources: Vec<Source>,
     /// What the identity makes needless.
     pub replaces: BTreeSet<Replaced>,
+    /// Named values that hold no more than a password: their login stands in clear beside them.
+    pub told: BTreeSet<Address>,
     /// Every credential behind the sources is known, so that disable and retire may act.
     pub all_known: bool,
     /// Something stands in the way: no step after the grants is planned.
@@ -53,7 +55,11 @@ impl Move<'_> {
             access: self.access.name.clone(),
             item: item.clone(),
         };
-        self.replaces.iter().map(note).collect()
+        let told = self.told.iter().map(|address| Note::Told {
+            access: self.access.name.clone(),
+            address: address.clone(),
+        });
+        self.replaces.iter().map(note).chain(told).collect()
     }
 
     /// Whether the old way in is closed once the soak is over.
@@ -89,6 +95,7 @@ pub(crate) fn moves<'a>(input: Input<'a>, draft: &mut Draft) -> Vec<Move<'a>> {
             user: String::new(),
             sources: Vec::new(),
             replaces: BTreeSet::new(),
+            told: BTreeSet::new(),
             all_known: true,
             blocked: false,
             unclear: BTreeSet::new(),

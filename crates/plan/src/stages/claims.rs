@@ -38,6 +38,23 @@ fn api(policy: &Address) -> Option<&str> {
     Some(name.split(";rev=").next().unwrap_or(name))
 }
 
+/// The names of the Accesses, to databases and to HTTP services, that choose this API.
+pub(crate) fn choosing<'a>(input: Input<'a>, gateway: &Address, api: &str) -> Vec<&'a str> {
+    let desired = input.desired;
+    let sql = desired.accesses.values();
+    let sql = sql.map(|a| (&a.name, &a.gateway, &a.apis));
+    let http = desired.http_accesses.values();
+    let http = http.map(|a| (&a.name, &a.gateway, &a.apis));
+    let chooses = |apis: &Option<Vec<ApiChoice>>| {
+        let Some(choices) = apis else { return true };
+        choices.iter().any(|c| c.name.eq_ignore_ascii_case(api))
+    };
+    sql.chain(http)
+        .filter(|(_, root, apis)| Address::gateway(root) == *gateway && chooses(apis))
+        .map(|(name, _, _)| name.as_str())
+        .collect()
+}
+
 /// Whether the Access says in so many words that the resolver of this policy is its own: by the
 /// resolver's name, or by an API that no other Access names.
 pub(crate) fn names_it(input: Input, access: &Access, policy: &Address) -> bool {

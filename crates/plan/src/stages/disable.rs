@@ -65,7 +65,7 @@ pub(crate) fn left_over(input: Input, draft: &Draft, one: &Move) -> bool {
     !one.parked.is_empty()
         || values.any(|a| draft.world.entities.contains_key(&a))
         || one.replaces.iter().any(|item| match item {
-            Replaced::NamedValue(_) => false,
+            Replaced::NamedValue(_) | Replaced::Backend(_) => false,
             Replaced::SqlLogin(name) => login(draft, one, name).is_some(),
             Replaced::SqlUser(name) => {
                 catalogue(draft, &one.database).is_some_and(|c| c.principal(name).is_some())
@@ -92,7 +92,7 @@ fn locks(input: Input, one: &Move) -> bool {
 fn principals(one: &Move) -> BTreeSet<(Address, String)> {
     let names = one.replaces.iter().filter_map(|item| match item {
         Replaced::SqlLogin(name) | Replaced::SqlUser(name) => Some(name.clone()),
-        Replaced::NamedValue(_) => None,
+        Replaced::NamedValue(_) | Replaced::Backend(_) => None,
     });
     names.map(|name| (one.database.clone(), name)).collect()
 }
@@ -139,7 +139,7 @@ pub(crate) fn disable(input: Input, draft: &mut Draft, found: &LiveSources, move
         }
         for item in moves[index].replaces.clone() {
             match &item {
-                Replaced::NamedValue(_) => {}
+                Replaced::NamedValue(_) | Replaced::Backend(_) => {}
                 Replaced::SqlUser(name) => {
                     close_user(input, draft, found, moves, index, &item, name)
                 }
@@ -164,9 +164,10 @@ fn close_user(
     user: &str,
 ) {
     let database = moves[index].database.clone();
-    if !catalogue(draft, &database).is_some_and(|c| c.may_connect(user)) {
+    let Some(there) = catalogue(draft, &database).filter(|c| c.may_connect(user)) else {
         return;
-    }
+    };
+    let (statement, undo) = shut_out(there, user);
     let address = database.child("user", user);
     let mut kept = kept_by(input, moves, &database, item, Move::closes);
     kept.extend(found.users(input, &database, connects_as(item)));
@@ -176,23 +177,59 @@ fn close_user(
         draft.wait(&address, Some(moves[index].name()), &what, &why, OTHERS);
         return;
     }
-    let rule = Permission {
+    let reason = "whatever used it now uses an identity: it may not connect any more";
+    let first = first_switched(input, draft, found, moves, &database, item);
+    let undo = Undo::Sql {
+        statements: vec![undo],
+    };
+    close(
+        draft,
+        moves,
+        address,
+        item,
+        reason,
+        (statement, undo),
+        first,
+    );
+}
+
+/// What takes from `user` the right to connect, and what gives it back: a `REVOKE` of its own
+/// grant, or a `DENY` where it would still come in, by a role or as an owner.
+fn shut_out(there: &Catalogue, user: &str) -> (Statement, Statement) {
+    let rule = |state| Permission {
         permission: "CONNECT".into(),
         on: Securable::Database,
         column: None,
         to: user.to_owned(),
-        state: PermissionState::Grant,
+        state,
     };
-    let statements = vec![Statement::Revoke { rule }];
-    let reason = "whatever used it now uses an identity: it may not connect any more";
-    let first = first_switched(input, draft, found, moves, &database, item);
-    close(draft, moves, address, item, reason, statements, first);
+    let grant = rule(PermissionState::Grant);
+    let give_back = Statement::Permit {
+        rule: grant.clone(),
+    };
+    let revoke = Statement::Revoke {
+        rule: grant.clone(),
+    };
+    let mut after = there.clone();
+    if revoke.run(&mut after).is_ok() && !after.may_connect(user) {
+        return (revoke, give_back);
+    }
+    let deny = rule(PermissionState::Deny);
+    // A GRANT takes the place of a DENY; without one of its own before, the DENY only goes.
+    let undo = match give_back.done(there) {
+        true => give_back,
+        false => Statement::Revoke { rule: deny.clone() },
+    };
+    (Statement::Permit { rule: deny }, undo)
 }
 
 /// The name that connection strings give for it.
 pub(crate) fn connects_as(item: &Replaced) -> &str {
     match item {
-        Replaced::SqlLogin(name) | Replaced::SqlUser(name) | Replaced::NamedValue(name) => name,
+        Replaced::SqlLogin(name)
+        | Replaced::SqlUser(name)
+        | Replaced::NamedValue(name)
+        | Replaced::Backend(name) => name,
     }
 }
 
@@ -233,12 +270,14 @@ fn close_login(
     let address = server.child("login", &login.name);
     let others = uncovered(input, draft, found, moves, &server, login);
     if others.is_empty() {
-        let statements = vec![Statement::DisableLogin {
+        let statement = Statement::DisableLogin {
             name: login.name.clone(),
-        }];
+        };
+        let undo = Undo::of(std::slice::from_ref(&statement));
         let reason = "every path of this login now uses an identity";
         let first = first_switched(input, draft, found, moves, &server, item);
-        close(draft, moves, address, item, reason, statements, first);
+        let closing = (statement, undo);
+        close(draft, moves, address, item, reason, closing, first);
         return;
     }
     let one = &moves[index];
@@ -264,9 +303,10 @@ fn close(
     address: Address,
     item: &Replaced,
     reason: &str,
-    statements: Vec<Statement>,
+    (statement, undo): (Statement, Undo),
     first: BTreeSet<String>,
 ) {
+    let statements = vec![statement];
     let scope = address.parent().unwrap_or_else(|| address.root());
     let sharing = sharing(moves, &scope, item);
     let closing: Vec<usize> = sharing
@@ -291,7 +331,7 @@ fn close(
         access: accesses.first().filter(|_| accesses.len() == 1).cloned(),
         reason: format!("{reason} ({})", accesses.join(", ")),
         shown: show::statements(&statements),
-        undo: Undo::of(&statements),
+        undo,
         op: Op::Sql {
             database,
             statements,

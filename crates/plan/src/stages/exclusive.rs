@@ -1,19 +1,17 @@
-//! What no document declares: in an exclusive database it is revoked, in a pruned gateway deleted.
+//! What no document declares in an exclusive database: it is revoked.
 
 use std::collections::BTreeSet;
 
 use keyless_model::sql::{Catalogue, Principal, PrincipalKind, Statement, same_name};
-use keyless_model::{Access, Address, Live, Owned, Replaced};
+use keyless_model::{Access, Address, Live, Replaced};
 
 use crate::draft::{Draft, Input, NewStep};
 use crate::phase::Phase;
 use crate::stages::access::Move;
-use crate::stages::claims::{claiming, unfinished};
+use crate::stages::claims::unfinished;
 use crate::stages::replaced::is_built_in;
-use crate::stages::resources::declared_addresses;
-use crate::stages::retire::{References, values_of};
 use crate::stages::show;
-use crate::step::{Note, Op, Undo};
+use crate::step::{Op, Undo};
 
 /// Plans the revocations of every exclusive database: connections, memberships and permissions of
 /// principals that no document declares. Nobody is dropped. An Access that is held up may still use
@@ -200,7 +198,7 @@ fn is_of(
     name: &str,
 ) -> bool {
     match item {
-        Replaced::NamedValue(_) => false,
+        Replaced::NamedValue(_) | Replaced::Backend(_) => false,
         Replaced::SqlUser(user) => same_name(user, name),
         Replaced::SqlLogin(login) => match input.live.logins(&database.root()) {
             Live::Present(logins) => logins
@@ -224,108 +222,4 @@ fn declared(input: Input, database: &Address, name: &str) -> bool {
         || desired.roles.values().any(|r| {
             is(&r.database, &r.name) || r.members.iter().flatten().any(|m| is(&r.database, m))
         })
-}
-
-/// Plans the deletes of every gateway that prunes what it owns. An Access that is held up may still
-/// need any of it, so that its gateway is left alone; and no policy goes that an API runs which an
-/// Access chooses.
-pub(crate) fn gateways(input: Input, draft: &mut Draft, moves: &[Move]) {
-    for (name, gateway) in input.desired.gateways.iter().filter(|(_, g)| g.prune) {
-        let root = Address::gateway(name);
-        let mut found = unmanaged(input, moves, &root, &gateway.owns);
-        found.retain(|address| draft.world.entities.contains_key(address));
-        let here = input
-            .desired
-            .accesses
-            .values()
-            .filter(|a| a.gateway == *name);
-        let held_up = unfinished(moves, here).join(", ");
-        let references = References::of(draft);
-        let switches = moves.iter().filter(|m| m.gateway == root);
-        // A policy goes before the named values that it refers to.
-        let mut needs: BTreeSet<String> =
-            switches.flat_map(|m| m.switched.iter().cloned()).collect();
-        for address in found {
-            if let Some((why, next)) = spares(input, draft, &references, &held_up, &address) {
-                draft.wait(&address, None, PRUNE, &why, next);
-                continue;
-            }
-            let id = draft.add(NewStep {
-                phase: Phase::Retire,
-                address: address.clone(),
-                access: None,
-                reason: "the gateway prunes what it owns, and no document declares this".into(),
-                op: Op::Delete {},
-                needs: needs.clone(),
-                undo: Undo::Never {
-                    why: "keyless keeps no copy of it".into(),
-                },
-                notes: vec![Note::Forgotten { address }],
-                shown: vec![],
-            });
-            needs.extend(id);
-        }
-    }
-}
-
-const PRUNE: &str = "delete what no document declares";
-
-/// Why an undeclared thing is not deleted yet, and what to do.
-fn spares(
-    input: Input,
-    draft: &Draft,
-    references: &References,
-    held_up: &str,
-    address: &Address,
-) -> Option<(String, &'static str)> {
-    if !held_up.is_empty() {
-        let why = format!("the Access {held_up} is held up and may need it");
-        return Some((why, "see what holds it up, then plan again"));
-    }
-    if let (Some(api), "policy") = (address.name_of("api"), address.last().0) {
-        let api = address.root().child("api", api).part("policy");
-        let names: Vec<&str> = claiming(input, &api)
-            .iter()
-            .map(|a| a.name.as_str())
-            .collect();
-        let why = format!("its API is one of the Access {}", names.join(", "));
-        return (!names.is_empty()).then_some((why, "declare the policy, or delete it by hand"));
-    }
-    if address.last().0 != "namedValue" {
-        return None;
-    }
-    let users = references.users(draft, address);
-    let why = format!("it is still used by {}", users.join(", "));
-    (!users.is_empty()).then_some((why, "declare it, or take the reference out"))
-}
-
-/// Live things in owned scopes that no document declares, keyless did not make and no Access looks
-/// after.
-pub(crate) fn unmanaged(
-    input: Input,
-    moves: &[Move],
-    root: &Address,
-    owns: &BTreeSet<Owned>,
-) -> Vec<Address> {
-    let mut managed = declared_addresses(input);
-    for one in moves.iter().filter(|m| m.gateway == *root) {
-        managed.extend(one.sources.iter().map(|s| s.policy.clone()));
-        managed.extend(values_of(input, one));
-    }
-    managed.extend(input.state.applied.keys().cloned());
-    let in_scope = |address: &Address| match address.last().0 {
-        "namedValue" => owns.contains(&Owned::NamedValues),
-        "policy" => owns.contains(&Owned::Policies),
-        _ => false,
-    };
-    // Loggers and caches keep hidden named values of their own.
-    let hidden = |address: &Address| address.last().1.starts_with("Logger-Credentials-");
-    let live = input
-        .live
-        .entities
-        .keys()
-        .filter(|a| a.within(root) && in_scope(a));
-    live.filter(|a| !managed.contains(*a) && !hidden(a))
-        .cloned()
-        .collect()
 }

@@ -250,7 +250,7 @@ fn role(draft: &mut Draft, one: &mut Move) -> bool {
             });
         }
     }
-    let missing = wanted.into_iter().map(|rule| Statement::Permit { rule });
+    let missing = wanted.iter().flat_map(|rule| permit(catalogue, rule));
     statements.extend(missing.filter(|s| !s.done(catalogue)));
     let member = Statement::AddMember {
         role: name.clone(),
@@ -298,6 +298,27 @@ fn role(draft: &mut Draft, one: &mut Move) -> bool {
     });
     one.granted.extend(id.clone());
     id.is_some()
+}
+
+/// What brings a permission about. The server refuses a `DENY` over a grant option without CASCADE
+/// (4611), so the option is revoked first, with what was passed on; an undo gives it back.
+pub(crate) fn permit(catalogue: &Catalogue, rule: &Permission) -> Vec<Statement> {
+    let with_option = |live: &&Permission| {
+        let column = |p: &Permission| p.column.as_deref().map(str::to_lowercase);
+        live.state == PermissionState::GrantWithGrantOption
+            && live.permission.eq_ignore_ascii_case(&rule.permission)
+            && live.on.same(&rule.on)
+            && column(live) == column(rule)
+            && same_name(&live.to, &rule.to)
+    };
+    let option = catalogue.permissions.iter().find(with_option);
+    let option = option.filter(|_| rule.state == PermissionState::Deny);
+    let revoke = option.map(|rule| Statement::Revoke { rule: rule.clone() });
+    let rule = rule.clone();
+    revoke
+        .into_iter()
+        .chain([Statement::Permit { rule }])
+        .collect()
 }
 
 /// One proof for each identity and database: several Accesses that share them add up.
@@ -494,6 +515,7 @@ pub(crate) fn declared_sid(input: Input, sid: &UserSid) -> SidSource {
     match sid {
         UserSid::Known(sid) => SidSource::Known(sid.clone()),
         UserSid::Gateway(name) => sid_of(input, &Address::gateway(name)),
+        UserSid::Identity(name) => sid_of(input, &Address::identity(name)),
     }
 }
 

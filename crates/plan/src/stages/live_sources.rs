@@ -10,6 +10,7 @@ use keyless_scan::{ConnectionString, Resolved, SqlSource, resolve, sql_sources};
 
 use crate::draft::{Draft, Input};
 use crate::stages::sources::is_host;
+use crate::stages::switch::parked_target;
 
 /// The data sources with a password before and after the switches.
 pub(crate) struct LiveSources {
@@ -20,6 +21,8 @@ pub(crate) struct LiveSources {
 /// One data source that logs in with a password, or may.
 struct Found {
     policy: Address,
+    /// The database to which it leads, where keyless parked its literal.
+    parked: Option<Address>,
     server: Part,
     database: Part,
     user: Part,
@@ -44,8 +47,8 @@ enum Use {
 impl LiveSources {
     pub fn of(input: Input, draft: &Draft) -> Self {
         Self {
-            before: found(input.live),
-            after: found(&draft.world),
+            before: found(input, input.live),
+            after: found(input, &draft.world),
         }
     }
 
@@ -92,6 +95,10 @@ impl LiveSources {
 
 impl Found {
     fn uses(&self, input: Input, scope: &Address, name: Option<&str>) -> Use {
+        if let Some(target) = &self.parked {
+            let here = target.within(scope) || same_name(target.as_str(), scope.as_str());
+            return if here { Use::May } else { Use::Not };
+        }
         let root = scope.root();
         let inside = |database: &str| {
             let address = Address::database(root.root_name(), database);
@@ -136,7 +143,7 @@ impl Part {
 }
 
 /// Every data source of the snapshot that logs in with a password, or may.
-fn found(snapshot: &Snapshot) -> Vec<Found> {
+fn found(input: Input, snapshot: &Snapshot) -> Vec<Found> {
     let values = named_values(snapshot);
     let mut out = Vec::new();
     for (address, entity) in &snapshot.entities {
@@ -152,7 +159,11 @@ fn found(snapshot: &Snapshot) -> Vec<Found> {
             continue;
         };
         let sources = sql_sources(&document);
-        out.extend(sources.iter().filter_map(|s| source(&values, address, s)));
+        out.extend(
+            sources
+                .iter()
+                .filter_map(|s| source(input, &values, address, s)),
+        );
     }
     out
 }
@@ -168,7 +179,7 @@ fn named_values(snapshot: &Snapshot) -> Values<'_> {
         .collect()
 }
 
-fn source(values: &Values, policy: &Address, source: &SqlSource) -> Option<Found> {
+fn source(input: Input, values: &Values, policy: &Address, source: &SqlSource) -> Option<Found> {
     let gateway = policy.root();
     let lookup = |name: &str| {
         let entity = values.get(&(gateway.clone(), name));
@@ -187,12 +198,17 @@ fn source(values: &Values, policy: &Address, source: &SqlSource) -> Option<Found
     Some(match parsed {
         Some(parsed) => Found {
             policy,
+            parked: None,
             server: Part::of(parsed.server()),
             database: Part::of(parsed.database()),
             user: Part::of(parsed.user()),
         },
         None => Found {
             policy,
+            parked: source
+                .references
+                .iter()
+                .find_map(|n| parked_target(input, n)),
             server: Part::Hidden,
             database: Part::Hidden,
             user: Part::Hidden,

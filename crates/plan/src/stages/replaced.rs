@@ -41,6 +41,7 @@ fn derived(input: Input, draft: &mut Draft, one: &mut Move) -> BTreeSet<Replaced
                 ..
             } => {
                 names.extend(login.clone());
+                one.told.extend(named_values.iter().cloned());
                 named_values
             }
             Connects::Hidden { named_values, .. } => {
@@ -57,6 +58,8 @@ fn derived(input: Input, draft: &mut Draft, one: &mut Move) -> BTreeSet<Replaced
         );
     }
     let recorded = input.state.accesses.get(one.name());
+    one.told
+        .extend(recorded.into_iter().flat_map(|s| s.told.iter().cloned()));
     items.extend(
         recorded
             .into_iter()
@@ -76,6 +79,8 @@ fn derived(input: Input, draft: &mut Draft, one: &mut Move) -> BTreeSet<Replaced
         };
         match entity.text("/properties/value") {
             Some(value) => names.extend(ConnectionString::parse(value).and_then(|c| c.user())),
+            // Its login stands, or stood, in clear beside it.
+            None if one.told.contains(&address) => {}
             None => {
                 unknown.insert(address);
             }
@@ -243,10 +248,9 @@ pub(crate) fn uncovered(
     let item = Replaced::SqlLogin(login.name.clone());
     let mut out = kept_by(input, moves, server, &item, Move::closes);
     out.extend(found.users(input, server, &login.name));
+    // The list itself or what stands above it: firewall rules of one database are another matter.
     let all = server.child("db", "");
-    let unread = |prefix: &String| {
-        prefix.starts_with(all.as_str()) || all.as_str().starts_with(prefix.as_str())
-    };
+    let unread = |prefix: &String| all.as_str().starts_with(prefix.as_str());
     if draft.world.unreadable.keys().any(unread) {
         out.push(format!("the databases of {server} could not be listed"));
     }

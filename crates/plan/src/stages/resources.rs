@@ -1,27 +1,29 @@
-//! What resource documents declare by themselves: users, roles, grants, named values, resolvers
-//! and policies.
+//! What resource documents declare by themselves: users, roles, grants, properties of servers,
+//! resolvers and policies.
 
 use std::collections::BTreeSet;
 
 use keyless_model::sql::{PrincipalKind, SidSource, Statement, same_name};
-use keyless_model::{Address, Live, NamedValue, PolicyScope, ValueSource};
-use serde_json::{Map, Value, json};
+use keyless_model::{Address, Live, Policy, PolicyScope};
+use serde_json::{Value, json};
 
 use crate::compare::{covers, managed_fingerprint};
 use crate::draft::{Draft, Input, NewStep, id_of};
 use crate::phase::Phase;
 use crate::stages::access::Move;
+use crate::stages::arm::{Wanted, foundations, put};
 use crate::stages::claims::{claiming, held_up};
-use crate::stages::grant::declared_sid;
-use crate::stages::literals::nothing_foreign;
-use crate::stages::show;
-use crate::step::{Note, Op, Undo, ValueFrom};
+use crate::stages::grant::{declared_sid, permit};
+use crate::stages::{show, shut};
+use crate::step::{Note, Op, Undo};
 
 /// The address of a policy document's policy.
 pub(crate) fn policy_address(gateway: &str, scope: &PolicyScope) -> Address {
     let root = Address::gateway(gateway);
     match scope {
         PolicyScope::Service => root.part("policy"),
+        PolicyScope::Product(product) => root.child("product", product).part("policy"),
+        PolicyScope::Fragment(fragment) => root.child("policyFragment", fragment),
         PolicyScope::Api(api) => root.child("api", api).part("policy"),
         PolicyScope::Operation { api, operation } => root
             .child("api", api)
@@ -51,7 +53,9 @@ pub(crate) fn declared_addresses(input: Input) -> BTreeSet<Address> {
                 .child("resolver", &r.name)
                 .part("policy")
         });
-    values.chain(policies).chain(resolvers).collect()
+    let resources = desired.resources.keys().cloned();
+    let all = values.chain(policies).chain(resolvers);
+    all.chain(resources).collect()
 }
 
 /// Declared users.
@@ -59,6 +63,12 @@ pub(crate) fn users(input: Input, draft: &mut Draft) {
     for user in input.desired.users.values() {
         let address = user.database.child("user", &user.name);
         let sid = declared_sid(input, &user.sid);
+        if let SidSource::ClientIdOf(identity) = &sid
+            && !identity.is_gateway()
+        {
+            unknown_identity(input, draft, &address, identity);
+            continue;
+        }
         let statement = Statement::CreateUser {
             name: user.name.clone(),
             sid,
@@ -96,6 +106,18 @@ pub(crate) fn users(input: Input, draft: &mut Draft) {
     }
 }
 
+/// keyless makes no managed identity: without its client id there is no user for it.
+fn unknown_identity(input: Input, draft: &mut Draft, address: &Address, identity: &Address) {
+    let why = match input.live.get(identity) {
+        Live::Absent => format!("{identity} does not exist"),
+        Live::Unreadable(why) => why,
+        Live::Present(_) => format!("the client id of {identity} is not readable"),
+    };
+    let next = "correct the ManagedIdentity document, or give the identity that plans the Reader \
+                role on it";
+    draft.wait(address, None, "make the declared user", &why, next);
+}
+
 /// Declared roles and grants, once every user is there.
 pub(crate) fn roles(input: Input, draft: &mut Draft) {
     for role in input.desired.roles.values() {
@@ -129,9 +151,13 @@ pub(crate) fn roles(input: Input, draft: &mut Draft) {
     }
     for (name, grant) in &input.desired.grants {
         let address = grant.database.child("grant", name);
-        let list = vec![Statement::Permit {
-            rule: grant.rule.clone(),
-        }];
+        let list = match draft.world.catalogue(&grant.database) {
+            Live::Present(catalogue) => permit(catalogue, &grant.rule),
+            // It waits, with the reason.
+            _ => vec![Statement::Permit {
+                rule: grant.rule.clone(),
+            }],
+        };
         statements(
             draft,
             address,
@@ -220,12 +246,18 @@ fn earlier(draft: &Draft, database: &Address, list: &[Statement]) -> BTreeSet<St
 pub(crate) fn servers(input: Input, draft: &mut Draft) {
     for (name, server) in &input.desired.servers {
         let address = Address::server(name);
-        let body = json!({ "properties": Value::Object(server.properties.clone()) });
+        let mut properties = server.properties.clone();
+        if shut::wants_private(server) {
+            // That comes last of all.
+            properties.remove(shut::ACCESS);
+        }
+        let none = properties.is_empty();
+        let body = json!({ "properties": Value::Object(properties) });
         // A server that is absent or unreadable has its row already.
         let Live::Present(live) = draft.world.get(&address) else {
             continue;
         };
-        if server.properties.is_empty() || covers(&address, &live.body, &body) {
+        if none || covers(&address, &live.body, &body) {
             continue;
         }
         let expect = managed_fingerprint(input.key, &address, &live.body, &body);
@@ -252,71 +284,57 @@ pub(crate) fn servers(input: Input, draft: &mut Draft) {
     }
 }
 
-/// Declared named values. A secret's value cannot be compared: it is sent when the named value is
-/// missing or another field of it differs.
-pub(crate) fn named_values(input: Input, draft: &mut Draft) {
-    for document in input.desired.named_values.values() {
-        let address = Address::gateway(&document.gateway).child("namedValue", &document.name);
-        let body = json!({ "properties": body_of(document) });
-        let value = document.value_from.as_ref().map(|from| match from {
-            ValueSource::Environment(name) => ValueFrom::Environment { name: name.clone() },
-        });
-        put(
-            input,
-            draft,
-            address,
-            body,
-            value,
-            "a document declares this named value",
-            BTreeSet::new(),
-        );
-    }
-}
-
-fn body_of(document: &NamedValue) -> Map<String, Value> {
-    let mut properties = document.properties.clone();
-    if document.value_from.is_some() {
-        properties.entry("secret").or_insert(Value::Bool(true));
-    }
-    properties
-        .entry("displayName")
-        .or_insert_with(|| document.name.clone().into());
-    properties
-}
-
-/// Declared resolvers, and declared policies that no Access switches.
+/// Declared fragments, then what may include them: resolvers, and policies that no Access switches.
 pub(crate) fn policies(input: Input, draft: &mut Draft, moves: &[Move]) {
+    let is_fragment = |p: &&Policy| matches!(p.scope, PolicyScope::Fragment(_));
+    for document in input.desired.policies.values().filter(is_fragment) {
+        declared_policy(input, draft, moves, document);
+    }
     for document in input.desired.resolvers.values() {
         let address = Address::gateway(&document.gateway)
             .child("api", &document.api)
             .child("resolver", &document.name);
-        let body = json!({ "properties": Value::Object(document.properties.clone()) });
-        let reason = "a document declares this resolver";
-        put(
-            input,
-            draft,
-            address.clone(),
-            body,
-            None,
-            reason,
-            BTreeSet::new(),
-        );
+        let wanted = Wanted {
+            phase: Phase::Switch,
+            address: address.clone(),
+            body: json!({ "properties": Value::Object(document.properties.clone()) }),
+            value: None,
+            reason: "a document declares this resolver",
+            needs: BTreeSet::new(),
+        };
+        put(input, draft, wanted);
         if let Some(text) = &document.policy {
-            policy(input, draft, moves, address.part("policy"), text);
+            let body = json!({ "properties": { "format": "rawxml", "value": text } });
+            policy(input, draft, moves, address.part("policy"), text, body);
         }
     }
-    for document in input.desired.policies.values() {
-        let address = policy_address(&document.gateway, &document.scope);
-        policy(input, draft, moves, address, &document.text);
+    let others = input.desired.policies.values();
+    for document in others.filter(|p| !is_fragment(p)) {
+        declared_policy(input, draft, moves, document);
     }
+}
+
+fn declared_policy(input: Input, draft: &mut Draft, moves: &[Move], document: &Policy) {
+    let address = policy_address(&document.gateway, &document.scope);
+    let mut body = json!({ "properties": { "format": "rawxml", "value": document.text } });
+    if let Some(description) = &document.description {
+        body["properties"]["description"] = description.as_str().into();
+    }
+    policy(input, draft, moves, address, &document.text, body);
 }
 
 /// A policy that uses an identity stands and falls with the Accesses of its API: it is not written
 /// while one of them is held up, and not before their grants and proof.
-fn policy(input: Input, draft: &mut Draft, moves: &[Move], address: Address, text: &str) {
+fn policy(
+    input: Input,
+    draft: &mut Draft,
+    moves: &[Move],
+    address: Address,
+    text: &str,
+    body: Value,
+) {
     let reason = "a document declares this policy";
     let id = id_of(Phase::Switch, &address);
-    let body = json!({ "properties": { "format": "rawxml", "value": text } });
     let there = matches!(draft.world.get(&address),
         Live::Present(e) if covers(&address, &e.body, &body));
     if draft.has(&id) || there {
@@ -353,7 +371,18 @@ fn policy(input: Input, draft: &mut Draft, moves: &[Move], address: Address, tex
     {
         return;
     }
-    put(input, draft, address, body, None, reason, needs);
+    if text.contains("authentication-managed-identity") {
+        needs.extend(foundations(draft, &address.root()));
+    }
+    let wanted = Wanted {
+        phase: Phase::Switch,
+        address,
+        body,
+        value: None,
+        reason,
+        needs,
+    };
+    put(input, draft, wanted);
 }
 
 fn uses_identity(text: &str) -> bool {
@@ -362,103 +391,4 @@ fn uses_identity(text: &str) -> bool {
             .iter()
             .any(|s| s.managed_identity)
     })
-}
-
-fn put(
-    input: Input,
-    draft: &mut Draft,
-    address: Address,
-    body: Value,
-    value: Option<ValueFrom>,
-    reason: &str,
-    mut needs: BTreeSet<String>,
-) {
-    if draft.world.get(&address.root()) == Live::Absent {
-        let next = "correct the id in its Gateway document";
-        draft.wait(&address, None, reason, "the gateway does not exist", next);
-        return;
-    }
-    let (expect, before) = match draft.world.get(&address) {
-        Live::Present(e) if covers(&address, &e.body, &body) => return,
-        Live::Present(e) => {
-            let expect = managed_fingerprint(input.key, &address, &e.body, &body);
-            (Some(expect), Some(e.body.clone()))
-        }
-        Live::Absent => (None, None),
-        Live::Unreadable(why) => {
-            let next = "give the identity that plans the Reader role, then plan again";
-            draft.wait(&address, None, reason, &why, next);
-            return;
-        }
-    };
-    let sent = Some(managed_fingerprint(input.key, &address, &body, &body));
-    let is_policy = address.last().0 == "policy";
-    let text = |b: &Value| {
-        b.pointer("/properties/value")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    let shown = if is_policy {
-        let old = before.as_ref().and_then(text).unwrap_or_default();
-        show::document(input.key, &address, &old, &text(&body).unwrap_or_default())
-    } else {
-        show::fields(input.key, &address, before.as_ref(), &body)
-    };
-    let undo = match &before {
-        None => Undo::Delete,
-        Some(old) if is_policy => undo_of_text(
-            &text(old).unwrap_or_default(),
-            &text(&body).unwrap_or_default(),
-        ),
-        Some(old) => undo_of(&address, old, &body, value.is_some()),
-    };
-    if is_policy {
-        // A policy may refer to a named value or a resolver of this plan.
-        let parents = draft.steps.iter().filter(|s| {
-            s.phase == Phase::Switch && matches!(s.address.last().0, "namedValue" | "resolver")
-        });
-        needs.extend(parents.map(|s| s.id.clone()));
-    }
-    draft.add(NewStep {
-        phase: Phase::Switch,
-        address: address.clone(),
-        access: None,
-        reason: reason.to_owned(),
-        shown,
-        op: Op::Put {
-            body,
-            value,
-            expect,
-        },
-        needs,
-        undo,
-        notes: vec![Note::Applied {
-            address,
-            made: before.is_none(),
-            sent,
-        }],
-    });
-}
-
-/// The fields as they were, unless they may hold a secret.
-fn undo_of(address: &Address, before: &Value, body: &Value, secret: bool) -> Undo {
-    let old = crate::compare::restricted(before, body);
-    if secret || show::may_be_secret(address, &old) {
-        return Undo::Never {
-            why: "what was there may be secret, so no copy of it is kept".into(),
-        };
-    }
-    Undo::Put { body: old }
-}
-
-/// The policy text as it was, if the new one holds every literal of it: whatever else stood there
-/// may be a credential that does not look like one.
-pub(crate) fn undo_of_text(old: &str, new: &str) -> Undo {
-    if nothing_foreign(old, new) {
-        let body = json!({ "properties": { "format": "rawxml", "value": old } });
-        return Undo::Put { body };
-    }
-    Undo::Never {
-        why: "the text that was there may hold credentials, so no copy of it is kept".into(),
-    }
 }

@@ -9,6 +9,7 @@ use crate::draft::{Draft, Input, NewStep, id_of};
 use crate::phase::Phase;
 use crate::stages::access::Move;
 use crate::stages::disable::{catalogue, connects_as, login, users_of};
+use crate::stages::http::retire::switched_off;
 use crate::stages::live_sources::LiveSources;
 use crate::stages::replaced::{kept_by, names, sharing, uncovered};
 use crate::stages::show;
@@ -19,7 +20,7 @@ pub(crate) fn principals(input: Input, draft: &mut Draft, found: &LiveSources, m
     for one in moves.iter().filter(|m| m.drops()) {
         for item in &one.replaces {
             match item {
-                Replaced::NamedValue(_) => {}
+                Replaced::NamedValue(_) | Replaced::Backend(_) => {}
                 Replaced::SqlUser(name) => {
                     drop_user(input, draft, found, moves, one, item, name);
                 }
@@ -258,6 +259,7 @@ fn delete(
     let mut needs: BTreeSet<String> = those.iter().flat_map(|m| m.all_before_retire()).collect();
     let around = moves.iter().filter(|m| m.gateway == gateway);
     needs.extend(around.flat_map(|m| m.switched.iter().cloned()));
+    needs.extend(switched_off(input, draft, address));
     let mut notes = vec![Note::Forgotten {
         address: address.clone(),
     }];
@@ -316,12 +318,17 @@ impl References {
             .flatten();
         let still_there = users.filter(|a| draft.world.entities.contains_key(*a));
         let mut out: Vec<String> = still_there.map(Address::to_string).collect();
-        // A prefix such as `apim:contoso/api:` is an address but for its end.
-        let scope = |p: &str| p.trim_end_matches(':').parse::<Address>().ok();
-        let inside = |p: &&String| scope(p).is_some_and(|a| a.within(&gateway));
-        let unread = draft.world.unreadable.keys().filter(inside);
-        let matters = unread.filter(|p| !p.contains("/identity") && !p.contains("/namedValue:"));
-        out.extend(matters.map(|p| format!("{p}… (unreadable)")));
+        out.extend(unread(draft, &gateway));
         out
     }
+}
+
+/// The scopes of a gateway in which something may refer to another thing and that could not be read.
+pub(crate) fn unread(draft: &Draft, gateway: &Address) -> Vec<String> {
+    // A prefix such as `apim:contoso/api:` is an address but for its end.
+    let scope = |p: &str| p.trim_end_matches(':').parse::<Address>().ok();
+    let inside = |p: &&String| scope(p).is_some_and(|a| a.within(gateway));
+    let unread = draft.world.unreadable.keys().filter(inside);
+    let matters = unread.filter(|p| !p.contains("/identity") && !p.contains("/namedValue:"));
+    matters.map(|p| format!("{p}… (unreadable)")).collect()
 }

@@ -44,9 +44,8 @@ fn walk(
     }
     let show = |value: &Value| match value {
         Value::Null => None,
-        Value::String(text) if sensitive(address, pointer) => Some(key.of(text).to_string()),
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+        value if is_secret(address, pointer, value) => Some(key.of(&plain(value)).to_string()),
+        value => Some(plain(value)),
     };
     out.push(Shown::Field {
         path: pointer.trim_start_matches('/').replace('/', "."),
@@ -70,18 +69,30 @@ pub(crate) fn edits(key: &FingerprintKey, policy: &str, edits: &[Splice]) -> Vec
     };
     let mut out = Vec::new();
     for edit in edits {
-        let (Splice::Text { path, .. } | Splice::Attribute { path, .. }) = edit;
+        let path = edit.path();
         let Some(element) = path.parse().ok().and_then(|p| document.find(&p)) else {
             continue;
         };
+        let whole = || masked_markup(key, &document, element.range());
         let (title, before, after) = match edit {
             Splice::Text { text, .. } => (
-                path.clone(),
+                path.to_owned(),
                 masked(key, &element.text().unwrap_or_default()),
                 masked(key, text),
             ),
+            Splice::Remove { .. } => (path.to_owned(), whole(), String::new()),
+            Splice::Replace { xml, .. } => (path.to_owned(), whole(), xml.clone()),
+            Splice::InsertFirst { xml, .. }
+            | Splice::InsertLast { xml, .. }
+            | Splice::InsertAfter { xml, .. } => (path.to_owned(), String::new(), xml.clone()),
+            Splice::RemoveAttribute { name, .. } => {
+                let old = element.attribute(name).map(|a| a.value).unwrap_or_default();
+                (format!("{path}/@{name}"), masked(key, &old), String::new())
+            }
             Splice::Attribute { name, value, .. } => {
                 let old = element.attribute(name).map(|a| a.value).unwrap_or_default();
+                let harmless = matches!(old.as_str(), "" | "true" | "false");
+                let old = if harmless { old } else { masked(key, &old) };
                 (format!("{path}/@{name}"), old, value.clone())
             }
         };
@@ -89,6 +100,35 @@ pub(crate) fn edits(key: &FingerprintKey, policy: &str, edits: &[Splice]) -> Vec
             title,
             lines: diff_lines(&before, &after),
         });
+    }
+    out
+}
+
+/// Attributes that say how an element works and hold no value of their own.
+const PLAIN: [&str; 6] = [
+    "name",
+    "exists-action",
+    "mode",
+    "response-variable-name",
+    "timeout",
+    "ignore-error",
+];
+
+/// The markup in `range`, every value in it as a fingerprint that is no reference and no plain
+/// attribute: nobody says that what an edit removes holds no credential.
+fn masked_markup(key: &FingerprintKey, document: &Document, range: Range<usize>) -> String {
+    let inside = |r: &Range<usize>| range.start <= r.start && r.end <= range.end;
+    let attributes = document.elements().into_iter().flat_map(|e| e.attributes());
+    let plain: Vec<Range<usize>> = attributes
+        .filter(|a| PLAIN.contains(&a.name.as_str()) && inside(&a.range))
+        .map(|a| a.range)
+        .collect();
+    let mut hidden = foreign(document, None);
+    hidden.retain(|r| inside(r) && !plain.contains(r));
+    let mut out = document.text()[range.clone()].to_owned();
+    for hide in apart(hidden).into_iter().rev() {
+        let mark = format!("‹{}›", key.of(&document.text()[hide.clone()]));
+        out.replace_range(hide.start - range.start..hide.end - range.start, &mark);
     }
     out
 }
@@ -188,8 +228,52 @@ fn apart(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     out
 }
 
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// Whether fields of the thing at `address` may hold a credential.
 pub(crate) fn may_be_secret(address: &Address, fields: &Value) -> bool {
-    let value = fields.pointer("/properties/value");
-    address.last().0 == "namedValue" && value.is_some_and(|v| !v.is_null())
+    holds_secret(address, "", fields)
+}
+
+fn holds_secret(address: &Address, pointer: &str, value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, inner)| holds_secret(address, &format!("{pointer}/{name}"), inner)),
+        value => is_secret(address, pointer, value),
+    }
+}
+
+/// Whether the value of this field may be a credential or hold one. What consists of references to
+/// named values holds none.
+fn is_secret(address: &Address, pointer: &str, value: &Value) -> bool {
+    let hidden = sensitive(address, pointer) || is_unknown(address, pointer);
+    hidden && !value.is_null() && !only_references(value)
+}
+
+/// Whether the field is one that no descriptor lists and that holds credentials all the same
+/// (azure-facts B.5, rows 5 and 31).
+fn is_unknown(address: &Address, pointer: &str) -> bool {
+    let places: &[&str] = match address.last().0 {
+        "backend" => &["/properties/proxy"],
+        "operation" => &["/properties/request", "/properties/responses"],
+        _ => &[],
+    };
+    places.iter().any(|place| pointer.starts_with(place))
+}
+
+fn only_references(value: &Value) -> bool {
+    let all = |text: &str| {
+        let found = keyless_policy::references(text);
+        found.iter().any(|r| r.range.len() == text.trim().len())
+    };
+    match value {
+        Value::String(text) => all(text),
+        Value::Array(items) => items.iter().all(only_references),
+        _ => false,
+    }
 }

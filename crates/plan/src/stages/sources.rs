@@ -7,7 +7,7 @@ use keyless_scan::{ConnectionString, Resolved, SqlSource, resolve, sql_sources};
 
 use crate::draft::{Draft, Input};
 use crate::stages::access::Move;
-use crate::stages::switch::is_parked_for;
+use crate::stages::switch::{is_parked_for, parked_target};
 
 /// One `sql-data-source` of a chosen resolver that belongs to an Access.
 pub(crate) struct Source {
@@ -42,7 +42,7 @@ pub(crate) enum Connects {
         login: Option<String>,
         clean: String,
     },
-    /// With a credential in a named value.
+    /// With a credential in a named value, of which at least the login is known.
     Reference {
         text: String,
         named_values: Vec<Address>,
@@ -59,8 +59,8 @@ pub(crate) enum Connects {
     },
 }
 
-/// Every source of the Access's APIs that leads to its database. One that leads elsewhere belongs
-/// to another Access, or to none.
+/// Every source of the Access's APIs that leads to its database, in every revision. One that leads
+/// elsewhere belongs to another Access, or to none.
 pub(crate) fn sources(input: Input, draft: &mut Draft, one: &mut Move) -> Vec<Source> {
     let mut out = Vec::new();
     for (api, selection) in chosen_apis(input, draft, one) {
@@ -81,7 +81,8 @@ pub(crate) fn sources(input: Input, draft: &mut Draft, one: &mut Move) -> Vec<So
     out
 }
 
-/// The current revisions of the APIs that the Access names, and which of their resolvers it means.
+/// The APIs that the Access names, each with its other revisions, and which of their resolvers it
+/// means.
 fn chosen_apis<'a>(
     input: Input,
     draft: &mut Draft,
@@ -93,15 +94,49 @@ fn chosen_apis<'a>(
             return Vec::new();
         }
         let apis = input.live.children(&one.gateway, "api");
-        let current = apis.filter(|(_, e)| e.flag("/properties/isCurrent") != Some(false));
-        return current.map(|(a, _)| (a.clone(), &Selection::All)).collect();
+        return apis.map(|(a, _)| (a.clone(), &Selection::All)).collect();
     };
-    let found = choices
-        .iter()
-        .map(|c| (one.gateway.child("api", &c.name), &c.resolvers));
-    found
-        .filter(|(a, _)| input.live.entities.contains_key(a))
+    let mut out = Vec::new();
+    for choice in choices {
+        let api = one.gateway.child("api", &choice.name);
+        if input.live.entities.contains_key(&api) {
+            unlisted_revisions(input, draft, one, &api);
+            let others = revisions(input.live, &api);
+            out.extend(others.into_iter().map(|a| (a, &choice.resolvers)));
+            out.push((api, &choice.resolvers));
+        }
+    }
+    out
+}
+
+/// The revisions of the API that are not its current one: things of their own, with resolvers and
+/// policies of their own (azure-facts B.4).
+pub(crate) fn revisions(live: &Snapshot, api: &Address) -> Vec<Address> {
+    let Ok(first) = format!("{api};rev=").parse::<Address>() else {
+        return Vec::new();
+    };
+    let all = live.entities.range(first.clone()..);
+    all.take_while(|(a, _)| a.as_str().starts_with(first.as_str()))
+        .filter(|(a, _)| a.last().0 == "api")
+        .map(|(a, _)| a.clone())
         .collect()
+}
+
+/// Whether the address lies in a revision that is not the current one.
+pub(crate) fn in_revision(address: &Address) -> bool {
+    address
+        .name_of("api")
+        .is_some_and(|api| api.contains(";rev="))
+}
+
+/// Revisions that could not be listed may hold the old credential: the switch goes on, and nothing
+/// of the credential goes.
+fn unlisted_revisions(input: Input, draft: &mut Draft, one: &mut Move, api: &Address) {
+    if let Live::Unreadable(why) = input.live.get(&api.part("revisions")) {
+        let next = "give the identity that plans the Reader role on the gateway";
+        draft.wait(api, Some(&one.access.name), FIND, &why, next);
+        one.all_known = false;
+    }
 }
 
 /// Whether the list of these children was read. One that was not is no empty list.
@@ -114,10 +149,13 @@ fn listed(input: Input, draft: &mut Draft, one: &mut Move, parent: &Address, wor
     false
 }
 
-/// Something of the Access could not be looked into, so that nothing after its grants is planned.
+/// Something of the Access could not be looked into: in its current revisions, nothing after its
+/// grants is planned.
 fn held_up(draft: &mut Draft, one: &mut Move, place: &Address, why: &str, next: &str) {
     draft.wait(place, Some(&one.access.name), FIND, why, next);
-    one.blocked = true;
+    // No caller comes in by another revision than the current one unless it asks for it: what is
+    // not known of those keeps the old credential, and not the switch.
+    one.blocked |= !in_revision(place);
     one.all_known = false;
 }
 
@@ -227,6 +265,7 @@ fn classify(
     let Some(parsed) = parsed else {
         return match (source.managed_identity, hidden) {
             (true, _) => Ok(None),
+            (false, true) if leads_elsewhere(input, one, source) => Ok(None),
             (false, true) => {
                 let clean = connection_string(input, one);
                 let guessed = !source
@@ -251,7 +290,9 @@ fn classify(
     }
     let login = parsed.user();
     let clean = parsed.without_credentials();
-    Ok(Some(if hidden {
+    // Where only the password is hidden, the login stands in clear.
+    let told = login.as_ref().is_some_and(|login| !login.contains("{{"));
+    Ok(Some(if hidden && !told {
         Connects::Hidden {
             guessed: false,
             text,
@@ -268,6 +309,15 @@ fn classify(
             clean,
         }
     }))
+}
+
+/// Whether it is a literal that keyless parked for an Access to another database.
+fn leads_elsewhere(input: Input, one: &Move, source: &SqlSource) -> bool {
+    let mut targets = source
+        .references
+        .iter()
+        .filter_map(|n| parked_target(input, n));
+    targets.any(|target| target != one.database)
 }
 
 /// Whether server and database stand in it in clear.

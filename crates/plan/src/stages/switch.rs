@@ -12,8 +12,9 @@ use crate::draft::{Draft, Input, NewStep, id_of};
 use crate::phase::Phase;
 use crate::simulate::edited;
 use crate::stages::access::Move;
-use crate::stages::sources::{Connects, Source};
-use crate::stages::{resources, show};
+use crate::stages::sources::{Connects, Source, in_revision};
+use crate::stages::touched::of_any_revision;
+use crate::stages::{arm, show};
 use crate::step::{Note, Op, Splice, Step, Undo, ValueFrom};
 
 /// A named value's value has at most this many characters (Azure's documentation of named values).
@@ -105,7 +106,7 @@ fn park_policy(
     ids.push(splice_step(
         input,
         draft,
-        one,
+        Some(one.name()),
         Phase::Park,
         policy,
         edits,
@@ -193,6 +194,14 @@ pub(crate) fn is_parked_for(name: &str, database: &Address) -> bool {
     hash.is_some_and(|(_, h)| h.len() == 12 && h.starts_with(&database_hash(database)))
 }
 
+/// The database to which the literal leads that keyless parked under this name for an Access. None
+/// where no Access of that name and database is desired any more.
+pub(crate) fn parked_target(input: Input, name: &str) -> Option<Address> {
+    let (access, _) = name.strip_prefix("keyless-")?.rsplit_once('-')?;
+    let target = input.desired.accesses.get(access)?.target();
+    is_parked_for(name, &target).then_some(target)
+}
+
 fn database_hash(database: &Address) -> String {
     short_hash(&database.as_str().to_lowercase(), 2)
 }
@@ -206,51 +215,95 @@ fn short_hash(text: &str, bytes: usize) -> String {
         .collect()
 }
 
-/// Switches every source of the Access, one policy after another.
+/// Switches the sources of the current revisions, one policy after another.
 pub(crate) fn switch(input: Input, draft: &mut Draft, one: &mut Move) {
     if one.blocked {
         return;
     }
-    for (policy, (edits, back, never)) in planned(input, one) {
-        let mut needs = one.proven.clone();
-        needs.extend(one.granted.iter().cloned());
-        needs.extend(draft.existing([id_of(Phase::Park, &policy)]));
-        let mut notes = vec![Note::Switched {
-            access: one.access.name.clone(),
-        }];
-        notes.extend(one.replacing());
-        let id = id_of(Phase::Switch, &policy);
-        if draft.has(&id) {
-            // Another Access of the same resolver switches it: once both are proven.
-            draft.join(&id, needs, notes);
-            one.switched.insert(id);
-            continue;
-        }
-        notes.push(Note::Applied {
-            address: policy.clone(),
-            made: false,
-            sent: None,
-        });
-        let undo = match never {
-            Some(why) => Undo::Never { why },
-            None => Undo::Splice { edits: back },
-        };
-        let reason = format!(
-            "the resolver reaches {} as the gateway's identity",
-            one.database
-        );
-        let planned = Planned {
-            reason,
-            needs,
-            undo,
-            notes,
-        };
-        let id = match document(input, &policy).and_then(|d| d.policy.as_deref()) {
-            Some(text) => declared(input, draft, one, &policy, text, planned),
-            None => splice_step(input, draft, one, Phase::Switch, &policy, edits, planned),
-        };
+    let mut current = planned(input, one);
+    current.retain(|policy, _| !in_revision(policy));
+    for (policy, edits) in current {
+        let id = switch_policy(input, draft, one, &policy, edits, BTreeSet::new());
         one.blocked |= id.is_none();
         one.switched.extend(id);
+    }
+}
+
+/// Switches the sources of other revisions, once the current one of the API is switched and answers:
+/// they hold the old credential too, and callers may ask for them.
+pub(crate) fn revisions(input: Input, draft: &mut Draft, one: &mut Move) {
+    if one.blocked {
+        return;
+    }
+    let mut others = planned(input, one);
+    others.retain(|policy, _| in_revision(policy));
+    let current = one.switched.clone();
+    for (policy, edits) in others {
+        let api = of_any_revision(policy.name_of("api").unwrap_or_default());
+        let inside = format!(
+            "{}/{}/",
+            Phase::Switch.word(),
+            one.gateway.child("api", api)
+        );
+        let first = current.iter().filter(|id| id.starts_with(&inside)).cloned();
+        let id = switch_policy(input, draft, one, &policy, edits, first.collect());
+        one.blocked |= id.is_none();
+        one.switched.extend(id);
+    }
+}
+
+/// The step that switches a policy, after `first`; none when it waits.
+fn switch_policy(
+    input: Input,
+    draft: &mut Draft,
+    one: &mut Move,
+    policy: &Address,
+    (edits, back, never): Edits,
+    first: BTreeSet<String>,
+) -> Option<String> {
+    let mut needs = first;
+    needs.extend(one.proven.iter().chain(&one.granted).cloned());
+    needs.extend(draft.existing([id_of(Phase::Park, policy)]));
+    let mut notes = vec![Note::Switched {
+        access: one.access.name.clone(),
+    }];
+    notes.extend(one.replacing());
+    let id = id_of(Phase::Switch, policy);
+    if draft.has(&id) {
+        // Another Access of the same resolver switches it: once both are proven.
+        draft.join(&id, needs, notes);
+        return Some(id);
+    }
+    notes.push(Note::Applied {
+        address: policy.clone(),
+        made: false,
+        sent: None,
+    });
+    let undo = match never {
+        Some(why) => Undo::Never { why },
+        None => Undo::Splice { edits: back },
+    };
+    let reason = format!(
+        "the resolver reaches {} as the gateway's identity",
+        one.database
+    );
+    let planned = Planned {
+        reason,
+        needs,
+        undo,
+        notes,
+    };
+    match document(input, policy).and_then(|d| d.policy.as_deref()) {
+        Some(text) => declared(input, draft, one, policy, text, planned),
+        None => splice_step(
+            input,
+            draft,
+            Some(one.name()),
+            Phase::Switch,
+            policy,
+            edits,
+            planned,
+        ),
     }
 }
 
@@ -321,19 +374,20 @@ fn flag_edit(path: &str, value: &str) -> Splice {
     }
 }
 
-struct Planned {
-    reason: String,
-    needs: BTreeSet<String>,
-    undo: Undo,
-    notes: Vec<Note>,
+/// What is said of a step that edits a policy.
+pub(crate) struct Planned {
+    pub reason: String,
+    pub needs: BTreeSet<String>,
+    pub undo: Undo,
+    pub notes: Vec<Note>,
 }
 
 /// A step that edits the policy as it is after the steps so far. None when the document cannot be
 /// edited, which leaves a waiting row.
-fn splice_step(
+pub(crate) fn splice_step(
     input: Input,
     draft: &mut Draft,
-    one: &Move,
+    access: Option<&str>,
     phase: Phase,
     policy: &Address,
     edits: Vec<Splice>,
@@ -351,14 +405,14 @@ fn splice_step(
             .err()
             .unwrap_or_else(|| "the policy is malformed".into());
         let next = "mend the policy in the gateway, then plan again";
-        draft.wait(policy, Some(one.name()), "edit the policy", &why, next);
+        draft.wait(policy, access, "edit the policy", &why, next);
         return None;
     };
     let leads_to = fingerprint(after)?;
     draft.add(NewStep {
         phase,
         address: policy.clone(),
-        access: Some(one.access.name.clone()),
+        access: access.map(str::to_owned),
         reason: planned.reason,
         shown: show::edits(input.key, &text, &edits),
         op: Op::Splice {
@@ -423,7 +477,7 @@ fn declared(
         .to_owned();
     // The edits that would take a splice back belong to another text than the declared one.
     let undo = match planned.undo {
-        Undo::Splice { .. } => resources::undo_of_text(&before, text),
+        Undo::Splice { .. } => arm::undo_of_text(&before, text),
         other => other,
     };
     draft.add(NewStep {

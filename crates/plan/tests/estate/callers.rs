@@ -70,6 +70,7 @@ fn connects(estate: &Estate, policy: &Address, text: &str, identity: bool) -> Re
     let Some(Live::Present(catalogue)) = estate.truth.databases.get(&database) else {
         return Err(format!("there is no {database}"));
     };
+    comes_in(estate, policy, &database, catalogue)?;
     if identity {
         if parsed.has_password() || parsed.user().is_some() {
             return Err("the client refuses a token next to a user".into());
@@ -121,6 +122,56 @@ fn connects(estate: &Estate, policy: &Address, text: &str, identity: bool) -> Re
     ))
 }
 
+/// Whether the server's firewall lets the gateway in.
+fn comes_in(
+    estate: &Estate,
+    policy: &Address,
+    database: &Address,
+    catalogue: &Catalogue,
+) -> Result<(), String> {
+    let server = database.root();
+    if !estate.walls.contains(&server) {
+        return Ok(());
+    }
+    let entity = &estate.truth.entities[&server];
+    let private = entity
+        .body
+        .pointer("/properties/privateEndpointConnections");
+    if private.is_some_and(|p| p.as_array().is_some_and(|a| !a.is_empty())) {
+        return Ok(());
+    }
+    if entity.text("/properties/publicNetworkAccess") == Some("Disabled") {
+        return Err("the server is shut to the public network".into());
+    }
+    let gateway = &estate.truth.entities[&policy.root()];
+    let ip = gateway
+        .text("/properties/publicIPAddresses/0")
+        .unwrap_or_default();
+    let number = |text: &str| text.parse::<std::net::Ipv4Addr>().map_or(0, u32::from);
+    let lets_in = |start: &str, end: &str| {
+        (start, end) == ("0.0.0.0", "0.0.0.0")
+            || (number(start)..=number(end)).contains(&number(ip))
+    };
+    let rules = estate.truth.children(&server, "firewallRule");
+    let text = |e: &keyless_model::Entity, name: &str| e.text(name).unwrap_or_default().to_owned();
+    let mut of_server = rules.map(|(_, e)| {
+        (
+            text(e, "/properties/startIpAddress"),
+            text(e, "/properties/endIpAddress"),
+        )
+    });
+    let own = &catalogue.firewall_rules;
+    let admitted = of_server.any(|(start, end)| lets_in(&start, &end))
+        || own.iter().any(|r| lets_in(&r.start, &r.end));
+    admitted.then_some(()).ok_or(format!("{ip} is not let in"))
+}
+
+/// The API's own name, whatever the revision.
+pub fn api_of(policy: &Address) -> &str {
+    let name = policy.name_of("api").unwrap_or_default();
+    name.split(";rev=").next().unwrap_or(name)
+}
+
 /// Whether the identity's user may do what the Accesses ask for that choose the resolver.
 fn may(
     estate: &Estate,
@@ -133,7 +184,7 @@ fn may(
         return Err(format!("the user {user} may not connect"));
     }
     let found = effective(catalogue, user).allowed;
-    let api = policy.name_of("api").unwrap_or_default();
+    let api = api_of(policy);
     for access in estate
         .desired
         .accesses

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use keyless_model::{Owned, Replaced, Replaces, Role};
+use keyless_model::{Address, Owned, PolicyScope, Principal, Replaced, Replaces, Role};
 use proptest::prelude::*;
+use serde_json::json;
 
+use super::whole::{inside, vault};
 use super::{Estate, policy, retire, with_password, without};
 
 /// Names of databases, users and named values as people and migrations make them.
@@ -41,6 +43,8 @@ struct Path {
     database: usize,
     held: Held,
     principal: Who,
+    /// It stands in a revision of the API that is not the current one.
+    old: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,10 +83,12 @@ fn path() -> impl Strategy<Value = Path> {
     let who = prop_oneof![
         3 => Just(Who::Shared), 2 => Just(Who::Own), 2 => Just(Who::Contained), 1 => Just(Who::Admin)
     ];
-    (0..4usize, held, who).prop_map(|(database, held, principal)| Path {
+    let old = prop::bool::weighted(0.3);
+    (0..4usize, held, who, old).prop_map(|(database, held, principal, old)| Path {
         database,
         held,
         principal,
+        old,
     })
 }
 
@@ -245,7 +251,12 @@ impl Sketch {
             Held::Identity => without(&server, &name),
         };
         let policy = policy(&text, path.held == Held::Identity);
-        e.resolver(gateway, &format!("api{api}"), &format!("r{index}"), &policy);
+        let resolver = format!("r{index}");
+        if path.old {
+            e.old_resolver(gateway, &format!("api{api}"), &resolver, &policy);
+        } else {
+            e.resolver(gateway, &format!("api{api}"), &resolver, &policy);
+        }
     }
 
     fn access(&self, e: &mut Estate, index: usize, wish: &Wish) {
@@ -281,5 +292,183 @@ impl Sketch {
                 Replaced::SqlUser(format!("contained [{database}]")),
             ]));
         }
+    }
+}
+
+/// What else an estate holds: fragments, products, backends, firewall rules, role assignments.
+#[derive(Clone, Debug)]
+pub struct Extras {
+    /// Which of the documents below are declared otherwise than live, and which are not there.
+    documents: u8,
+    /// What the first gateway owns and whether it prunes, by bits.
+    owns: u8,
+    /// By server: which rules are there, which are declared, whether it owns and prunes them,
+    /// whether it is to be shut, whether it has a private endpoint.
+    walls: Vec<(u8, u8, u8)>,
+    /// What is there of the role assignment.
+    role: u8,
+}
+
+pub fn extras() -> impl Strategy<Value = Extras> {
+    let walls = prop::collection::vec((any::<u8>(), any::<u8>(), any::<u8>()), 2);
+    (any::<u8>(), 0..32u8, walls, 0..6u8).prop_map(|(documents, owns, walls, role)| Extras {
+        documents,
+        owns,
+        walls,
+        role,
+    })
+}
+
+const TEXT: &str = "<policies><inbound><base/><include-fragment fragment-id=\"common\"/>\
+                    <set-backend-service backend-id=\"stock\"/></inbound></policies>";
+
+impl Extras {
+    pub fn add(&self, e: &mut Estate) {
+        self.gateway(e);
+        let servers: Vec<String> = e.desired.servers.keys().cloned().collect();
+        for (server, bits) in servers.iter().zip(&self.walls) {
+            Self::wall(e, server, *bits);
+        }
+        self.role(e);
+    }
+
+    /// A fragment, a backend, a product and the policies that speak of them.
+    fn gateway(&self, e: &mut Estate) {
+        let there = |bit: u8| self.documents >> bit & 1 == 0;
+        let root = Address::gateway("gw0");
+        e.api("gw0", "rest");
+        let fragment = "<fragment><set-header name=\"x\"><value>{{mark}}</value></set-header>\
+                        </fragment>";
+        if there(0) {
+            let old = json!({ "format": "rawxml", "value": "<fragment />" });
+            e.put(&root.child("policyFragment", "common"), old);
+        }
+        e.declare_policy("gw0", PolicyScope::Fragment("common".into()), fragment);
+        if there(1) {
+            e.put(
+                &root.child("backend", "stock"),
+                json!({ "url": "https://old.example" }),
+            );
+        }
+        let url = json!({ "url": "https://stock.example", "protocol": "http" });
+        e.declare("Backend", &root.child("backend", "stock"), url);
+        let mark = json!({ "displayName": "mark", "value": "1", "secret": false });
+        if there(2) {
+            e.put(&root.child("namedValue", "mark"), mark.clone());
+        }
+        e.declare_value("gw0", "mark", mark);
+        let product = root.child("product", "gold");
+        if there(3) {
+            e.put(
+                &product,
+                json!({ "displayName": "Gold", "state": "notPublished" }),
+            );
+        }
+        e.declare(
+            "Product",
+            &product,
+            json!({ "displayName": "Gold", "state": "published" }),
+        );
+        e.declare_policy("gw0", PolicyScope::Product("gold".into()), TEXT);
+        e.declare_policy("gw0", PolicyScope::Api("rest".into()), TEXT);
+        if there(4) {
+            e.put(
+                &root.child("policyFragment", "unused"),
+                json!({ "value": "<fragment/>" }),
+            );
+            e.put(
+                &root.child("backend", "unused"),
+                json!({ "url": "https://unused.example" }),
+            );
+        }
+        if there(5) {
+            let used = json!({ "url": "https://used.example" });
+            e.put(&root.child("backend", "used"), used);
+            let text = "<policies><inbound><set-backend-service backend-id=\"used\"/></inbound>\
+                        </policies>";
+            let operation = root.child("api", "rest").child("operation", "get");
+            e.put(&operation, json!({ "urlTemplate": "/" }));
+            e.put(&operation.part("policy"), json!({ "value": text }));
+        }
+        let document = e.desired.gateways.get_mut("gw0").unwrap();
+        for (bit, owned) in [Owned::Backends, Owned::Fragments, Owned::NamedValues]
+            .iter()
+            .enumerate()
+        {
+            if self.owns >> bit & 1 == 1 {
+                document.owns.insert(*owned);
+            }
+        }
+        document.prune |= self.owns >> 3 & 1 == 1;
+    }
+
+    /// Gateways call from addresses of their own, which one rule or the other lets in.
+    fn wall(e: &mut Estate, server: &str, (there, declared, own): (u8, u8, u8)) {
+        let root = e.wall(server);
+        let gateways: Vec<String> = e.desired.gateways.keys().cloned().collect();
+        for (number, gateway) in gateways.iter().enumerate() {
+            e.calls_from(gateway, &format!("20.0.0.{number}"));
+        }
+        let rules = [
+            ("azure", "0.0.0.0", "0.0.0.0"),
+            ("gateways", "20.0.0.0", "20.0.0.99"),
+            ("first", "20.0.0.0", "20.0.0.0"),
+            ("office", "9.9.9.9", "9.9.9.9"),
+        ];
+        for (bit, (name, start, end)) in rules.iter().enumerate() {
+            if there >> bit & 1 == 1 {
+                e.rule(server, name, start, end);
+            }
+            if declared >> bit & 1 == 1 {
+                // Some are to let in less, some more.
+                let end = match declared >> (bit + 4) & 1 {
+                    1 if *name == "gateways" => "20.0.0.1",
+                    1 if *name == "office" => "9.9.9.20",
+                    _ => end,
+                };
+                e.declare_rule(server, name, start, end);
+            }
+        }
+        if own & 1 == 1 {
+            e.owns_firewall(server, own >> 1 & 1 == 1);
+        }
+        let databases: Vec<Address> = e.truth.databases.keys().cloned().collect();
+        for database in databases.iter().filter(|d| d.root() == root) {
+            if own >> 2 & 1 == 1 {
+                let rule = inside("inside", "20.0.0.0", "20.0.0.50");
+                let name = e.truth.databases.get_mut(database).unwrap();
+                if let keyless_model::Live::Present(catalogue) = name {
+                    catalogue.firewall_rules.push(rule);
+                }
+            }
+        }
+        if own >> 3 & 3 == 3 {
+            let properties = &mut e.desired.servers.get_mut(server).unwrap().properties;
+            properties.insert("publicNetworkAccess".into(), "Disabled".into());
+            let entity = e.truth.entities.get_mut(&root).unwrap();
+            entity.body["properties"]["privateEndpointConnections"] = json!([{ "id": "pe" }]);
+        }
+    }
+
+    fn role(&self, e: &mut Estate) {
+        let scope = vault("kv");
+        e.declare_role("reader", &scope, Principal::Gateway("gw0".into()));
+        let group = scope.split("/providers").next().unwrap().to_owned();
+        match self.role {
+            1 => e.assigned(&scope, &scope.to_uppercase(), &Estate::object_id(1), ""),
+            2 => e.assigned(&scope, &group, &Estate::object_id(1), ""),
+            3 => {
+                e.assigned(&scope, &scope, &Estate::object_id(77), "keyless: reader");
+                let address = Address::role_assignment("reader");
+                e.state.applied.entry(address).or_default().made = true;
+            }
+            4 => {
+                let why = keyless_model::Live::Unreadable("forbidden".into());
+                e.truth.assignments.insert(scope.to_lowercase(), why);
+            }
+            5 => e.assigned(&scope, &group, &Estate::object_id(2), "keyless: other"),
+            _ => {}
+        }
+        e.declare_reference("gw0", "partner", "kv");
     }
 }

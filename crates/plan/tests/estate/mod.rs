@@ -5,7 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 pub mod callers;
+pub mod http;
+pub mod http_made;
+pub mod look;
 pub mod made;
+pub mod whole;
 pub mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +37,8 @@ pub struct Estate {
     pub passwords: BTreeMap<(Address, String), String>,
     /// Every password that was planted, and may stand in no artefact.
     pub planted: BTreeSet<String>,
+    /// Servers whose firewall asks where a caller comes from.
+    pub walls: BTreeSet<Address>,
 }
 
 const SUBSCRIPTION: &str = "/subscriptions/00000000-0000-0000-0000-000000000001";
@@ -158,6 +164,7 @@ impl Estate {
             state: State::empty(),
             passwords: BTreeMap::new(),
             planted: BTreeSet::new(),
+            walls: BTreeSet::new(),
         }
     }
 
@@ -176,6 +183,7 @@ impl Estate {
             span: Span::default(),
             id: arm_id("Microsoft.ApiManagement/service", name),
             system_identity: false,
+            user_identities: BTreeSet::new(),
             owns: BTreeSet::new(),
             prune: false,
         };
@@ -192,9 +200,12 @@ impl Estate {
     /// Gives a gateway the identity of this number, as if the old one had never been.
     pub fn identity(&mut self, gateway: &str, number: u32) {
         let address = Address::gateway(gateway).part("identity");
-        self.truth
-            .entities
-            .insert(address, entity(json!({ "clientId": guid(number) })));
+        self.truth.entities.insert(
+            address,
+            entity(json!({
+                "clientId": guid(number), "principalId": guid(100_000 + number),
+            })),
+        );
     }
 
     pub fn server(&mut self, name: &str) {
@@ -203,6 +214,10 @@ impl Estate {
             id: arm_id("Microsoft.Sql/servers", name),
             entra_admin: None,
             entra_only: None,
+            partners: BTreeSet::new(),
+            auditing: None,
+            owns_firewall: false,
+            prune: false,
             properties: Default::default(),
         };
         self.desired.servers.insert(name.into(), document);

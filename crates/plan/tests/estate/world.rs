@@ -90,6 +90,10 @@ fn learn(state: &mut State, note: &Note, now: Timestamp) {
                 .parked
                 .insert(address.clone());
         }
+        Note::Told { access, address } => {
+            let one = state.accesses.entry(access.clone()).or_default();
+            one.told.insert(address.clone());
+        }
         Note::Switched { access } => {
             let one = state.accesses.entry(access.clone()).or_default();
             (one.switched_at, one.confirmed_at) = (Some(now), None);

@@ -1,0 +1,243 @@
+//! A part of a plan: the steps at some addresses, or of some phases, with all that they need.
+//!
+//! Invariant: what is left is closed under `needs`, so that it is as safe as the whole plan with
+//! the other branches held up; a step that would need one that is left out becomes a waiting row.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyless_model::Address;
+
+use crate::file::{Plan, Waiting};
+use crate::phase::Phase;
+use crate::step::Step;
+
+/// Which part of a plan is wanted. Empty lists choose everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Steps at or inside these addresses, with whatever they need.
+    pub targets: Vec<Address>,
+    /// Steps of these phases only.
+    pub phases: Vec<Phase>,
+}
+
+/// A target that nothing in the plan lies in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nothing in the plan is at or inside {target}")]
+pub struct NoSuchTarget {
+    pub target: Address,
+    /// Addresses of the plan that look like it, nearest first.
+    pub near: Vec<Address>,
+}
+
+/// The part of `plan` that `selection` chooses, as a plan of its own.
+///
+/// # Errors
+/// When a target matches neither a step nor a waiting row.
+pub fn select(plan: &Plan, selection: &Selection) -> Result<Plan, NoSuchTarget> {
+    for target in &selection.targets {
+        let steps = plan.steps.iter().any(|s| concerns(s, target));
+        let rows = plan.waiting.iter().any(|w| row_concerns(w, target));
+        if !steps && !rows {
+            return Err(NoSuchTarget {
+                target: target.clone(),
+                near: near(plan, target),
+            });
+        }
+    }
+    let mut kept = targeted(plan, &selection.targets);
+    let mut waiting: Vec<Waiting> = plan
+        .waiting
+        .iter()
+        .filter(|w| {
+            selection.targets.is_empty() || selection.targets.iter().any(|t| row_concerns(w, t))
+        })
+        .cloned()
+        .collect();
+    if !selection.phases.is_empty() {
+        kept.retain(|_, step| selection.phases.contains(&step.phase));
+        waiting.extend(left_hanging(plan, &mut kept));
+        waiting.sort();
+    }
+    let steps = plan
+        .steps
+        .iter()
+        .filter(|s| kept.contains_key(s.id.as_str()))
+        .cloned()
+        .collect();
+    let (inputs, roots) = (plan.inputs.clone(), plan.roots.clone());
+    Ok(Plan::sealed(&plan.tool, inputs, roots, steps, waiting))
+}
+
+/// Whether a step lies at or inside the target, or belongs to the Access that the target names.
+fn concerns(step: &Step, target: &Address) -> bool {
+    step.address.within(target) || belongs(step.access.as_deref(), target)
+}
+
+fn row_concerns(row: &Waiting, target: &Address) -> bool {
+    row.address.within(target) || belongs(row.access.as_deref(), target)
+}
+
+/// `apim:contoso/access:orders-read` names an Access.
+fn belongs(access: Option<&str>, target: &Address) -> bool {
+    let (word, name) = target.last();
+    word == "access" && access == Some(name)
+}
+
+/// The steps of the targets and everything that they need, by id.
+fn targeted<'a>(plan: &'a Plan, targets: &[Address]) -> BTreeMap<&'a str, &'a Step> {
+    let by_id: BTreeMap<&str, &Step> = plan.steps.iter().map(|s| (s.id.as_str(), s)).collect();
+    if targets.is_empty() {
+        return by_id;
+    }
+    let wanted = |s: &&Step| targets.iter().any(|t| concerns(s, t));
+    let mut open: Vec<&Step> = plan.steps.iter().filter(wanted).collect();
+    let mut kept = BTreeMap::new();
+    while let Some(step) = open.pop() {
+        if kept.insert(step.id.as_str(), step).is_none() {
+            open.extend(step.needs.iter().filter_map(|n| by_id.get(n.as_str())));
+        }
+    }
+    kept
+}
+
+/// Takes out, in the plan's order, every kept step that needs a step of the plan that is not kept;
+/// each leaves a row.
+fn left_hanging(plan: &Plan, kept: &mut BTreeMap<&str, &Step>) -> Vec<Waiting> {
+    let all: BTreeSet<&str> = plan.steps.iter().map(|s| s.id.as_str()).collect();
+    let mut rows = Vec::new();
+    for step in &plan.steps {
+        if !kept.contains_key(step.id.as_str()) {
+            continue;
+        }
+        let missing = step
+            .needs
+            .iter()
+            .find(|n| all.contains(n.as_str()) && !kept.contains_key(n.as_str()));
+        let Some(missing) = missing else { continue };
+        rows.push(Waiting {
+            address: step.address.clone(),
+            access: step.access.clone(),
+            what: step.reason.clone(),
+            why: format!("it needs {missing}, which --only-phase leaves out"),
+            next: "apply the earlier phases first, or name them too".to_owned(),
+        });
+        kept.remove(step.id.as_str());
+    }
+    rows
+}
+
+/// Up to three addresses of the plan that share the most with the target.
+fn near(plan: &Plan, target: &Address) -> Vec<Address> {
+    let shared = |a: &Address| {
+        let pairs = a.as_str().chars().zip(target.as_str().chars());
+        pairs.take_while(|(x, y)| x.eq_ignore_ascii_case(y)).count()
+    };
+    let steps = plan.steps.iter().map(|s| &s.address);
+    let all: BTreeSet<&Address> = steps
+        .chain(plan.waiting.iter().map(|w| &w.address))
+        .collect();
+    let mut found: Vec<&Address> = all.into_iter().collect();
+    found.sort_by_key(|a| std::cmp::Reverse(shared(a)));
+    found.into_iter().take(3).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::file::Inputs;
+    use crate::step::{Op, Undo};
+
+    fn step(phase: Phase, address: &str, access: Option<&str>, needs: &[&str]) -> Step {
+        Step {
+            id: format!("{}/{address}", phase.word()),
+            phase,
+            address: address.parse().unwrap(),
+            access: access.map(str::to_owned),
+            reason: "r".into(),
+            op: Op::Delete {},
+            needs: needs.iter().map(|n| (*n).to_owned()).collect(),
+            undo: Undo::Delete,
+            notes: vec![],
+            shown: vec![],
+        }
+    }
+
+    fn plan() -> Plan {
+        let steps = vec![
+            step(Phase::Identify, "apim:g", None, &[]),
+            step(
+                Phase::Grant,
+                "sql:s/db:a/user:g",
+                Some("one"),
+                &["identify/apim:g"],
+            ),
+            step(Phase::Grant, "sql:s/db:b/user:g", Some("two"), &[]),
+            step(
+                Phase::Switch,
+                "apim:g/api:a/policy",
+                Some("one"),
+                &["grant/sql:s/db:a/user:g"],
+            ),
+        ];
+        Plan::sealed("t", Inputs::default(), BTreeMap::new(), steps, vec![])
+    }
+
+    fn ids(plan: &Plan) -> Vec<&str> {
+        plan.steps.iter().map(|s| s.id.as_str()).collect()
+    }
+
+    fn chosen(targets: &[&str], phases: &[Phase]) -> Result<Plan, NoSuchTarget> {
+        let selection = Selection {
+            targets: targets.iter().map(|t| t.parse().unwrap()).collect(),
+            phases: phases.to_vec(),
+        };
+        select(&plan(), &selection)
+    }
+
+    #[test]
+    fn a_target_brings_what_it_needs_and_nothing_else() {
+        let all = [
+            "identify/apim:g",
+            "grant/sql:s/db:a/user:g",
+            "switch/apim:g/api:a/policy",
+        ];
+        assert_eq!(ids(&chosen(&["apim:g/api:a"], &[]).unwrap()), all);
+        assert_eq!(ids(&chosen(&["apim:g/access:one"], &[]).unwrap()), all);
+        let other = chosen(&["sql:s/db:b"], &[]).unwrap();
+        assert_eq!(ids(&other), ["grant/sql:s/db:b/user:g"]);
+        assert_ne!(other.id, plan().id);
+    }
+
+    #[test]
+    fn a_target_without_a_match_is_named_with_what_is_near() {
+        let error = chosen(&["sql:s/db:c"], &[]).unwrap_err();
+        assert_eq!(error.target.as_str(), "sql:s/db:c");
+        assert_eq!(error.near[0].as_str(), "sql:s/db:a/user:g");
+        assert!(chosen(&["apim:g/access:three"], &[]).is_err());
+    }
+
+    #[test]
+    fn a_phase_alone_leaves_out_what_needs_an_earlier_one() {
+        let grants = chosen(&[], &[Phase::Grant]).unwrap();
+        assert_eq!(ids(&grants), ["grant/sql:s/db:b/user:g"]);
+        assert_eq!(grants.waiting.len(), 1);
+        assert!(grants.waiting[0].why.contains("identify/apim:g"));
+        let both = chosen(&[], &[Phase::Identify, Phase::Grant]).unwrap();
+        assert_eq!(both.steps.len(), 3);
+        assert!(both.waiting.is_empty());
+    }
+
+    #[test]
+    fn every_part_is_closed_under_its_needs() {
+        let whole: BTreeSet<String> = plan().steps.into_iter().map(|s| s.id).collect();
+        for phase in Phase::ALL {
+            let part = chosen(&[], &[phase]).unwrap();
+            let here: BTreeSet<&String> = part.steps.iter().map(|s| &s.id).collect();
+            for need in part.steps.iter().flat_map(|s| &s.needs) {
+                assert!(here.contains(need) || !whole.contains(need));
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What holds for every estate of APIs in front of HTTP services.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod estate;
+
+use std::collections::BTreeSet;
+
+use estate::Estate;
+use estate::http::{Call, Services};
+use estate::http_made::sketch;
+use estate::world::run_some;
+use keyless_model::Selection;
+use keyless_plan::Plan;
+use proptest::prelude::*;
+
+fn no_secret(e: &Estate, text: &str) -> Result<(), TestCaseError> {
+    for secret in &e.planted {
+        prop_assert!(!text.contains(secret), "{secret} is in an artefact");
+    }
+    Ok(())
+}
+
+fn refused(e: &Estate, services: &Services, calls: &BTreeSet<Call>, after: &str) -> Option<String> {
+    calls.iter().find_map(|call| {
+        let why = services.refuse(e, call)?;
+        Some(format!("after {after} {call:?} is refused: {why}"))
+    })
+}
+
+fn ids(plan: &Plan) -> Vec<&str> {
+    plan.steps.iter().map(|s| s.id.as_str()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 150, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn no_call_is_refused_wherever_apply_stops_and_four_plans_are_enough(
+        sketch in sketch(), luck in prop::collection::vec(0..4u8, 1..40)
+    ) {
+        let (mut e, services) = (sketch.estate(), sketch.services());
+        let calls = services.answered(&e);
+        // In the first two rounds gates and failures hold up any of the steps, and what needs them.
+        for round in 0..6 {
+            let plan = e.plan();
+            no_secret(&e, &plan.to_json())?;
+            let (mut turn, mut found) = (0, None);
+            run_some(
+                &mut e,
+                &plan,
+                |_| {
+                    turn += 1;
+                    round < 2 && luck[(turn * (round + 1)) % luck.len()] == 0
+                },
+                |e, step| {
+                    found = found.take().or_else(|| refused(e, &services, &calls, &step.id));
+                },
+            );
+            prop_assert_eq!(found, None);
+        }
+        let left = e.plan();
+        prop_assert!(left.steps.is_empty(), "{:#?}", ids(&left));
+        no_secret(&e, &format!("{:?}", e.drift()))?;
+    }
+
+    #[test]
+    fn what_no_row_tells_of_sends_no_key_any_more(sketch in sketch()) {
+        let (mut e, services) = (sketch.estate(), sketch.services());
+        for _ in 0..4 {
+            let plan = e.plan();
+            e.run_all(&plan);
+        }
+        let plan = e.plan();
+        prop_assert!(plan.steps.is_empty(), "{:#?}", ids(&plan));
+        if !plan.waiting.is_empty() {
+            return Ok(());
+        }
+        for call in services.with_keys(&e) {
+            let chosen = e.desired.http_accesses.values().any(|a| {
+                let name = call.api.split(';').next().unwrap_or_default();
+                let operation = call.operation.as_deref();
+                let named = a.apis.iter().flatten().any(|c| {
+                    let chosen = match operation {
+                        Some(operation) => c.operations.holds(operation),
+                        None => c.operations == Selection::All,
+                    };
+                    c.name == name && chosen
+                });
+                let mut sent = estate::http::sends(&e, &call).unwrap_or_default();
+                sent.retain(|r| r.url.starts_with(&a.url) && services.sends_its_key(r));
+                (a.apis.is_none() || named) && !sent.is_empty()
+            });
+            prop_assert!(!chosen, "{call:?} still sends a key");
+        }
+    }
+
+    #[test]
+    fn equal_inputs_give_byte_equal_plans(sketch in sketch()) {
+        let text = sketch.estate().plan().to_json();
+        prop_assert_eq!(&text, &sketch.estate().plan().to_json());
+        prop_assert_eq!(Plan::from_json(&text).map(|p| p.to_json()), Ok(text));
+    }
+}
