@@ -16,4 +16,5 @@ mod init;
 mod login;
 mod scan;
 mod second_estate;
+mod stop;
 mod whole_job;

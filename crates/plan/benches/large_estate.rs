@@ -5,20 +5,24 @@ mod estate;
 
 use std::time::{Duration, Instant};
 
+use estate::http::{inbound, key_header, url};
 use estate::{Estate, entity, policy, with_password};
 use keyless_model::Address;
 use serde_json::json;
 
-/// Every twentieth operation has a policy; every tenth API has a resolver to move.
+/// Every twentieth operation has a policy; every tenth API has a resolver to move, and every tenth
+/// other one a key in its policy for a service behind it.
 fn large(apis: usize) -> Estate {
-    let mut e = Estate::small();
+    let mut e = Estate::web();
+    e.server("sql");
+    e.database("sql", "orders");
     e.login("sql", "app", "Canary-speed-1");
     e.user_of("sql", "orders", "app", "app");
     let text = with_password("sql", "orders", "app", "Canary-speed-1");
     for api in 0..apis {
         let name = format!("api{api:04}");
-        e.api("contoso", &name);
-        let address = Address::gateway("contoso").child("api", &name);
+        e.api("g", &name);
+        let address = Address::gateway("g").child("api", &name);
         for operation in 0..20 {
             let operation = address.child("operation", &format!("op{operation}"));
             e.truth
@@ -31,18 +35,24 @@ fn large(apis: usize) -> Estate {
         e.truth
             .entities
             .insert(place, entity(json!({ "value": value })));
+        if api % 10 == 5 {
+            let service = format!("service{api}");
+            let policy = inbound(&key_header("Canary-key-of-a-service"));
+            e.http_api(&name, &url(&service), Some(&policy));
+            e.http_access(&format!("web{api}"), &[&name], &url(&service));
+        }
         if api % 10 == 0 {
             let value = format!("db{api}");
-            e.named_value("contoso", &value, &text);
+            e.named_value("g", &value, &text);
             e.resolver(
-                "contoso",
+                "g",
                 &name,
                 "q",
                 &policy(&format!("{{{{{value}}}}}"), false),
             );
             e.access(
                 &format!("access{api}"),
-                "contoso",
+                "g",
                 &[&name],
                 "sql",
                 "orders",

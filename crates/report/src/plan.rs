@@ -51,12 +51,9 @@ pub fn brief(plan: &Plan, unchanged: usize, style: &Style) -> String {
         }
         let title = style.paint(Tone::Heading, &format!("{:column$}", title(*name)));
         out.push_str(&format!("{title}  {line}\n"));
-        let told: BTreeSet<String> = rows
-            .iter()
-            .map(|row| format!("{}: {}", row.address, row.why))
-            .collect();
-        for text in told {
-            out.push_str(&style.wrapped(column + 2, &text));
+        let places: BTreeSet<&str> = rows.iter().map(|row| row.address.as_str()).collect();
+        for place in places {
+            out.push_str(&format!("{}? {place}\n", " ".repeat(column + 2)));
         }
     }
     out.push_str(&sum(plan, unchanged));

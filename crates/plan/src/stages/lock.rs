@@ -150,7 +150,7 @@ fn in_the_way(input: Input, draft: &Draft, moves: &[Move], root: &Address) -> Ve
                 .filter(|l| !l.disabled && !same_name(&l.name, admin) && !l.name.starts_with("##"));
             out.extend(open.map(|l| format!("the login {}", l.name)));
         }
-        Live::Unreadable(why) => out.push(format!("logins that could not be read ({why})")),
+        Live::Unreadable(_) => out.push("logins that could not be read".to_owned()),
         Live::Absent => {}
     }
     for (database, live) in &draft.world.databases {

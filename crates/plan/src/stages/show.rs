@@ -130,6 +130,20 @@ fn masked_markup(key: &FingerprintKey, document: &Document, range: Range<usize>)
         let mark = format!("‹{}›", key.of(&document.text()[hide.clone()]));
         out.replace_range(hide.start - range.start..hide.end - range.start, &mark);
     }
+    dedented(&out)
+}
+
+/// An element cut out of a document: what its other lines are indented by in common goes.
+fn dedented(text: &str) -> String {
+    let blank = |line: &str| line.len() - line.trim_start_matches([' ', '\t']).len();
+    let others = text.lines().skip(1).filter(|line| !line.trim().is_empty());
+    let common = others.map(blank).min().unwrap_or(0);
+    let mut lines = text.lines();
+    let mut out = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        out.push('\n');
+        out.push_str(line.get(common..).unwrap_or_default());
+    }
     out
 }
 
