@@ -44,19 +44,8 @@ fn large(apis: usize) -> Estate {
         if api % 10 == 0 {
             let value = format!("db{api}");
             e.named_value("g", &value, &text);
-            e.resolver(
-                "g",
-                &name,
-                "q",
-                &policy(&format!("{{{{{value}}}}}"), false),
-            );
-            e.access(
-                &format!("access{api}"),
-                "g",
-                &[&name],
-                "sql",
-                "orders",
-            );
+            e.resolver("g", &name, "q", &policy(&format!("{{{{{value}}}}}"), false));
+            e.access(&format!("access{api}"), "g", &[&name], "sql", "orders");
         }
     }
     e
