@@ -99,7 +99,10 @@ fn of_step(input: Input, draft: &Draft, step: &Step) -> Option<Finding> {
         (Phase::Switch, _) if step.access.is_some() || is_switch(step) => (
             "KL0505",
             Severity::Critical,
-            switched || any_noted(input, step, |a| a.switched_at.is_some()),
+            // In the middle of a switch what it has not come to yet is no credential come back.
+            applied
+                || any_noted(input, step, |a| a.confirmed_at.is_some())
+                || done_for_good(input, step),
             came_back(&step.address),
         ),
         (Phase::Switch, Op::Put { expect: None, .. }) => (
@@ -238,6 +241,24 @@ fn any_noted(input: Input, step: &Step, mark: impl Fn(&AccessState) -> bool) -> 
     step.notes.iter().any(|note| match note {
         Note::Switched { access } | Note::Disabled { access } | Note::Retired { access } => {
             input.state.accesses.get(access).is_some_and(&mark)
+        }
+        _ => false,
+    })
+}
+
+/// Whether the step serves an Access that is switched and soaks for nothing: without `retire` no
+/// soak tells when the switch was over.
+fn done_for_good(input: Input, step: &Step) -> bool {
+    let desired = input.desired;
+    let unretired = |name: &String| {
+        let sql = desired.accesses.get(name).map(|a| a.retire.is_none());
+        let http = desired.http_accesses.get(name).map(|a| a.retire.is_none());
+        sql.or(http).unwrap_or(false)
+    };
+    step.notes.iter().any(|note| match note {
+        Note::Switched { access } => {
+            let state = input.state.accesses.get(access);
+            unretired(access) && state.is_some_and(|s| s.switched_at.is_some())
         }
         _ => false,
     })

@@ -669,6 +669,24 @@ fn a_key_that_comes_back_is_critical() {
 }
 
 #[test]
+fn a_switch_that_is_not_over_is_pending() {
+    let mut e = Estate::web();
+    for api in ["orders", "stock"] {
+        let policy = inbound(&key_header(KEY));
+        e.http_api(api, &url("orders"), Some(&policy));
+    }
+    e.http_access("both", &["orders", "stock"], &url("orders"));
+    let plan = e.plan();
+    let first = |id: &str| id == "switch/apim:g/api:orders/policy";
+    let end = plan.steps.iter().position(|s| first(&s.id)).unwrap();
+    plan.steps[..=end].iter().for_each(|step| e.run(step));
+    let found = e.drift();
+    let drifted = found.iter().any(|f| f.class == Class::Drifted);
+    let pending = found.iter().any(|f| f.code == "KL0505");
+    assert!(pending && !drifted, "{found:#?}");
+}
+
+#[test]
 fn a_client_secret_that_fetches_a_token_goes_with_all_that_fetches_it() {
     let fetch = format!(
         "<send-request mode=\"new\" response-variable-name=\"tokens\">\
