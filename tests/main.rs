@@ -12,6 +12,7 @@ mod contoso;
 mod drift;
 mod estate;
 mod faults;
+mod generated;
 mod init;
 mod login;
 mod scan;
