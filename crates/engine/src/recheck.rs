@@ -1,6 +1,6 @@
-//! What a step that closes or removes something stands on, looked at again.
+//! What a step that switches, closes or removes something stands on, looked at again.
 //!
-//! Invariant: nothing is closed, locked or removed while a done step that it needs reads otherwise.
+//! Invariant: nothing is switched, closed, locked or removed while a done step that it needs reads otherwise.
 //! A plan lives for weeks, and somebody may change its work back in the meantime.
 
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ impl<'a> Run<'a> {
     /// Fails `step` when what it stands on is not so any more, or cannot be seen. Whether it may go
     /// on. Every step below is looked at once a run.
     pub(crate) async fn still_stands(&self, step: &Step) -> Result<bool, EngineError> {
-        if step.phase < Phase::Disable {
+        if step.phase < Phase::Switch {
             return Ok(true);
         }
         for below in self.below(step) {

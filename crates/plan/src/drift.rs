@@ -310,6 +310,9 @@ fn of_waiting(input: Input, row: &Waiting) -> Finding {
     let (code, class, severity) = match row.address.last().0 {
         "rights" if switched => ("KL0509", Class::Drifted, of_rights(input, &row.address)),
         "rights" => ("KL0509", Class::Pending, Severity::Info),
+        "apim" | "sql" | "identity" if input.live.get(&row.address) == Live::Absent => {
+            ("KL0502", Class::Missing, Severity::Critical)
+        }
         "entraOnly" if locked => ("KL0507", Class::Drifted, Severity::Critical),
         "firewallRule" if locked => ("KL0501", Class::Drifted, Severity::High),
         _ => ("KL0502", Class::Pending, Severity::Info),

@@ -58,6 +58,7 @@ pub fn plan(desired: &Desired, live: &Snapshot, state: &State, options: &Options
 pub(crate) fn drafted<'a>(input: Input<'a>) -> (Draft, Vec<Move<'a>>, Http<'a>) {
     let mut draft = Draft::new(input.live);
     observe::auditing(input, &mut draft);
+    identify::roots(input, &mut draft);
     identify::identities(input, &mut draft);
     identify::entra_admins(input, &mut draft);
     network::open(input, &mut draft);

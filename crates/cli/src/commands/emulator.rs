@@ -18,10 +18,10 @@ pub async fn run(args: &EmulatorArgs) -> Result<u8, Failure> {
     let emulator = Emulator::start(options)
         .await
         .map_err(|e| failed(e.to_string()))?;
-    let mut lines = vec![format!(
-        "export KEYLESS_CLOUD={}",
-        emulator.cloud_file().display()
-    )];
+    // For another terminal, in whatever folder.
+    let cloud = emulator.cloud_file();
+    let cloud = std::fs::canonicalize(cloud).unwrap_or_else(|_| cloud.to_owned());
+    let mut lines = vec![format!("export KEYLESS_CLOUD={}", cloud.display())];
     lines.extend(
         emulator
             .environment()

@@ -15,9 +15,9 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
         output::data(&rows.join("\n"));
         return Ok(0);
     };
-    let Some(code) = find(text) else {
+    let Some(code) = find(&text.to_uppercase()) else {
         let message = format!("there is no code “{text}”; keyless explain lists all of them");
-        return Err(Failure::new("KL0104", message));
+        return Err(Failure::new("KL0309", message));
     };
     output::data(&format!("{}: {}\n\n{}", code.code, code.title, code.about));
     Ok(0)

@@ -12,6 +12,39 @@ use crate::simulate::has_system;
 use crate::stages::show;
 use crate::step::{Note, Op, Shown, Undo};
 
+/// A service that a root document names and that is not there, or not readable, is no empty estate:
+/// whether or not anything else asks for it, it leaves a row.
+pub(crate) fn roots(input: Input, draft: &mut Draft) {
+    let desired = input.desired;
+    let gateways = desired
+        .gateways
+        .keys()
+        .map(|n| (Address::gateway(n), "Gateway"));
+    let servers = desired
+        .servers
+        .keys()
+        .map(|n| (Address::server(n), "SqlServer"));
+    let identities = desired.identities.keys();
+    let identities = identities.map(|n| (Address::identity(n), "ManagedIdentity"));
+    for (root, kind) in gateways.chain(servers).chain(identities) {
+        let (why, next) = match input.live.get(&root) {
+            Live::Present(_) => continue,
+            Live::Absent => (
+                "it does not exist".to_owned(),
+                format!(
+                    "correct `spec.id` in the {kind} document {}",
+                    root.root_name()
+                ),
+            ),
+            Live::Unreadable(why) => (
+                why,
+                "give the identity that plans the Reader role on it".to_owned(),
+            ),
+        };
+        draft.wait(&root, None, "adopt what the document names", &why, &next);
+    }
+}
+
 /// Gives each gateway the identities that its document or an Access needs: a union with what is
 /// there in one PATCH, never a replacement.
 pub(crate) fn identities(input: Input, draft: &mut Draft) {

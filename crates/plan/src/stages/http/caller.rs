@@ -33,7 +33,8 @@ pub(crate) fn behind(document: &Document, work: &PolicyWork, path: &str) -> bool
     let (going, from) = (going(work), element.range().end);
     let mut later = document.elements();
     later.retain(|e| e.range().start >= from && stays(&going, *e) && section(*e) != "backend");
-    let touched = |e: &ElementRef| e.name() == "include-fragment" || touches(*e);
+    // What `<base />` takes in is not known here either.
+    let touched = |e: &ElementRef| matches!(e.name(), "include-fragment" | "base") || touches(*e);
     later.iter().any(|e| acts(*e) && touched(e))
 }
 
@@ -54,18 +55,33 @@ fn stays(going: &BTreeSet<&str>, element: ElementRef) -> bool {
         .all(|e| !going.contains(e.path().as_str()))
 }
 
-/// What stands in a request of its own, or in an answer, is no part of the call.
+/// What stands in a request of its own, or in an answer, is no part of the call, unless it sends on
+/// what the call holds: then it must not find the token there.
 fn acts(element: ElementRef) -> bool {
     let mut around = std::iter::successors(Some(element), |e| e.parent());
-    !around.any(|e| {
-        matches!(
-            e.name(),
-            "send-request" | "send-one-way-request" | "return-response" | "outbound" | "on-error"
-        )
-    })
+    if around.any(|e| matches!(e.name(), "return-response" | "outbound" | "on-error")) {
+        return false;
+    }
+    !in_request(element) || hands_on(element)
+}
+
+fn in_request(element: ElementRef) -> bool {
+    let mut around = std::iter::successors(Some(element), |e| e.parent());
+    around.any(|e| matches!(e.name(), "send-request" | "send-one-way-request"))
+}
+
+/// Whether a request copies the call, or an element of it reads the call's headers.
+fn hands_on(element: ElementRef) -> bool {
+    let copy = element.attribute("mode").is_some_and(|a| a.value == "copy");
+    let reads = |text: &str| text.contains("context.Request.Headers");
+    let inside = element.attributes().iter().any(|a| reads(&a.value));
+    copy || inside || element.text().is_some_and(|t| reads(&t))
 }
 
 fn touches(element: ElementRef) -> bool {
+    if in_request(element) {
+        return hands_on(element);
+    }
     let named = |text: &str| text.to_lowercase().contains("authorization");
     matches!(
         element.name(),

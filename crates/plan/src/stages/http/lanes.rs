@@ -299,8 +299,11 @@ impl Lanes {
                     always,
                 });
             }
-            if inbound && !decided {
-                decided = self.ends(read, &mut lane.ends) && always;
+            // Whether an outer document has the last word depends on where `<base />` stands, and an
+            // inherited backend cannot be overridden by a URL (azure-facts B.4): so the ends of all
+            // count, and a call that may go two ways is told of.
+            if inbound || backend {
+                decided |= self.ends(read, &mut lane.ends) && always;
             }
             if always {
                 inbound &= inherits(read, Section::Inbound);
