@@ -1001,3 +1001,20 @@ fn a_user_that_an_unread_access_may_replace_is_no_finding_until_the_switch() {
     let unmanaged = |f: &Finding| f.class == Class::Unmanaged && f.address.last().1 == "app user";
     assert!(e.drift().iter().any(unmanaged), "{:#?}", e.drift());
 }
+
+#[test]
+fn a_service_that_is_not_there_is_no_empty_estate() {
+    let mut e = Estate::small();
+    e.truth.entities.remove(&Address::server("sql"));
+    let plan = e.plan();
+    assert!(
+        has_row(&plan, &["sql:sql", "it does not exist"]),
+        "{:?}",
+        rows(&plan)
+    );
+    let found = e.drift();
+    let missing = found
+        .iter()
+        .any(|f| f.class == Class::Missing && f.address == Address::server("sql"));
+    assert!(missing, "{found:#?}");
+}

@@ -669,6 +669,48 @@ fn a_key_that_comes_back_is_critical() {
 }
 
 #[test]
+fn a_call_that_an_outer_document_may_redirect_gets_no_token() {
+    let to = url("orders");
+    let own = inbound(&format!(
+        "<set-backend-service base-url=\"{to}\" />{}",
+        key_header(KEY)
+    ));
+    let mut e = Estate::web();
+    let partner = inbound("<set-backend-service base-url=\"https://partner.example\" />");
+    e.http_api("orders", &to, Some(&partner));
+    e.operation("orders", "get", Some(&own));
+    e.http_access("read", &["orders"], &to);
+    let plan = e.plan();
+    let switched = plan
+        .steps
+        .iter()
+        .any(|s| s.address.as_str().contains("operation:get/policy"));
+    assert!(!switched, "{:#?}", ids(&plan));
+    assert_row(&plan, &["operation:get", "some of its calls"]);
+}
+
+#[test]
+fn the_token_is_asked_for_behind_base_and_behind_a_request_that_copies_the_call() {
+    let copy = "<send-one-way-request mode=\"copy\"><set-url>https://audit.example</set-url>\
+                </send-one-way-request>";
+    let base_last = inbound("").replace("<base />", &format!("{}<base />", key_header(KEY)));
+    for (text, before) in [
+        (base_last, "<base />"),
+        (
+            inbound(&format!("{}{copy}", key_header(KEY))),
+            "</send-one-way-request>",
+        ),
+    ] {
+        let mut e = with_policy(&text);
+        e.run_all(&e.plan());
+        let after = e.text(&api_policy("orders"));
+        let inbound = &after[..after.find("</inbound>").unwrap()];
+        let (token, other) = (inbound.find("authentication-managed"), inbound.find(before));
+        assert!(token > other && token.is_some(), "{before}: {after}");
+    }
+}
+
+#[test]
 fn a_switch_that_is_not_over_is_pending() {
     let mut e = Estate::web();
     for api in ["orders", "stock"] {

@@ -155,10 +155,14 @@ pub fn url_credentials(url: &str) -> Option<UrlCredential> {
     let (rest, fragment) = rest.split_at(rest.find('#').unwrap_or(rest.len()));
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     found.clean.push_str(path);
-    let kept: Vec<&str> = query
+    let mut kept: Vec<&str> = query
         .split('&')
         .filter(|pair| !pair.is_empty() && !found.takes(parameter_secret(pair)))
         .collect();
+    if !found.secrets.is_empty() || !found.references.is_empty() {
+        // Beside one credential a short value of such a name is none that may stay.
+        kept.retain(|pair| !found.takes(short_secret(pair)));
+    }
     if !kept.is_empty() {
         found.clean.push('?');
         found.clean.push_str(&kept.join("&"));
@@ -208,6 +212,12 @@ fn parameter_secret(pair: &str) -> Option<&str> {
     is_one.then_some(value)
 }
 
+/// The literal of a parameter with a credential's name, however short.
+fn short_secret(pair: &str) -> Option<&str> {
+    let (name, value) = pair.split_once('=')?;
+    (is_key_parameter(name) && looks::is_literal(value)).then_some(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +229,14 @@ mod tests {
             "code" => Live::Present("@(context.Api.Path)".into()),
             _ => Live::Unreadable("secret".into()),
         }
+    }
+
+    #[test]
+    fn a_short_password_beside_a_key_goes_too() {
+        let url = "https://a.example/p?pwd=abc&code=Zq8kLm2fPvr9Xn4t&page=2";
+        let found = url_credentials(url).unwrap();
+        assert_eq!(found.clean, "https://a.example/p?page=2");
+        assert_eq!(found.secrets.len(), 2);
     }
 
     const TARGET: &str = "https://orders.contoso.net/api";

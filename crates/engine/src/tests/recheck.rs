@@ -1,13 +1,14 @@
 //! What was changed back in the weeks that a plan lives.
 
-use keyless_model::Evidence;
+use futures::FutureExt;
+use keyless_model::{Evidence, Timestamp};
 use keyless_plan::{Mark, Note, Phase, Plan};
 
-use super::plans::{Finish, address, change, make, plan, remove, soak, switched};
+use super::plans::{Finish, address, change, make, person, plan, remove, soak, switched};
 use super::store::MemoryStore;
 use super::world::World;
 use super::{outcome, run, state};
-use crate::{Fault, Options, Outcome, Standing};
+use crate::{Fault, Options, Outcome, Standing, approve};
 
 /// A migration that waits at its soak: an identity, a switch, the soak, then three closings of
 /// which one stands alone, and what they make needless.
@@ -74,6 +75,27 @@ fn nothing_is_closed_while_the_switch_it_stands_on_was_changed_back() {
 
     world.set(&address("p"), "new");
     assert_eq!(allowed(&plan, &world, &store).exit_code(), 0);
+}
+
+#[test]
+fn nothing_is_switched_to_an_identity_that_went_while_the_gate_waited() {
+    let (world, store) = (World::default(), MemoryStore::default());
+    world.set(&address("p"), "old");
+    let plan = plan(vec![
+        make(Phase::Identify, "identity"),
+        person("ask").needing(&["identify/identity"]),
+        change(Phase::Switch, "p").needing(&["prove/ask"]),
+    ]);
+    assert_eq!(outcome(&plan, &world, &store).waiting.len(), 1);
+    world.inner().live.remove(&address("identity"));
+    let now = Timestamp::from_unix(2);
+    approve(&store, &plan, "prove/ask", "kim", now)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    let held = allowed(&plan, &world, &store);
+    assert_eq!(held.failed[0].step, "switch/p");
+    assert_eq!(world.value(&address("p")).as_deref(), Some("old"));
 }
 
 #[test]

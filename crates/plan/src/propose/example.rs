@@ -37,6 +37,8 @@ pub(super) fn of_operations<'a>(
         let operation = snapshot.entities.get(&api.child("operation", name))?;
         let method = operation.text("/properties/method")?;
         let path = operation.text("/properties/urlTemplate")?;
+        // What a query says may be a key, and a manifest must hold none.
+        let path = path.split('?').next().unwrap_or_default();
         method.eq_ignore_ascii_case("GET").then(|| path.to_owned())
     };
     let path = names

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 
 use keyless_model::{Address, Entity, Owned};
+use keyless_policy::Document;
+use keyless_scan::{To, targets};
 
 use crate::draft::{Draft, Input, NewStep};
 use crate::phase::Phase;
@@ -127,6 +129,17 @@ fn spares(
         let why = format!("the Access {held_up} is held up and may need it");
         return Some((why, "see what holds it up, then plan again"));
     }
+    if address
+        .parent()
+        .is_some_and(|parent| parent == address.root())
+        && address.last().0 == "policy"
+    {
+        let why = "every call runs through the policy of the whole service, which forwards it";
+        return Some((
+            why.to_owned(),
+            "declare it, so that it is clear what it must say",
+        ));
+    }
     if matches!(address.last().0, "policy" | "policyFragment") {
         let apis = touched(&draft.world, address);
         let chosen = apis
@@ -170,10 +183,24 @@ fn speaking(draft: &Draft, backend: &Address, id: &str) -> BTreeSet<Address> {
         .filter(|(_, e)| {
             let text = e.text("/properties/value").map(str::to_owned);
             let pool = || e.body.pointer("/properties/pool").map(ToString::to_string);
-            text.or_else(pool).is_some_and(|text| text.contains(id))
+            text.or_else(pool)
+                .is_some_and(|text| text.contains(id) || chooses_unseen(&text))
         })
         .map(|(a, _)| a.clone())
         .collect()
+}
+
+/// Whether a policy sends calls to a backend whose id stands in a named value or is made by an
+/// expression: it may be any.
+fn chooses_unseen(policy: &str) -> bool {
+    Document::parse(policy).is_ok_and(|document| {
+        targets(&document)
+            .into_iter()
+            .any(|target| match target.to {
+                To::Backend { id } => id.contains("{{") || id.contains('@'),
+                To::Url { .. } => false,
+            })
+    })
 }
 
 /// Products and gateways of their own that offer the API.

@@ -44,9 +44,12 @@ pub(crate) fn including(world: &Snapshot, address: &Address) -> BTreeSet<Address
         .take_while(|(a, _)| a.as_str().starts_with(gateway.as_str()))
         .filter(|(a, _)| a.within(&gateway) && a.last().0 == "policy");
     let includes_it = |text: &str| {
-        text.contains(fragment)
-            && Document::parse(text)
-                .is_ok_and(|d| includes(&d).iter().any(|i| i.fragment == fragment))
+        // Whether ids differ by case alone is not known of Azure, so they do not here.
+        text.contains("include-fragment")
+            && Document::parse(text).is_ok_and(|d| {
+                let mut found = includes(&d).into_iter();
+                found.any(|i| i.fragment.eq_ignore_ascii_case(fragment))
+            })
     };
     policies
         .filter(|(_, e)| e.text("/properties/value").is_some_and(includes_it))

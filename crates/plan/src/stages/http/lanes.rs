@@ -242,7 +242,7 @@ impl Lanes {
     fn of_resolver(&self, document: Address) -> Vec<Link> {
         let read = self.documents.get(&document);
         let included = read.map(includes).unwrap_or_default().into_iter();
-        let fragments = included.map(|one| self.gateway.child("policyFragment", &one.fragment));
+        let fragments = included.map(|one| self.fragment(&one.fragment));
         let fragments = fragments.map(|fragment| (fragment, true));
         let all = std::iter::once((document, false)).chain(fragments);
         all.map(|(document, inbound)| Link {
@@ -286,7 +286,7 @@ impl Lanes {
             };
             lane.join(joined(inbound, backend, always));
             for one in includes(read) {
-                let document = self.gateway.child("policyFragment", &one.fragment);
+                let document = self.fragment(&one.fragment);
                 let inbound = inbound && one.section == Section::Inbound;
                 let backend = backend && one.section == Section::Backend;
                 let always = always && one.condition.is_none();
@@ -317,11 +317,24 @@ impl Lanes {
         lane
     }
 
+    /// The fragment of this id, whatever its case: Azure's rule is not known, so both are one.
+    fn fragment(&self, id: &str) -> Address {
+        let exact = self.gateway.child("policyFragment", id);
+        if self.documents.contains_key(&exact) {
+            return exact;
+        }
+        let like = |a: &&Address| {
+            let (word, name) = a.last();
+            word == "policyFragment" && name.eq_ignore_ascii_case(id)
+        };
+        self.documents.keys().find(like).cloned().unwrap_or(exact)
+    }
+
     /// Adds where a document and its fragments send calls. True when none goes anywhere else.
     fn ends(&self, document: &Document, out: &mut Vec<End>) -> bool {
         let mut decided = false;
         for one in includes(document) {
-            let fragment = self.gateway.child("policyFragment", &one.fragment);
+            let fragment = self.fragment(&one.fragment);
             if let Some(fragment) = self.documents.get(&fragment) {
                 let (inside, all) = self.own_ends(fragment);
                 decided |= all && one.condition.is_none();
