@@ -25,8 +25,9 @@ pub(crate) struct Run<'a> {
     pub provider: &'a dyn Provider,
     store: &'a dyn StateStore,
     pub options: &'a Options,
-    /// Whose turn it is to write to the store.
-    turn: futures::lock::Mutex<()>,
+    /// Whose turn it is to write to the store, and why an append failed, if one did: nobody knows
+    /// how much of it is on the disk, so that nothing may follow it.
+    turn: futures::lock::Mutex<Option<String>>,
     shared: Mutex<Shared<'a>>,
 }
 
@@ -69,7 +70,7 @@ impl<'a> Run<'a> {
             provider,
             store,
             options,
-            turn: futures::lock::Mutex::new(()),
+            turn: futures::lock::Mutex::new(None),
             shared: Mutex::new(shared),
         }
     }
@@ -117,14 +118,23 @@ impl<'a> Run<'a> {
 
     /// Writes a record and, once it is durable, learns from it.
     pub async fn journal(&self, record: Record) -> Result<(), EngineError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.turn.lock().await;
+        if let Some(why) = &*turn {
+            return Err(EngineError::Store {
+                doing: "writing to the journal after a record that failed".to_owned(),
+                source: std::io::Error::other(why.clone()),
+            });
+        }
         let record = Record {
             seq: self.shared().state.journal + 1,
             at: self.provider.now(),
             plan: self.plan.id.clone(),
             ..record
         };
-        self.store.append(&record).await?;
+        if let Err(error) = self.store.append(&record).await {
+            *turn = Some(error.to_string());
+            return Err(error);
+        }
         let shared = &mut *self.shared();
         shared.progress.fold(&record)?;
         fold(&mut shared.state, &record);

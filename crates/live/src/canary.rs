@@ -135,6 +135,30 @@ async fn credential(
     }
 }
 
+/// Domains of Azure's own services, in all clouds (Microsoft docs, endpoints of the
+/// national clouds): a token for one of them is worth more than a probe.
+const AZURE: [&str; 12] = [
+    "azure.net",
+    "azure.com",
+    "windows.net",
+    "azure.us",
+    "azure.cn",
+    "usgovcloudapi.net",
+    "chinacloudapi.cn",
+    "microsoft.com",
+    "microsoft.us",
+    "microsoftonline.com",
+    "loganalytics.io",
+    "applicationinsights.io",
+];
+
+/// The host of an audience that is a URL.
+fn host_of(audience: &str) -> String {
+    let rest = audience.split_once("://").map_or("", |(_, rest)| rest);
+    let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
+    host.trim_end_matches('.').to_lowercase()
+}
+
 /// The scope of a token for `audience`. One that opens Azure itself goes to no URL of a plan.
 fn caller_scope(
     provider: &LiveProvider,
@@ -144,7 +168,13 @@ fn caller_scope(
     let cloud = provider.services.arm.cloud();
     let own = [&cloud.resource_manager_audience, &cloud.sql_audience];
     let plain = |text: &str| text.trim_end_matches('/').to_lowercase();
-    if own.iter().any(|a| plain(a) == plain(audience)) {
+    let host = host_of(audience);
+    let within = |domain: &&str| {
+        let above = host.strip_suffix(domain);
+        above.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let azure = AZURE.iter().any(|domain| within(&domain));
+    if azure || own.iter().any(|a| plain(a) == plain(audience)) {
         let why = "a token for Azure itself is not sent to an API".to_owned();
         return Err(LiveError::Canary(address.clone(), why));
     }

@@ -79,6 +79,7 @@ pub(crate) fn delete(id: &ArmId, address: &Address, etag: &str) -> Result<Reques
         Place::NamedValue(name) => apim::delete_named_value(id, &name, etag)?,
         Place::Backend(name) => apim::delete_backend(id, &name, etag)?,
         Place::Fragment(name) => apim::delete_fragment(id, &name, etag)?,
+        Place::Api(name) => apim::delete_api(id, &name, etag)?,
         Place::Resolver { api, name } => apim::delete_resolver(id, &api, &name, etag)?,
         Place::Policy(policy) => apim::delete_policy(id, policy.at(), etag)?,
         Place::EntraAdmin => sql::delete_administrator(id)?,

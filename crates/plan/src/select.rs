@@ -95,9 +95,19 @@ fn targeted<'a>(plan: &'a Plan, targets: &[Address]) -> BTreeMap<&'a str, &'a St
     while let Some(step) = open.pop() {
         if kept.insert(step.id.as_str(), step).is_none() {
             open.extend(step.needs.iter().filter_map(|n| by_id.get(n.as_str())));
+            open.extend(watchers(plan, step));
         }
     }
     kept
+}
+
+/// The gates that take a switch back when it does not answer: no switch is made without them.
+fn watchers<'a>(plan: &'a Plan, step: &'a Step) -> impl Iterator<Item = &'a Step> {
+    let is_switch = step.phase == Phase::Switch && !step.is_gate();
+    let watches = move |s: &&Step| {
+        is_switch && s.phase == Phase::Switch && s.is_gate() && s.needs.contains(&step.id)
+    };
+    plan.steps.iter().filter(watches)
 }
 
 /// Takes out, in the plan's order, every kept step that needs a step of the plan that is not kept;
@@ -208,6 +218,30 @@ mod tests {
         let other = chosen(&["sql:s/db:b"], &[]).unwrap();
         assert_eq!(ids(&other), ["grant/sql:s/db:b/user:g"]);
         assert_ne!(other.id, plan().id);
+    }
+
+    #[test]
+    fn a_switch_is_never_chosen_without_the_gate_that_takes_it_back() {
+        let mut plan = plan();
+        let switch = "switch/apim:g/api:a/policy";
+        let mut gate = step(
+            Phase::Switch,
+            "apim:g/api:a/access:one/answers",
+            Some("one"),
+            &[switch],
+        );
+        gate.op = Op::Gate {
+            gate: crate::step::Gate::Approve {
+                question: "?".into(),
+            },
+        };
+        plan.steps.push(gate);
+        let selection = Selection {
+            targets: vec!["apim:g/api:a/policy".parse().unwrap()],
+            phases: vec![],
+        };
+        let part = select(&plan, &selection).unwrap();
+        assert!(ids(&part).contains(&"switch/apim:g/api:a/access:one/answers"));
     }
 
     #[test]

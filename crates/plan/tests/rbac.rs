@@ -91,6 +91,37 @@ fn an_assignment_carries_its_document_and_follows_a_new_identity() {
 }
 
 #[test]
+fn an_old_identity_keeps_its_role_until_every_call_asks_as_the_new_one() {
+    use estate::http::{key_header, url};
+    let mut e = Estate::web();
+    e.declare_role("reader", &vault("kv"), Principal::Gateway("g".into()));
+    e.run_all(&e.plan());
+    e.identity("g", 9);
+    let policy = inbound(&key_header("Zq8kLm2fPvr9Xn4tYb7WcJd1mHs6Ge5U"));
+    e.http_api("orders", &url("orders"), Some(&policy));
+    e.http_access("orders", &["orders"], &url("orders"));
+    let plan = e.plan();
+    let gone = plan
+        .steps
+        .iter()
+        .find(|s| matches!(s.op, Op::Unassign { .. }));
+    let needs = &gone.unwrap().needs;
+    assert!(
+        needs.contains("switch/apim:g/api:orders/policy"),
+        "{needs:?}"
+    );
+
+    e.desired
+        .http_accesses
+        .get_mut("orders")
+        .unwrap()
+        .accepts_token = false;
+    let plan = e.plan();
+    let gone = |s: &keyless_plan::Step| matches!(s.op, Op::Unassign { .. });
+    assert!(!plan.steps.iter().any(gone), "{:?}", ids(&plan));
+}
+
+#[test]
 fn what_is_left_to_an_old_identity_is_found_and_goes_in_the_end_if_keyless_gave_it() {
     let mut e = Estate::small();
     let scope = vault("kv");

@@ -175,6 +175,26 @@ fn two_services_side_by_side_killed_at_any_point_end_the_same() {
 }
 
 #[test]
+fn after_an_append_in_doubt_no_lane_writes_and_the_journal_can_be_read() {
+    let plan = two_services();
+    let clean = setting(&plan);
+    finished(&clean, &plan);
+    let expected = end(&clean);
+    for append in 0.. {
+        let s = setting(&plan);
+        s.store.doubt(append);
+        let (ended, _) = run(&plan, &s.world, &s.store, OPTIONS).unwrap();
+        s.store.process_ended();
+        if ended.is_ok() {
+            assert!(append > 20, "{append}");
+            break;
+        }
+        assert_eq!(finished(&s, &plan).exit_code(), 0, "{append}");
+        assert_eq!(end(&s), expected, "doubted at {append}");
+    }
+}
+
+#[test]
 fn a_failing_canary_killed_at_any_point_leaves_the_old_path() {
     let plan = migration();
     let fails = || {

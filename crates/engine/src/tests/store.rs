@@ -21,9 +21,17 @@ struct Inner {
     journal: Vec<u8>,
     plans: Vec<String>,
     leased: bool,
+    /// How many appends go well before one is doubted.
+    fails_from: Option<usize>,
 }
 
 impl MemoryStore {
+    /// The append of this number, counted from 0, and no later one, says that it failed though its
+    /// line is whole: as when the disk takes it and does not confirm it.
+    pub fn doubt(&self, append: usize) {
+        self.inner.lock().unwrap().fails_from = Some(append);
+    }
+
     pub fn new(fuse: &Arc<Fuse>) -> Self {
         Self {
             fuse: Arc::clone(fuse),
@@ -88,9 +96,21 @@ impl StateStore for MemoryStore {
             inner.journal.extend_from_slice(first);
         }
         self.fuse.burn().await;
-        self.inner.lock().unwrap().journal.extend_from_slice(rest);
+        let doubted = {
+            let mut inner = self.inner.lock().unwrap();
+            inner.journal.extend_from_slice(rest);
+            let doubted = inner.fails_from == Some(0);
+            inner.fails_from = inner.fails_from.and_then(|n| n.checked_sub(1));
+            doubted
+        };
         self.fuse.burn().await;
-        Ok(())
+        match doubted {
+            true => Err(EngineError::Store {
+                doing: "writing to the journal".into(),
+                source: std::io::Error::other("no answer from the disk"),
+            }),
+            false => Ok(()),
+        }
     }
 
     async fn save(&self, state: &State) -> Result<(), EngineError> {

@@ -36,8 +36,9 @@ pub(crate) fn gateways(input: Input, draft: &mut Draft, moves: &[Move], http: &H
         let held_up = held_up(input, moves, http, name);
         let references = References::of(draft);
         let switches = moves.iter().filter(|m| m.gateway == root);
-        let switched: BTreeSet<String> =
-            switches.flat_map(|m| m.switched.iter().cloned()).collect();
+        let mut switched: BTreeSet<String> = switches.flat_map(|m| m.off_the_old_path()).collect();
+        let http = http.moves.iter().filter(|m| m.gateway == root);
+        switched.extend(http.flat_map(|m| m.switched.iter().chain(&m.confirmed).cloned()));
         let mut planned: Vec<(u8, String)> = Vec::new();
         for address in found {
             if let Some((why, next)) = spares(input, draft, &references, &held_up, &address) {
