@@ -169,11 +169,11 @@ fn caller_scope(
     let own = [&cloud.resource_manager_audience, &cloud.sql_audience];
     let plain = |text: &str| text.trim_end_matches('/').to_lowercase();
     let host = host_of(audience);
-    let within = |domain: &&str| {
+    let within = |domain: &str| {
         let above = host.strip_suffix(domain);
         above.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    let azure = AZURE.iter().any(|domain| within(&domain));
+    let azure = AZURE.iter().any(|domain| within(domain));
     if azure || own.iter().any(|a| plain(a) == plain(audience)) {
         let why = "a token for Azure itself is not sent to an API".to_owned();
         return Err(LiveError::Canary(address.clone(), why));
