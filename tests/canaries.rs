@@ -40,19 +40,25 @@ fn url(secret: &str) -> String {
         .collect()
 }
 
+pub fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for group in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            let letter = char::from(ALPHABET[(bits >> shift & 63) as usize]);
+            out.push(if at <= group.len() { letter } else { '=' });
+        }
+    }
+    out
+}
+
 /// The characters of a base64 text that the secret alone decides, when it starts `offset` bytes
 /// into a group of three.
 fn base64_middle(secret: &[u8], offset: usize) -> Vec<u8> {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let skip = (3 - offset) % 3;
-    let whole = &secret[skip..];
-    let whole = &whole[..whole.len() / 3 * 3];
-    let mut out = Vec::new();
-    for group in whole.chunks(3) {
-        let bits = u32::from(group[0]) << 16 | u32::from(group[1]) << 8 | u32::from(group[2]);
-        out.extend([18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift & 63) as usize]));
-    }
-    out
+    let whole = &secret[(3 - offset) % 3..];
+    base64(&whole[..whole.len() / 3 * 3]).into_bytes()
 }
 
 /// Where a secret was found: the name of the text and the secret's first letters.
@@ -99,12 +105,8 @@ fn every_spelling_is_recognised() {
     let secret = "planted-& \"x\"-7f3a9c";
     for (offset, head) in ["", "a", "ab"].into_iter().enumerate() {
         let whole = format!("{head}{secret}tail");
-        let text = base64_middle(&[b"", whole.as_bytes()].concat(), 0);
-        let wanted = base64_middle(secret.as_bytes(), offset);
-        assert!(
-            text.windows(wanted.len()).any(|w| w == wanted),
-            "offset {offset}"
-        );
+        let text = base64(whole.as_bytes());
+        assert_eq!(found("x", text.as_bytes(), [secret]).len(), 1, "{offset}");
     }
     assert_eq!(
         found("x", b"plain planted-& \"x\"-7f3a9c", [secret]).len(),

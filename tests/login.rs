@@ -19,12 +19,7 @@ async fn a_managed_identity_of_the_host_reads_as_its_rights_allow() {
             "roles:\n",
             "roles:\n  - { principal: nightly-runner, role: Reader }\n",
         );
-    let manifests = [
-        ("gateway.yaml", include_str!("direct/gateway.yaml")),
-        ("servers.yaml", include_str!("direct/servers.yaml")),
-        ("access.yaml", include_str!("direct/access.yaml")),
-    ];
-    let estate = Estate::start(&seed, &manifests, &crate::estate::DIRECT_SECRETS).await;
+    let estate = Estate::direct_with(&seed).await;
     let identity = estate.emulator.identity_environment();
     let scan = estate.keyless_with(&["scan"], &identity).await.exits(2);
     assert!(

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::canaries::base64;
 use crate::generated::names;
 use crate::generated::services::{Place, Proof, Service};
 use crate::generated::sketch::{Api, Sketch};
@@ -102,7 +103,7 @@ fn basic(sketch: &mut Sketch, user: &str, key: &str, value: &str, place: Place) 
     if value != key || sketch.chance.once_in(2) {
         return xml::basic(user, value);
     }
-    let pair = xml::base64(&format!("{user}:{key}"));
+    let pair = base64(format!("{user}:{key}").as_bytes());
     sketch.expected.secrets.push(pair.clone());
     xml::header("Authorization", &format!("Basic {pair}"))
 }
@@ -174,7 +175,7 @@ fn backend(sketch: &mut Sketch, service: &Service, proof: &Proof, apis: &[Api]) 
         Proof::Header(name) => json!({ "header": { *name: [value] } }),
         Proof::Query(name) => json!({ "query": { *name: [value] } }),
         Proof::Basic(user) => {
-            let parameter = xml::base64(&format!("{user}:{value}"));
+            let parameter = base64(format!("{user}:{value}").as_bytes());
             sketch.expected.secrets.push(parameter.clone());
             json!({ "authorization": { "scheme": "Basic", "parameter": parameter } })
         }

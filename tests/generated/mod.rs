@@ -7,6 +7,7 @@
 mod chance;
 mod connection;
 mod databases;
+mod detours;
 mod end;
 mod files;
 mod keys;

@@ -15,7 +15,7 @@ pub struct Service {
 }
 
 impl Service {
-    fn host(&self) -> String {
+    pub fn host(&self) -> String {
         format!("{}.inner.example", self.word)
     }
 
@@ -23,7 +23,7 @@ impl Service {
         format!("https://{}", self.host())
     }
 
-    fn audience(&self) -> String {
+    pub fn audience(&self) -> String {
         format!("api://{}", self.word)
     }
 }
@@ -149,7 +149,7 @@ fn without_a_key(sketch: &mut Sketch) {
 }
 
 /// A service that answers anybody; gives its URL.
-fn open_service(sketch: &mut Sketch) -> String {
+pub fn open_service(sketch: &mut Sketch) -> String {
     let host = format!("{}.open.example", sketch.names.word());
     sketch.services.push(json!({ "host": host }));
     format!("https://{host}")
@@ -177,7 +177,7 @@ fn service_without_tokens(sketch: &mut Sketch) {
     sketch.document("Access", &service.word, spec);
 }
 
-fn new(sketch: &mut Sketch) -> Service {
+pub fn new(sketch: &mut Sketch) -> Service {
     Service {
         word: sketch.names.word(),
         key: sketch.secret(),
@@ -233,7 +233,7 @@ fn service(sketch: &mut Sketch, place: Place, count: usize) {
 }
 
 /// Operations of an API, in every revision of it.
-fn operations(sketch: &mut Sketch, api: &Api, each: usize) {
+pub fn operations(sketch: &mut Sketch, api: &Api, each: usize) {
     for revision in api.revisions() {
         for number in 0..each {
             let parameter = json!([{ "name": "id", "type": "string", "required": true }]);
@@ -249,7 +249,7 @@ fn operations(sketch: &mut Sketch, api: &Api, each: usize) {
     }
 }
 
-fn traffic(sketch: &mut Sketch, api: &Api, each: usize, subscription: Option<&str>) {
+pub fn traffic(sketch: &mut Sketch, api: &Api, each: usize, subscription: Option<&str>) {
     let mut called = vec![api.id.clone()];
     if !api.stale && sketch.chance.once_in(2) {
         called = api.revisions();

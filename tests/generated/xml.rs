@@ -45,17 +45,3 @@ pub fn branches(element: &str) -> String {
          </when>\n    <otherwise>\n    {element}\n    </otherwise>\n    </choose>"
     )
 }
-
-pub fn base64(text: &str) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for group in text.as_bytes().chunks(3) {
-        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            let letter = char::from(ALPHABET[(bits >> shift & 63) as usize]);
-            out.push(if at <= group.len() { letter } else { '=' });
-        }
-    }
-    out
-}

@@ -19,7 +19,6 @@ pub async fn answer(estate: &Estate, request: &Request) -> Response {
         ("GET", IDENTITY_PATH) => managed_identity(estate, request),
         ("POST", "/_emulator/advance") => advance(estate, request),
         ("GET", "/_emulator/requests") => requests(estate, request.query("reset").is_some()),
-        ("POST" | "DELETE", "/_emulator/requests") => requests(estate, true),
         ("GET", "/_emulator/faults") => {
             Response::json(200, &json!({"faults": estate.faults().list()}))
         }
@@ -65,14 +64,16 @@ fn add_fault(estate: &Estate, request: &Request) -> Response {
     }
 }
 
-/// The HTTP services, and how each was called.
+/// The HTTP services, how each was called, and who got tokens that are not for them.
 fn services(estate: &Estate) -> Response {
     let services = estate.services();
     let list = services.iter().map(|service| {
         let calls = estate.calls().of(&service.host);
         json!({"host": service.host, "acceptsKeys": service.accepts_keys, "calls": calls})
     });
-    Response::json(200, &json!({"services": list.collect::<Vec<_>>()}))
+    let list: Vec<Value> = list.collect();
+    let strays = estate.calls().strays().clone();
+    Response::json(200, &json!({"services": list, "strays": strays}))
 }
 
 #[derive(Deserialize)]

@@ -203,8 +203,8 @@ impl Directory {
         )
     }
 
-    /// Reads a token and checks its signature, lifetime, tenant and audience.
-    pub fn verify(&self, token: &str, audiences: &[&str]) -> Result<Claims, TokenError> {
+    /// Reads a token that was signed here, whoever it is for and however old it is.
+    pub fn read(&self, token: &str) -> Result<Claims, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (_, body) = signed.split_once('.').ok_or(TokenError::Malformed)?;
         let signature = URL_SAFE_NO_PAD
@@ -216,7 +216,12 @@ impl Directory {
         let body = URL_SAFE_NO_PAD
             .decode(body)
             .map_err(|_| TokenError::Malformed)?;
-        let claims: Claims = serde_json::from_slice(&body).map_err(|_| TokenError::Malformed)?;
+        serde_json::from_slice(&body).map_err(|_| TokenError::Malformed)
+    }
+
+    /// Reads a token and checks its signature, lifetime, tenant and audience.
+    pub fn verify(&self, token: &str, audiences: &[&str]) -> Result<Claims, TokenError> {
+        let claims = self.read(token)?;
         let now = self.clock.now();
         if now >= claims.exp || now < claims.nbf {
             return Err(TokenError::Expired);

@@ -1,5 +1,6 @@
 //! Starting and stopping: certificates, sockets, the seed, and the files that a client needs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -77,33 +78,8 @@ impl Emulator {
             control: port(&control)?,
         };
 
-        let clock = Clock::default();
-        let directory = Directory::new(&seed.tenant, clock.clone(), ids::random());
-        for principal in seed.directory_entries()? {
-            directory.put(principal);
-        }
-        let host_identity = match &seed.host_identity {
-            Some(name) => seed.principal("hostIdentity", name)?.client_id.clone(),
-            None => None,
-        };
-        if let Some(name) = &seed.operator {
-            seed.principal("operator", name)?;
-        }
-        let sql = Sql::new(directory.clone(), clock.clone());
-        let estate = Arc::new(Estate {
-            clock,
-            directory,
-            sql: sql.clone(),
-            settings: seed.settings.clone(),
-            roles: seed.roles.clone(),
-            vaults: seed.vaults.clone(),
-            traffic: seed.traffic.clone(),
-            ports,
-            ca_pem: certificates.ca_pem.clone(),
-            host_identity,
-            identity_header: ids::guid().replace('-', ""),
-            cells: Cells::with_services(seed.services.iter().map(Into::into).collect()),
-        });
+        let estate = Arc::new(found(&seed, ports, &certificates.ca_pem)?);
+        let sql = estate.sql.clone();
         arm::put_all(&estate, &seed)?;
 
         let cloud_file = write_files(&dir, ports, &certificates.ca_pem)?;
@@ -216,6 +192,12 @@ impl Emulator {
         self.estate.calls().of(host)
     }
 
+    /// Hosts to which the gateway sent a token of one of its identities that does not open them,
+    /// and how often.
+    pub fn strays(&self) -> BTreeMap<String, u64> {
+        self.estate.calls().strays().clone()
+    }
+
     /// Makes each call of the seed's `traffic` once, as its caller does, and says how it went.
     pub async fn call_all(&self) -> Vec<CallOutcome> {
         gateway::call_all(&self.estate).await
@@ -241,6 +223,37 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
+}
+
+/// An estate with its directory, and nothing in it yet.
+fn found(seed: &Seed, ports: Ports, ca_pem: &str) -> Result<Estate, SeedError> {
+    let clock = Clock::default();
+    let directory = Directory::new(&seed.tenant, clock.clone(), ids::random());
+    for principal in seed.directory_entries()? {
+        directory.put(principal);
+    }
+    let host_identity = match &seed.host_identity {
+        Some(name) => seed.principal("hostIdentity", name)?.client_id.clone(),
+        None => None,
+    };
+    if let Some(name) = &seed.operator {
+        seed.principal("operator", name)?;
+    }
+    let sql = Sql::new(directory.clone(), clock.clone());
+    Ok(Estate {
+        clock,
+        directory,
+        sql,
+        settings: seed.settings.clone(),
+        roles: seed.roles.clone(),
+        vaults: seed.vaults.clone(),
+        traffic: seed.traffic.clone(),
+        ports,
+        ca_pem: ca_pem.to_owned(),
+        host_identity,
+        identity_header: ids::guid().replace('-', ""),
+        cells: Cells::with_services(seed.services.iter().map(Into::into).collect()),
+    })
 }
 
 async fn listen(port: u16) -> Result<TcpListener, EmulatorError> {

@@ -70,6 +70,15 @@ pub fn check(
     }
 }
 
+/// Fields that a body leaves out get what the service puts there.
+pub fn complete<const N: usize>(properties: &mut Value, defaults: [(&str, Value); N]) {
+    for (field, value) in defaults {
+        if properties[field].is_null() {
+            properties[field] = value;
+        }
+    }
+}
+
 /// Refuses a DELETE that would leave something without what it refers to.
 pub fn check_delete(store: &Store, target: &Target, all_revisions: bool) -> Result<(), ArmError> {
     match target.kind {

@@ -20,10 +20,12 @@ mod store;
 mod target;
 mod write;
 
+pub use apim::reference::find_named_value;
 pub use error::ArmError;
 pub use kind::Kind;
 pub use seeding::put_all;
-pub use store::{Entity, Store};
+pub use store::{Entity, Store, name_of};
+pub use target::without_revision;
 
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! Puts a seed's resources through the checks of a request, parents first.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error::ArmError;
 use super::kind::Kind;
@@ -16,7 +16,7 @@ pub fn put_all(estate: &Estate, seed: &Seed) -> Result<(), SeedError> {
     let mut resources = Vec::new();
     for resource in &seed.resources {
         let target = parse(&store, &resource.id).map_err(|error| refused(&resource.id, &error))?;
-        resources.push((rank(&target), target.key, resource));
+        resources.push((rank(&target, &resource.body), target.key, resource));
     }
     resources.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
     for (_, _, resource) in resources {
@@ -80,12 +80,7 @@ fn parse(store: &Store, id: &str) -> Result<Target, ArmError> {
     ))
 }
 
-fn put(
-    estate: &Estate,
-    store: &mut Store,
-    id: &str,
-    body: serde_json::Value,
-) -> Result<(), ArmError> {
+fn put(estate: &Estate, store: &mut Store, id: &str, body: Value) -> Result<(), ArmError> {
     let target = parse(store, id)?;
     write::require_parent(store, &target)?;
     let change = write::prepare(estate, store, &target, body, false)?;
@@ -109,7 +104,7 @@ fn refused(id: &str, error: &ArmError) -> SeedError {
 }
 
 /// Only what a seed says about a SQL server outside of `resources` holds its password.
-fn with_password(seed: &Seed, resource: &ResourceSeed) -> Result<serde_json::Value, SeedError> {
+fn with_password(seed: &Seed, resource: &ResourceSeed) -> Result<Value, SeedError> {
     let mut body = resource.body.clone();
     let segments: Vec<&str> = resource.id.trim_matches('/').split('/').collect();
     let [.., types, name] = segments.as_slice() else {
@@ -139,7 +134,7 @@ fn with_password(seed: &Seed, resource: &ResourceSeed) -> Result<serde_json::Val
 }
 
 /// An approved private endpoint as a server's body shows it.
-fn private_endpoint(server: &str) -> serde_json::Value {
+fn private_endpoint(server: &str) -> Value {
     json!({
         "id": format!("{server}/privateEndpointConnections/seed"),
         "properties": {
@@ -159,19 +154,21 @@ fn server_id(store: &Store, name: &str) -> Result<String, SeedError> {
         })
 }
 
-/// What has to exist first. A revision comes after all that it may copy.
-fn rank(target: &Target) -> u32 {
+/// What has to exist first. A pool comes after the backends that it names, a revision after all
+/// that it may copy.
+fn rank(target: &Target, body: &Value) -> u32 {
     let base = match target.kind {
         Kind::UserIdentity => 0,
         Kind::Service | Kind::SqlServer => 1,
         Kind::NamedValue | Kind::Database => 2,
+        Kind::Backend if body["properties"]["pool"].is_object() => 4,
         Kind::Backend | Kind::Administrator => 3,
-        Kind::Fragment | Kind::EntraOnly => 4,
-        Kind::Api | Kind::Product => 5,
+        Kind::Fragment | Kind::EntraOnly => 5,
+        Kind::Api | Kind::Product => 6,
         Kind::Policy => 8,
         Kind::Subscription | Kind::Link => 9,
         Kind::Release => 20,
-        _ => 6,
+        _ => 7,
     };
     base + if target.key.contains(";rev=") && target.kind != Kind::Release {
         10

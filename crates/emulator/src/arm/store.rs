@@ -19,6 +19,11 @@ pub struct Entity {
     pub etag: String,
 }
 
+/// The name that an id or a key ends with.
+pub fn name_of(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or_default()
+}
+
 impl std::fmt::Debug for Entity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entity")
@@ -29,7 +34,7 @@ impl std::fmt::Debug for Entity {
 
 impl Entity {
     pub fn name(&self) -> &str {
-        self.id.rsplit('/').next().unwrap_or_default()
+        name_of(&self.id)
     }
 
     pub fn key(&self) -> String {

@@ -156,6 +156,11 @@ pub fn split_revision(name: &str) -> Option<(&str, &str)> {
     Some((&name[..at], &name[at + 5..]))
 }
 
+/// The name of the API, whatever the revision.
+pub fn without_revision(name: &str) -> &str {
+    split_revision(name).map_or(name, |(api, _)| api)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

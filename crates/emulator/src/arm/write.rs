@@ -6,7 +6,7 @@ use super::error::ArmError;
 use super::hooks::{self, Change};
 use super::kind::Kind;
 use super::operation;
-use super::store::{Entity, Store};
+use super::store::{Entity, Store, name_of};
 use super::target::{Shape, Target};
 use super::{apim, sql};
 use crate::estate::Estate;
@@ -271,7 +271,7 @@ pub fn require_parent(store: &Store, target: &Target) -> Result<(), ArmError> {
     }
     let top = target.id.split('/').take(9).collect::<Vec<_>>().join("/");
     if store.get(&top.to_lowercase()).is_none() {
-        let name = top.rsplit('/').next().unwrap_or_default();
+        let name = name_of(&top);
         let message = format!(
             "Can not perform requested operation on nested resource. Parent \
              resource '{name}' not found."

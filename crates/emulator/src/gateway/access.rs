@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::route::refusal;
-use crate::arm::{Entity, Store};
+use crate::arm::{Entity, Store, without_revision};
 use crate::http::{Request, Response};
 
 /// The scopes that a caller brings, by their keys.
@@ -106,6 +106,5 @@ fn open_product(store: &Store, service: &str, api: &Entity) -> Option<String> {
 
 /// Products and subscriptions are of the API, whatever its revision.
 fn base_name(api: &Entity) -> String {
-    let name = api.name().to_lowercase();
-    name.split(";rev=").next().unwrap_or_default().to_owned()
+    without_revision(api.name()).to_lowercase()
 }

@@ -12,6 +12,7 @@ use super::error::PolicyError;
 use super::identity;
 use super::text::Texts;
 use super::upstream::Wire;
+use crate::arm::name_of;
 
 /// Builds the request as it leaves the gateway.
 pub fn wire(texts: &Texts<'_>, draft: &Draft) -> Result<Wire, PolicyError> {
@@ -104,8 +105,7 @@ fn single(texts: &Texts<'_>, id: &str) -> Result<Value, PolicyError> {
     };
     let turn = texts.estate.calls().turn(id, members.len());
     let member = members.get(turn).and_then(|member| member["id"].as_str());
-    let member = member.and_then(|member| member.rsplit('/').next());
-    properties(texts, member.unwrap_or_default())
+    properties(texts, name_of(member.unwrap_or_default()))
 }
 
 fn properties(texts: &Texts<'_>, id: &str) -> Result<Value, PolicyError> {

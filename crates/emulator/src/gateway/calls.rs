@@ -1,6 +1,6 @@
 //! How the HTTP services behind the gateway were called: how often with which credential.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -34,6 +34,9 @@ pub struct ServiceCalls {
 pub struct Calls {
     by_host: BTreeMap<String, ServiceCalls>,
     turns: BTreeMap<String, usize>,
+    /// Object ids of the identities that the gateway got tokens for.
+    identities: BTreeSet<String>,
+    strays: BTreeMap<String, u64>,
 }
 
 impl Calls {
@@ -55,6 +58,25 @@ impl Calls {
         let calls = self.of_mut(host);
         calls.refused += 1;
         calls.last.clear();
+    }
+
+    /// Remembers an identity that the gateway got a token for.
+    pub fn spoke_for(&mut self, object_id: &str) {
+        self.identities.insert(object_id.to_lowercase());
+    }
+
+    pub fn speaks_for(&self, object_id: &str) -> bool {
+        self.identities.contains(&object_id.to_lowercase())
+    }
+
+    /// Counts a call that brought the gateway's token to where it has no business.
+    pub fn stray(&mut self, host: &str) {
+        *self.strays.entry(host.to_lowercase()).or_default() += 1;
+    }
+
+    /// Who got a token of the gateway's that does not open it, and how often.
+    pub fn strays(&self) -> &BTreeMap<String, u64> {
+        &self.strays
     }
 
     /// Which member of a backend pool takes the next call: one after the other.

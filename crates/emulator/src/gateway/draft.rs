@@ -31,6 +31,17 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// A request that a policy makes itself, with nothing in it yet.
+    pub fn new() -> Self {
+        Self {
+            method: "GET".into(),
+            address: Address::Whole(String::new()),
+            query: Pairs::new(),
+            headers: Pairs::new(),
+            body: Vec::new(),
+        }
+    }
+
     /// The path below the backend's URL.
     pub fn path(&self) -> &str {
         match &self.address {

@@ -30,6 +30,7 @@ pub fn token(
         None => PolicyError::NoIdentity,
         Some(client) => PolicyError::NotAssigned(client.to_owned()),
     })?;
+    estate.calls().spoke_for(&principal.object_id);
     let token = estate
         .directory
         .issue(&principal, &audience, entra::LIFETIME);

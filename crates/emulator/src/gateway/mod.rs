@@ -21,6 +21,7 @@ mod operation;
 mod pipeline;
 mod resolver;
 mod route;
+mod stray;
 mod text;
 mod traffic;
 mod upstream;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::builder::{Builder, Variable};
 use super::context::{self, Call};
-use super::draft::{Address, Draft, Pairs};
+use super::draft::{Address, Draft};
 use super::effective::{Effective, effective};
 use super::element::Element;
 use super::error::PolicyError;
@@ -229,13 +229,7 @@ impl<'a> Run<'a> {
         let mut draft = if element.attribute("mode") == Some("copy") {
             self.draft.clone()
         } else {
-            Draft {
-                method: "GET".into(),
-                address: Address::Whole(String::new()),
-                query: Pairs::new(),
-                headers: Pairs::new(),
-                body: Vec::new(),
-            }
+            Draft::new()
         };
         for child in element
             .children

@@ -8,7 +8,7 @@ use super::builder::Builder;
 use super::connection::{self, Connection, ConnectionError};
 use super::context::{self, Call};
 use super::database::{self, Credential, Parameter};
-use super::draft::{Address, Draft, Pairs};
+use super::draft::Draft;
 use super::effective::included;
 use super::element::Element;
 use super::error::PolicyError;
@@ -159,13 +159,7 @@ fn credential(
 fn http(call: &Call<'_>, builder: &Builder<'_>, source: &Element) -> Result<Value, ResolverError> {
     let request = source.child("http-request");
     let request = request.ok_or(ResolverError::Missing("http-request"))?;
-    let mut draft = Draft {
-        method: "GET".into(),
-        address: Address::Whole(String::new()),
-        query: Pairs::new(),
-        headers: Pairs::new(),
-        body: Vec::new(),
-    };
+    let mut draft = Draft::new();
     for element in &request.children {
         builder.apply(&mut draft, element)?;
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::access;
 use super::operation::{self, Match};
-use crate::arm::{Entity, Kind, Store};
+use crate::arm::{Entity, Kind, Store, name_of};
 use crate::http::{Request, Response};
 
 /// Who answers, and under which scopes' policies. All keys are lower-case ids.
@@ -103,7 +103,8 @@ fn own_path(store: &Store, api: &Entity, request: &Request) -> Option<String> {
     let path = api.property("path")?.trim_matches('/').to_owned();
     let set = api.property("apiVersionSetId").and_then(|id| {
         let service = api.key().split("/apis/").next()?.to_owned();
-        store.get(&format!("{service}/apiversionsets/{}", last(id)))
+        let set = name_of(id).to_lowercase();
+        store.get(&format!("{service}/apiversionsets/{set}"))
     });
     let Some(set) = set else { return Some(path) };
     let version = api.property("apiVersion").unwrap_or_default();
@@ -115,10 +116,6 @@ fn own_path(store: &Store, api: &Entity, request: &Request) -> Option<String> {
         _ => return Some(format!("{path}/{version}")),
     };
     (asked.unwrap_or_default() == version).then_some(path)
-}
-
-fn last(id: &str) -> String {
-    id.rsplit('/').next().unwrap_or_default().to_lowercase()
 }
 
 fn rest_of<'a>(path: &'a str, own: &str) -> Option<&'a str> {

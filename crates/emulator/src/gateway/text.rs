@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::error::PolicyError;
 use super::expression::{self, is_expression, text_of};
-use crate::arm::{Entity, Kind, Store};
+use crate::arm::{Entity, Store, find_named_value};
 use crate::estate::Estate;
 use crate::rawxml;
 
@@ -51,15 +51,8 @@ impl Texts<'_> {
 /// References go by display names. A Key Vault reference has a value only after its secret was read
 /// (azure-facts B.2).
 fn named_value(store: &Store, service: &str, name: &str) -> Result<String, PolicyError> {
-    let found = store
-        .list(&format!("{service}/namedvalues"))
-        .into_iter()
-        .filter(|entity| entity.kind == Kind::NamedValue)
-        .find(|entity| {
-            let own = entity.property("displayName").unwrap_or(entity.name());
-            own.eq_ignore_ascii_case(name)
-        })
-        .ok_or_else(|| PolicyError::NamedValue(name.to_owned()))?;
+    let found = find_named_value(store, service, name);
+    let found = found.ok_or_else(|| PolicyError::NamedValue(name.to_owned()))?;
     if !is_healthy(found) {
         return Err(PolicyError::VaultValue(name.to_owned()));
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{answer, graphql};
-use crate::arm::{Kind, Store};
+use crate::arm::{Kind, Store, name_of};
 use crate::estate::Estate;
 use crate::http::{Request, Response};
 
@@ -211,7 +211,7 @@ fn prepare(estate: &Estate, line: &TrafficSeed) -> Result<(String, Request), Str
     }
     let request = Request {
         verb: line.method.to_uppercase(),
-        host: format!("{}.azure-api.localhost", last(&service)),
+        host: format!("{}.azure-api.localhost", name_of(&service)),
         path: format!("/{own}{revision}{path}"),
         query: url::form_urlencoded::parse(query.as_bytes())
             .into_owned()
@@ -224,7 +224,7 @@ fn prepare(estate: &Estate, line: &TrafficSeed) -> Result<(String, Request), Str
         }
         .into(),
     };
-    Ok((last(&service).to_owned(), request))
+    Ok((name_of(&service).to_owned(), request))
 }
 
 /// The key of the service that is meant.
@@ -273,8 +273,4 @@ fn sent_headers(
         headers.push(("Authorization".into(), format!("Bearer {token}")));
     }
     Ok(headers)
-}
-
-fn last(key: &str) -> &str {
-    key.rsplit('/').next().unwrap_or_default()
 }

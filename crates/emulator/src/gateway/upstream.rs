@@ -11,7 +11,7 @@ use url::Url;
 use super::calls::CredentialKind;
 use super::draft::{Pairs, value_of};
 use super::error::PolicyError;
-use super::operation;
+use super::{operation, stray};
 use crate::directory::Claims;
 use crate::entra;
 use crate::estate::{Estate, HttpService, KeyKind, ServiceKey};
@@ -28,13 +28,15 @@ pub struct Wire {
 /// Hands the request to whoever has its host name.
 pub fn send(estate: &Estate, wire: &Wire) -> Result<Response, PolicyError> {
     let host = wire.url.host_str().unwrap_or_default().to_lowercase();
+    let service = estate.service(&host);
+    stray::watch(estate, &host, service.as_ref(), wire);
     if matches!(
         host.as_str(),
         "login.localhost" | "login.microsoftonline.com"
     ) {
         return Ok(entra::answer(estate, &request(wire, host)));
     }
-    let Some(service) = estate.service(&host) else {
+    let Some(service) = service else {
         return Err(PolicyError::Unreachable(host));
     };
     let brought = brought(estate, &service, wire);
@@ -112,21 +114,10 @@ fn token(estate: &Estate, service: &HttpService, wire: &Wire) -> Result<Claims, 
     let audience = audience.ok_or("tokens are not accepted")?;
     let claims = estate.directory.verify(token, &[audience]);
     let claims = claims.map_err(|error| error.to_string())?;
-    if service.principals.is_empty() || is_let_in(estate, service, &claims) {
+    if stray::is_let_in(estate, service, &claims) {
         return Ok(claims);
     }
     Err(format!("the principal {} is not let in", claims.oid))
-}
-
-fn is_let_in(estate: &Estate, service: &HttpService, claims: &Claims) -> bool {
-    let principal = estate.directory.by_object_id(&claims.oid);
-    let name = principal.map(|principal| principal.display_name);
-    let own = [claims.appid.as_deref(), Some(&claims.oid), name.as_deref()];
-    service.principals.iter().any(|wanted| {
-        own.into_iter()
-            .flatten()
-            .any(|own| own.eq_ignore_ascii_case(wanted))
-    })
 }
 
 /// A 401 that tells what was wrong, without any value of the request.

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::service_key;
 use crate::arm::error::ArmError;
+use crate::arm::hooks;
 use crate::arm::kind::Kind;
 use crate::arm::store::{Entity, Store};
-use crate::arm::target::{Target, split_revision};
+use crate::arm::target::{Target, split_revision, without_revision};
 use crate::estate::Estate;
 
 pub fn check(
@@ -17,20 +18,11 @@ pub fn check(
     next: &mut Value,
 ) -> Result<(), ArmError> {
     let service = service_key(&target.key).to_owned();
-    let revision = split_revision(&target.name).map(|(api, revision)| (api.to_owned(), revision));
-    if let Some((api, _)) = &revision {
-        let base = format!("{service}/apis/{api}").to_lowercase();
-        let Some(source) = store.get(&base) else {
-            return Err(ArmError::not_found("API"));
-        };
-        // What a new revision does not say itself it has from the API.
-        for (field, value) in source.body["properties"].as_object().into_iter().flatten() {
-            if next["properties"][field].is_null() && field != "isCurrent" {
-                next["properties"][field] = value.clone();
-            }
-        }
-    }
+    let revision = split_revision(&target.name);
     let properties = &mut next["properties"];
+    if let Some((api, _)) = revision {
+        inherit(store, &format!("{service}/apis/{api}"), properties)?;
+    }
     let source = properties["sourceApiId"]
         .as_str()
         .filter(|_| current.is_none());
@@ -47,29 +39,39 @@ pub fn check(
     if let Some(kind) = properties["apiType"].as_str().map(str::to_owned) {
         properties["type"] = json!(kind);
     }
-    let number = match &revision {
-        Some((_, number)) => (*number).to_owned(),
+    let number = match revision {
+        Some((_, number)) => number,
         None => current
             .and_then(|api| api.property("apiRevision"))
             .or(properties["apiRevision"].as_str())
-            .unwrap_or("1")
-            .to_owned(),
+            .unwrap_or("1"),
     };
     properties["apiRevision"] = json!(number);
-    for (field, value) in [
-        ("subscriptionRequired", json!(true)),
-        ("protocols", json!(["https"])),
-        ("type", json!("http")),
-        (
-            "subscriptionKeyParameterNames",
-            json!({"header": "Ocp-Apim-Subscription-Key", "query": "subscription-key"}),
-        ),
-    ] {
-        if properties[field].is_null() {
-            properties[field] = value;
+    hooks::complete(
+        properties,
+        [
+            ("subscriptionRequired", json!(true)),
+            ("protocols", json!(["https"])),
+            ("type", json!("http")),
+            (
+                "subscriptionKeyParameterNames",
+                json!({"header": "Ocp-Apim-Subscription-Key", "query": "subscription-key"}),
+            ),
+        ],
+    );
+    check_path_is_free(store, &service, target, &next["properties"])
+}
+
+/// What a new revision does not say itself it has from the API.
+fn inherit(store: &Store, api: &str, properties: &mut Value) -> Result<(), ArmError> {
+    let api = store.get(&api.to_lowercase());
+    let api = api.ok_or_else(|| ArmError::not_found("API"))?;
+    for (field, value) in api.body["properties"].as_object().into_iter().flatten() {
+        if properties[field].is_null() && field != "isCurrent" {
+            properties[field] = value.clone();
         }
     }
-    check_path_is_free(store, &service, target, &next["properties"])
+    Ok(())
 }
 
 /// Two APIs cannot answer the same path, unless they are versions in one set; revisions of one do.
@@ -81,17 +83,18 @@ fn check_path_is_free(
 ) -> Result<(), ArmError> {
     let field = |name: &str| properties[name].as_str();
     let path = field("path");
-    let own = split_revision(&target.name).map_or(target.name.as_str(), |(api, _)| api);
+    let own = without_revision(&target.name);
     let taken = store
         .list(&format!("{service}/apis"))
         .into_iter()
         .any(|other| {
-            let name = split_revision(other.name()).map_or(other.name(), |(api, _)| api);
             let set = other.property("apiVersionSetId");
             let version = set.is_some()
                 && set == field("apiVersionSetId")
                 && other.property("apiVersion") != field("apiVersion");
-            !name.eq_ignore_ascii_case(own) && other.property("path") == path && !version
+            !without_revision(other.name()).eq_ignore_ascii_case(own)
+                && other.property("path") == path
+                && !version
         });
     if taken {
         let message = "Cannot create API with the same Path as another API.";

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{plain, reference, service_key};
 use crate::arm::error::ArmError;
-use crate::arm::store::{Entity, Store};
+use crate::arm::store::{Entity, Store, name_of};
 use crate::arm::target::Target;
 
 /// The first version that knows `credentials.managedIdentity` (azure-facts B.3).
@@ -18,7 +18,7 @@ pub fn check(store: &Store, target: &Target, next: &Value) -> Result<(), ArmErro
         return plain::require(next, &["url", "protocol"]);
     }
     for id in members {
-        let key = format!("{}/backends/{}", service_key(&target.key), last(id));
+        let key = format!("{}/backends/{}", service_key(&target.key), name_of(id));
         if store.get(&key.to_lowercase()).is_none() {
             let message = format!("The backend '{id}' of the pool was not found.");
             return Err(ArmError::validation("pool", message));
@@ -34,14 +34,10 @@ fn members(body: &Value) -> Vec<&str> {
     ids.filter_map(Value::as_str).collect()
 }
 
-fn last(id: &str) -> &str {
-    id.rsplit('/').next().unwrap_or_default()
-}
-
 fn is_member(pool: &Entity, name: &str) -> bool {
     members(&pool.body)
         .iter()
-        .any(|id| last(id).eq_ignore_ascii_case(name))
+        .any(|id| name_of(id).eq_ignore_ascii_case(name))
 }
 
 pub fn check_delete(store: &Store, target: &Target) -> Result<(), ArmError> {

@@ -7,8 +7,8 @@ use super::service_key;
 use crate::arm::error::ArmError;
 use crate::arm::hooks;
 use crate::arm::kind::Kind;
-use crate::arm::store::{Entity, Store};
-use crate::arm::target::{Target, split_revision};
+use crate::arm::store::{Entity, Store, name_of};
+use crate::arm::target::{Target, without_revision};
 use crate::estate::Estate;
 use crate::ids;
 
@@ -83,8 +83,7 @@ pub fn show_link(estate: &Estate, store: &Store, entity: &Entity, body: &mut Val
 
 /// The products that hold an API, each under its own id.
 pub fn products_of(estate: &Estate, store: &Store, api: &str) -> Vec<Value> {
-    let name = api.rsplit('/').next().unwrap_or_default();
-    let name = split_revision(name).map_or(name, |(api, _)| api);
+    let name = without_revision(name_of(api));
     store
         .list(&format!("{}/products", service_key(api)))
         .into_iter()

@@ -34,17 +34,7 @@ pub fn check(
             "The field 'value' is required.",
         ));
     };
-    let raw = match properties["format"].as_str().unwrap_or("xml") {
-        "rawxml" => Ok(text.to_owned()),
-        "xml" => rawxml::from_xml(text),
-        other => {
-            let message = format!("The format '{other}' is not supported by the emulator.");
-            return Err(ArmError::validation("format", message));
-        }
-    };
-    let refuse =
-        |error: rawxml::RawXmlError| ArmError::validation("representation", error.to_string());
-    let raw = raw.map_err(refuse)?;
+    let raw = raw(properties["format"].as_str().unwrap_or("xml"), text)?;
     let limit = if target.kind == Kind::Fragment {
         FRAGMENT_LIMIT
     } else {
@@ -69,6 +59,22 @@ pub fn check(
     properties["value"] = json!(raw);
     properties["format"] = json!("rawxml");
     Ok(())
+}
+
+/// The text as `rawxml`, in whichever format it came.
+fn raw(format: &str, text: &str) -> Result<String, ArmError> {
+    match format {
+        "rawxml" => Ok(text.to_owned()),
+        "xml" => rawxml::from_xml(text).map_err(refuse),
+        other => {
+            let message = format!("The format '{other}' is not supported by the emulator.");
+            Err(ArmError::validation("format", message))
+        }
+    }
+}
+
+fn refuse(error: rawxml::RawXmlError) -> ArmError {
+    ArmError::validation("representation", error.to_string())
 }
 
 fn check_root(target: &Target, root: &str) -> Result<(), ArmError> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::service_key;
 use crate::arm::error::ArmError;
 use crate::arm::kind::Kind;
-use crate::arm::store::{Entity, Store};
+use crate::arm::store::{Entity, Store, name_of};
 use crate::arm::target::Target;
 use crate::rawxml;
 
@@ -51,7 +51,7 @@ pub fn referrers<'a>(store: &'a Store, key: &str) -> impl Iterator<Item = &'a En
 
 /// The policies and fragments with an `element` whose `attribute` names the entity of this key.
 pub fn users<'a>(store: &'a Store, key: &str, element: &str, attribute: &str) -> Vec<&'a Entity> {
-    let name = key.rsplit('/').next().unwrap_or_default().to_owned();
+    let name = name_of(key).to_owned();
     let uses = move |entity: &&Entity| {
         let text = entity.property("value").unwrap_or_default();
         attribute_values(text, element, attribute)

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{covers, definition, filter, scope_of};
 use crate::arm::error::ArmError;
 use crate::arm::kind::Kind;
-use crate::arm::store::{Entity, Store};
+use crate::arm::store::{Entity, Store, name_of};
 use crate::arm::target::Target;
 use crate::directory::{Principal, PrincipalKind};
 use crate::estate::Estate;
@@ -119,8 +119,7 @@ fn check_unchanged(current: &Entity, principal: &str, role: &str) -> Result<(), 
 fn is_of(entity: &Entity, principal: &str, role: &str) -> bool {
     let has = |field: &str, wanted: &str| {
         let value = entity.property(field).unwrap_or_default();
-        let end = value.rsplit('/').next().unwrap_or_default();
-        end.eq_ignore_ascii_case(wanted)
+        name_of(value).eq_ignore_ascii_case(wanted)
     };
     has("principalId", principal) && has("roleDefinitionId", role)
 }

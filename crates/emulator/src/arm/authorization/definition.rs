@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::arm::error::ArmError;
+use crate::arm::store::name_of;
 use crate::arm::target::Target;
 
 /// One built-in role.
@@ -227,7 +228,7 @@ const ROLES: &[Definition] = &[
 
 /// The role that an id ends with; every scope may stand before it.
 pub fn find(id: &str) -> Option<&'static Definition> {
-    let name = id.rsplit('/').next().unwrap_or_default();
+    let name = name_of(id);
     ROLES.iter().find(|role| role.id.eq_ignore_ascii_case(name))
 }
 

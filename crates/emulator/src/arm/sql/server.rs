@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::{server_key, server_name};
 use crate::arm::error::ArmError;
-use crate::arm::identity;
 use crate::arm::kind::{self, Kind};
-use crate::arm::store::{Entity, Store};
+use crate::arm::store::{Entity, Store, name_of};
 use crate::arm::target::Target;
+use crate::arm::{hooks, identity};
 use crate::estate::Estate;
 use crate::sql::Network;
 
@@ -41,17 +41,16 @@ pub fn check(
             }
         }
     }
-    for (field, value) in [
-        ("version", json!("12.0")),
-        ("state", json!("Ready")),
-        ("publicNetworkAccess", json!("Enabled")),
-        ("restrictOutboundNetworkAccess", json!("Disabled")),
-        ("minimalTlsVersion", json!("1.2")),
-    ] {
-        if properties[field].is_null() {
-            properties[field] = value;
-        }
-    }
+    hooks::complete(
+        properties,
+        [
+            ("version", json!("12.0")),
+            ("state", json!("Ready")),
+            ("publicNetworkAccess", json!("Enabled")),
+            ("restrictOutboundNetworkAccess", json!("Disabled")),
+            ("minimalTlsVersion", json!("1.2")),
+        ],
+    );
     for (field, values) in ENUMS {
         if !values.iter().any(|value| properties[*field] == *value) {
             let message = format!("Invalid value given for parameter {field}.");
@@ -89,6 +88,12 @@ pub fn commit(estate: &Estate, store: &mut Store, mut entity: Entity) -> Result<
         .sql
         .create_server(server_name(&key), &login.unwrap_or_default(), password);
     estate.sql.set_network(server_name(&key), network);
+    put_children(store, &id);
+    Ok(())
+}
+
+/// What every server has from its beginning.
+fn put_children(store: &mut Store, server: &str) {
     for (child, properties) in [
         ("databases/master", json!({"status": "Online"})),
         (
@@ -112,14 +117,13 @@ pub fn commit(estate: &Estate, store: &mut Store, mut entity: Entity) -> Result<
         let etag = store.next_etag();
         let body = json!({"properties": properties});
         store.put(Entity {
-            id: format!("{id}/{child}"),
+            id: format!("{server}/{child}"),
             kind,
             type_name,
             body,
             etag,
         });
     }
-    Ok(())
 }
 
 /// How clients get to the server.
@@ -159,8 +163,7 @@ pub fn commit_database(estate: &Estate, store: &mut Store, entity: Entity) -> Re
 }
 
 pub fn remove_database(estate: &Estate, key: &str) {
-    let name = key.rsplit('/').next().unwrap_or_default();
-    estate.sql.drop_database(server_name(key), name);
+    estate.sql.drop_database(server_name(key), name_of(key));
 }
 
 /// Whether the server's Entra-only flag is on.

@@ -1,6 +1,6 @@
 //! Whether a service lets a call in, wherever its credential comes from.
 
-use super::{BY_IDENTITY, HOST, TUG, get, identity, inbound, last, put, set_header, start};
+use super::{BY_IDENTITY, HOST, TUG, call, get, identity, inbound, last, put, set_header, start};
 use crate::support::SERVICE;
 use keyless_emulator::CredentialKind;
 use serde_json::{Value, json};
@@ -109,6 +109,54 @@ async fn a_token_opens_the_service_for_its_audience_and_its_principals() {
 }
 
 #[tokio::test]
+async fn a_token_of_the_gateway_is_told_of_wherever_it_has_no_business() {
+    let world = start().await;
+    identity(&world, json!({"type": "SystemAssigned"})).await;
+    inbound(&world, "/apis/tides", BY_IDENTITY).await;
+    assert_eq!(get(&world, "/tides/tides").await.status, 200);
+    // What a caller brings along is not the gateway's.
+    let caller = format!("Bearer {}", world.token);
+    call(
+        &world,
+        "GET",
+        "/tides/inner/x",
+        &[("Authorization", &caller)],
+    )
+    .await;
+    assert!(world.emulator.strays().is_empty());
+
+    let kept = "<authentication-managed-identity resource=\"api://tides\" \
+                output-token-variable-name=\"token\" />";
+    let token = "@((string)context.Variables[\"token\"])";
+    let aside = format!("{kept}{}", set_header("x-aside", token));
+    let url = format!(
+        "{kept}<set-query-parameter name=\"t\"><value>{token}</value></set-query-parameter>"
+    );
+    let sent = format!(
+        "{kept}<send-one-way-request mode=\"new\"><set-url>https://nowhere.localhost</set-url>\
+         <set-method>POST</set-method><set-body>{token}</set-body></send-one-way-request>"
+    );
+    let other = "<authentication-managed-identity resource=\"api://quay\" />".to_owned();
+    let to = |host: &str| format!("<set-backend-service base-url=\"https://{host}.localhost\" />");
+    for (elements, host) in [
+        (to("open") + BY_IDENTITY, "open.localhost"),
+        (to("one") + &aside, "one.localhost"),
+        (to("two") + &url, "two.localhost"),
+        (to("quay") + &other, "quay.localhost"),
+        (other, "tides.localhost"),
+        (to("gone") + BY_IDENTITY, "gone.localhost"),
+        (sent, "nowhere.localhost"),
+    ] {
+        let before = world.emulator.strays();
+        inbound(&world, "/apis/tides", &elements).await;
+        get(&world, "/tides/tides").await;
+        let mut after = world.emulator.strays();
+        assert_eq!(after.remove(host), Some(1), "{elements}");
+        assert_eq!(after, before, "{elements}");
+    }
+}
+
+#[tokio::test]
 async fn a_user_assigned_identity_has_to_be_on_the_service() {
     let world = start().await;
     let client = "a0000000-0000-0000-0000-0000000000c1";
@@ -151,6 +199,7 @@ async fn a_service_takes_any_right_proof_until_it_wants_tokens_alone() {
     let calls = json!({"key": 2, "basic": 0, "token": 2, "open": 0, "refused": 1,
         "last": ["token"]});
     assert_eq!(services["services"][0]["calls"], calls);
+    assert_eq!(services["strays"], json!({"tides.localhost": 2}));
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ async fn branches_variables_and_answers_of_a_policy() {
 #[tokio::test]
 async fn a_retry_ends_when_its_condition_does_not_hold() {
     let world = start().await;
-    let backend = "<policies><inbound><base /><set-backend-service backend-id=\"zone-pool\" />\
+    let backend = "<policies><inbound><base /><set-backend-service backend-id=\"both\" />\
         </inbound><backend><retry condition=\"@(context.Response.StatusCode == 401)\" count=\"3\" \
         interval=\"1\"><forward-request /></retry></backend></policies>";
     document(&world, "/apis/inner", backend).await;

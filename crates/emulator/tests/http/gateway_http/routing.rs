@@ -82,7 +82,7 @@ async fn a_graphql_api_is_guarded_by_its_policy_and_may_be_passed_through() {
 #[tokio::test]
 async fn a_pool_calls_its_members_in_turn() {
     let world = start().await;
-    let element = "<set-backend-service backend-id=\"zone-pool\" />";
+    let element = "<set-backend-service backend-id=\"both\" />";
     inbound(&world, "/apis/inner", element).await;
     let mut seen = Vec::new();
     for _ in 0..3 {
