@@ -1,0 +1,84 @@
+//! What the planner does, one idea a test; what must never happen to a caller is apart, in
+//! `safety.rs`.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod declared;
+#[path = "../estate/mod.rs"]
+mod estate;
+mod grants;
+mod logins;
+mod named_values;
+mod servers;
+mod sources;
+mod unread;
+
+use std::collections::BTreeSet;
+
+use estate::world::run_some;
+use estate::{Estate, at, policy, rule, schema, with_password, without};
+use keyless_model::sql::{PermissionState, Securable, Statement};
+use keyless_model::{
+    Address, Applied, Live, NamedValue, Replaced, Replaces, Resolver, Role, Span, SqlRole,
+    Timestamp,
+};
+use keyless_plan::{Class, Finding, Gate, Note, Op, Phase, Plan, Step, Undo};
+use serde_json::json;
+
+const SECRET: &str = "Wq7-canary-0001";
+
+fn ids(plan: &Plan) -> Vec<&str> {
+    plan.steps.iter().map(|s| s.id.as_str()).collect()
+}
+
+fn statements(step: &Step) -> Vec<String> {
+    match &step.op {
+        Op::Sql { statements, .. } => statements.iter().map(Statement::text).collect(),
+        _ => panic!("{} runs no statements", step.id),
+    }
+}
+
+fn step<'a>(plan: &'a Plan, id: &str) -> &'a Step {
+    plan.step(id)
+        .unwrap_or_else(|| panic!("no {id} in {:#?}", ids(plan)))
+}
+
+/// The waiting rows as `address: what: why`.
+fn rows(plan: &Plan) -> Vec<String> {
+    plan.waiting
+        .iter()
+        .map(|w| format!("{}: {}: {}", w.address, w.what, w.why))
+        .collect()
+}
+
+fn has_row(plan: &Plan, parts: &[&str]) -> bool {
+    rows(plan)
+        .iter()
+        .any(|row| parts.iter().all(|p| row.contains(p)))
+}
+
+fn in_phase(plan: &Plan, phase: Phase) -> Vec<&str> {
+    plan.steps
+        .iter()
+        .filter(|s| s.phase == phase)
+        .map(|s| s.id.as_str())
+        .collect()
+}
+
+fn literal() -> String {
+    with_password("sql", "orders", "orders_app", SECRET)
+}
+
+/// One resolver that connects with the login `orders_app`, and an Access for it.
+fn with_text(connection: &str) -> Estate {
+    let mut e = Estate::small();
+    e.login("sql", "orders_app", SECRET);
+    e.user_of("sql", "orders", "orders_app", "app user");
+    e.resolver("contoso", "orders", "q", &policy(connection, false));
+    e.access("read", "contoso", &["orders"], "sql", "orders");
+    e
+}
+
+fn with_literal() -> Estate {
+    with_text(&literal())
+}
