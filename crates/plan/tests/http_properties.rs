@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use estate::Estate;
 use estate::http::{Call, Services};
 use estate::http_made::sketch;
+use estate::look::ids;
 use estate::world::run_some;
 use keyless_model::Selection;
 use keyless_plan::Plan;
@@ -26,10 +27,6 @@ fn refused(e: &Estate, services: &Services, calls: &BTreeSet<Call>, after: &str)
         let why = services.refuse(e, call)?;
         Some(format!("after {after} {call:?} is refused: {why}"))
     })
-}
-
-fn ids(plan: &Plan) -> Vec<&str> {
-    plan.steps.iter().map(|s| s.id.as_str()).collect()
 }
 
 proptest! {

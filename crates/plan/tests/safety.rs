@@ -7,6 +7,7 @@ mod estate;
 
 use std::collections::BTreeSet;
 
+use estate::look::step;
 use estate::world::run_some;
 use estate::{Estate, at, policy, rule, schema, with_password, without};
 use keyless_model::sql::{PermissionState, Securable, Statement};
@@ -20,13 +21,6 @@ const SWITCH: &str = "switch/apim:contoso/api:orders/resolver:q/policy";
 
 fn has(plan: &Plan, id: &str) -> bool {
     plan.step(id).is_some()
-}
-
-fn step<'a>(plan: &'a Plan, id: &str) -> &'a Step {
-    plan.step(id).unwrap_or_else(|| {
-        let ids: Vec<&str> = plan.steps.iter().map(|s| s.id.as_str()).collect();
-        panic!("no {id} in {ids:#?}")
-    })
 }
 
 #[track_caller]

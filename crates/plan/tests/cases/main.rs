@@ -15,6 +15,7 @@ mod unread;
 
 use std::collections::BTreeSet;
 
+use estate::look::{has_row, ids, in_phase, rows, step};
 use estate::world::run_some;
 use estate::{Estate, at, policy, rule, schema, with_password, without};
 use keyless_model::sql::{PermissionState, Securable, Statement};
@@ -27,42 +28,11 @@ use serde_json::json;
 
 const SECRET: &str = "Wq7-canary-0001";
 
-fn ids(plan: &Plan) -> Vec<&str> {
-    plan.steps.iter().map(|s| s.id.as_str()).collect()
-}
-
 fn statements(step: &Step) -> Vec<String> {
     match &step.op {
         Op::Sql { statements, .. } => statements.iter().map(Statement::text).collect(),
         _ => panic!("{} runs no statements", step.id),
     }
-}
-
-fn step<'a>(plan: &'a Plan, id: &str) -> &'a Step {
-    plan.step(id)
-        .unwrap_or_else(|| panic!("no {id} in {:#?}", ids(plan)))
-}
-
-/// The waiting rows as `address: what: why`.
-fn rows(plan: &Plan) -> Vec<String> {
-    plan.waiting
-        .iter()
-        .map(|w| format!("{}: {}: {}", w.address, w.what, w.why))
-        .collect()
-}
-
-fn has_row(plan: &Plan, parts: &[&str]) -> bool {
-    rows(plan)
-        .iter()
-        .any(|row| parts.iter().all(|p| row.contains(p)))
-}
-
-fn in_phase(plan: &Plan, phase: Phase) -> Vec<&str> {
-    plan.steps
-        .iter()
-        .filter(|s| s.phase == phase)
-        .map(|s| s.id.as_str())
-        .collect()
 }
 
 fn literal() -> String {

@@ -17,15 +17,27 @@ pub fn in_phase(plan: &Plan, phase: Phase) -> Vec<&str> {
     steps.map(|s| s.id.as_str()).collect()
 }
 
-#[track_caller]
-pub fn waits(plan: &Plan, parts: &[&str]) {
-    let rows: Vec<String> = plan
-        .waiting
+/// The waiting rows as `address: what: why [next]`.
+pub fn rows(plan: &Plan) -> Vec<String> {
+    plan.waiting
         .iter()
         .map(|w| format!("{}: {}: {} [{}]", w.address, w.what, w.why, w.next))
-        .collect();
-    let found = rows.iter().any(|row| parts.iter().all(|p| row.contains(p)));
-    assert!(found, "no row with {parts:?} in {rows:#?}");
+        .collect()
+}
+
+pub fn has_row(plan: &Plan, parts: &[&str]) -> bool {
+    rows(plan)
+        .iter()
+        .any(|row| parts.iter().all(|p| row.contains(p)))
+}
+
+#[track_caller]
+pub fn waits(plan: &Plan, parts: &[&str]) {
+    assert!(
+        has_row(plan, parts),
+        "no row with {parts:?} in {:#?}",
+        rows(plan)
+    );
 }
 
 /// Whether the step with the first id comes after all the others, and because it needs them.

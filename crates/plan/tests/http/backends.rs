@@ -47,7 +47,7 @@ fn a_backend_that_an_api_outside_uses_keeps_its_key() {
     let other = inbound("<set-backend-service backend-id=\"orders\" />");
     e.http_api("outside", "", Some(&other));
     let plan = e.plan();
-    assert_row(&plan, &["backend:orders", "api:outside"]);
+    waits(&plan, &["backend:orders", "api:outside"]);
     assert!(plan.step(&format!("switch/{backend}")).is_none());
     e.http_access("second", &["outside"], &url("orders"));
     runs_clean(&mut e);
@@ -74,7 +74,7 @@ fn a_shared_fragment_is_switched_when_every_api_is_chosen() {
     e.http_api("stock", &url("orders"), Some(&include));
     e.http_access("orders", &["orders"], &url("orders"));
     let plan = e.plan();
-    assert_row(&plan, &["policyFragment:auth", "apim:g/api:stock"]);
+    waits(&plan, &["policyFragment:auth", "apim:g/api:stock"]);
     assert!(plan.step(&format!("switch/{fragment}")).is_none());
     e.http_access("stock", &["stock"], &url("orders"));
     let plan = runs_clean(&mut e);
@@ -173,10 +173,10 @@ fn a_user_assigned_identity_is_named_by_its_client_id() {
         .identities
         .insert("ops".into(), ManagedIdentity { span, id });
     e.desired.http_accesses.get_mut("orders").unwrap().identity = Identity::User("ops".into());
-    assert_row(&e.plan(), &["ops", "does not exist"]);
+    waits(&e.plan(), &["ops", "does not exist"]);
     let body = entity(json!({ "clientId": guid(7), "principalId": guid(8) }));
     e.truth.entities.insert(Address::identity("ops"), body);
-    assert_row(&e.plan(), &["ops", "not one of the gateway's"]);
+    waits(&e.plan(), &["ops", "not one of the gateway's"]);
     none_switches(&e.plan());
     let gateway = e.desired.gateways.get_mut("g").unwrap();
     gateway.user_identities.insert("ops".into());

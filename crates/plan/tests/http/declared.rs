@@ -15,7 +15,7 @@ fn a_declared_policy_must_ask_for_the_token_itself() {
     e.secret_value("g", "k", KEY);
     e.desired.policies.insert("p".into(), policy.clone());
     let plan = e.plan();
-    assert_row(
+    waits(
         &plan,
         &["api:orders/policy", "declared policy", &token(AUDIENCE)],
     );
@@ -49,14 +49,14 @@ fn a_declared_policy_never_brings_a_key_back() {
         text: inbound(&key_header("{{k}}")),
     };
     e.desired.policies.insert("p".into(), policy.clone());
-    assert_row(&e.plan(), &["api:orders/policy", "declared policy"]);
+    waits(&e.plan(), &["api:orders/policy", "declared policy"]);
     none_switches(&e.plan());
     // Nor does it take the token away.
     let text = inbound("");
     e.desired
         .policies
         .insert("p".into(), Policy { text, ..policy });
-    assert_row(&e.plan(), &["api:orders/policy", "declared policy"]);
+    waits(&e.plan(), &["api:orders/policy", "declared policy"]);
     none_switches(&e.plan());
 }
 
@@ -99,7 +99,7 @@ fn a_call_that_an_outer_document_may_redirect_gets_no_token() {
         .iter()
         .any(|s| s.address.as_str().contains("operation:get/policy"));
     assert!(!switched, "{:#?}", ids(&plan));
-    assert_row(&plan, &["operation:get", "some of its calls"]);
+    waits(&plan, &["operation:get", "some of its calls"]);
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn a_variable_that_something_else_reads_stays() {
         text.contains("set-variable") && !text.contains(KEY),
         "{text}"
     );
-    assert_row(
+    waits(
         &e.plan(),
         &[
             "namedValue:keyless-orders-",
@@ -153,7 +153,7 @@ fn an_operation_that_checks_the_callers_token_keeps_the_key_of_its_api() {
     e.operation("orders", "read", Some(&inbound(jwt)));
     e.operation("orders", "write", None);
     let plan = e.plan();
-    assert_row(
+    waits(
         &plan,
         &[
             "api:orders/policy",
@@ -170,7 +170,7 @@ fn a_fragment_that_also_makes_answers_stays() {
     let mut e = with_policy(&text);
     let fragment = e.fragment("auth", &key_header(KEY));
     let plan = e.plan();
-    assert_row(&plan, &["policyFragment:auth", "outside of `inbound`"]);
+    waits(&plan, &["policyFragment:auth", "outside of `inbound`"]);
     assert!(plan.step(&format!("switch/{fragment}")).is_none());
 }
 
@@ -182,7 +182,7 @@ fn a_fragment_in_a_resolver_outside_is_shared() {
     let source = "<http-data-source><http-request><set-url>https://other.net</set-url>\
                   <include-fragment fragment-id=\"auth\" /></http-request></http-data-source>";
     e.resolver("g", "graph", "q", source);
-    assert_row(&e.plan(), &["policyFragment:auth", "api:graph/resolver:q"]);
+    waits(&e.plan(), &["policyFragment:auth", "api:graph/resolver:q"]);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_role_that_waits_holds_up_the_switch() {
     e.truth.assignments.insert(scope.clone(), hidden);
     let g = Address::gateway("g");
     e.truth.entities.get_mut(&g).unwrap().body["identity"]["principalId"] = json!(guid(9));
-    assert_row(&e.plan(), &["rbac:r", "has not the role yet"]);
+    waits(&e.plan(), &["rbac:r", "has not the role yet"]);
     none_switches(&e.plan());
     e.truth
         .assignments
@@ -231,7 +231,7 @@ fn a_backend_document_waits_for_the_access() {
     e.desired
         .resources
         .insert(backend.clone(), resource.clone());
-    assert_row(
+    waits(
         &e.plan(),
         &["backend:orders", "the Access orders changes it"],
     );
@@ -247,7 +247,7 @@ fn a_backend_document_waits_for_the_access() {
     let mut resource = resource;
     resource.properties.insert("credentials".into(), kept);
     e.desired.resources.insert(backend.clone(), resource);
-    assert_row(&e.plan(), &["backend:orders", "declares the credential"]);
+    waits(&e.plan(), &["backend:orders", "declares the credential"]);
     assert!(e.plan().step(&format!("switch/{backend}")).is_none());
 }
 
@@ -269,7 +269,7 @@ fn the_last_reference_goes_before_the_named_value_whoever_held_it() {
     }
     // The other Access keeps what it needs to go back.
     *e.retire_of("second") = None;
-    assert_row(&e.plan(), &["namedValue:shared", "the Access second"]);
+    waits(&e.plan(), &["namedValue:shared", "the Access second"]);
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn what_could_not_be_listed_may_use_anything() {
     e.truth
         .unreadable
         .insert("apim:g/product:".into(), "403".into());
-    assert_row(&e.plan(), &["apim:g", "each product", "403"]);
+    waits(&e.plan(), &["apim:g", "each product", "403"]);
     none_switches(&e.plan());
 }
 
@@ -288,7 +288,7 @@ fn an_api_that_is_named_and_hides_where_it_leads_is_no_clean_result() {
     e.secret_value("g", "where", &url("orders"));
     e.http_api("orders", "{{where}}", None);
     e.http_access("orders", &["orders"], &url("orders"));
-    assert_row(&e.plan(), &["api:orders", "decides where its calls go"]);
+    waits(&e.plan(), &["api:orders", "decides where its calls go"]);
     e.text_at(api_policy("orders"), &inbound(&token(AUDIENCE)));
     assert_eq!(rows(&e.plan()), [""; 0]);
 }
@@ -304,7 +304,7 @@ fn a_backend_that_asks_for_the_token_itself_needs_no_policy() {
     e.run_all(&plan);
     assert!(e.plan().is_empty() && e.plan().waiting.is_empty());
     e.backend("orders", &url("orders"), credentials("api://wrong"));
-    assert_row(
+    waits(
         &e.plan(),
         &["backend:orders", "asks for another token itself"],
     );
@@ -333,7 +333,7 @@ fn a_declared_policy_that_keeps_the_key_goes_on_while_the_access_is_held_up() {
     policy.text = inbound(&token(AUDIENCE));
     e.desired.policies.insert("p".into(), policy);
     assert!(e.plan().step("switch/apim:g/api:orders/policy").is_none());
-    assert_row(&e.plan(), &["api:orders/policy", "held up"]);
+    waits(&e.plan(), &["api:orders/policy", "held up"]);
 }
 
 #[test]

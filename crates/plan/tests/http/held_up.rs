@@ -10,7 +10,7 @@ fn a_service_that_takes_no_tokens_waits() {
         .get_mut("orders")
         .unwrap()
         .accepts_token = false;
-    assert_row(&e.plan(), &["access:orders", "takes tokens", "`accepts`"]);
+    waits(&e.plan(), &["access:orders", "takes tokens", "`accepts`"]);
     none_switches(&e.plan());
 }
 
@@ -21,7 +21,7 @@ fn a_self_hosted_gateway_that_serves_the_api_holds_it_up() {
         .child("gateway", "x")
         .child("api", "orders");
     e.truth.entities.insert(served, entity(json!({})));
-    assert_row(&e.plan(), &["gateway:x/api:orders", "self-hosted"]);
+    waits(&e.plan(), &["gateway:x/api:orders", "self-hosted"]);
     none_switches(&e.plan());
 }
 
@@ -34,14 +34,14 @@ fn in_the_consumption_tier_a_policy_may_not_grow_beyond_its_size() {
     e.desired.http_accesses.get_mut("orders").unwrap().audience = long;
     let g = Address::gateway("g");
     e.truth.entities.get_mut(&g).unwrap().body["sku"] = json!({ "name": "Consumption" });
-    assert_row(&e.plan(), &["api:orders/policy", "longer than 16384"]);
+    waits(&e.plan(), &["api:orders/policy", "longer than 16384"]);
 }
 
 #[test]
 fn an_api_that_leads_elsewhere_is_no_clean_result() {
     let mut e = with_policy(&inbound(&key_header(KEY)));
     e.http_api("orders", "https://elsewhere.net", None);
-    assert_row(&e.plan(), &["api:orders", "none of its ways leads to"]);
+    waits(&e.plan(), &["api:orders", "none of its ways leads to"]);
     none_switches(&e.plan());
 }
 
@@ -52,7 +52,7 @@ fn an_api_whose_url_is_hidden_waits() {
     e.http_api("orders", "{{where}}", None);
     let policy = inbound(&key_header(KEY));
     e.text_at(api_policy("orders"), &policy);
-    assert_row(
+    waits(
         &e.plan(),
         &["api:orders", "decides where its calls go", "plain text"],
     );
@@ -63,7 +63,7 @@ fn an_api_whose_url_is_hidden_waits() {
 fn a_name_that_is_not_there_holds_the_access_up() {
     let mut e = with_policy(&inbound(&key_header(KEY)));
     e.http_access("orders", &["orders", "ordres"], &url("orders"));
-    assert_row(&e.plan(), &["api:ordres", "not in the gateway"]);
+    waits(&e.plan(), &["api:ordres", "not in the gateway"]);
     none_switches(&e.plan());
 }
 
@@ -72,8 +72,8 @@ fn two_accesses_that_ask_for_different_tokens_hold_each_other_up() {
     let mut e = with_policy(&inbound(&key_header(KEY)));
     e.http_access("second", &[], &url("orders")).audience = "api://other".into();
     let plan = e.plan();
-    assert_row(&plan, &["the Access second asks for another token"]);
-    assert_row(&plan, &["the Access orders asks for another token"]);
+    waits(&plan, &["the Access second asks for another token"]);
+    waits(&plan, &["the Access orders asks for another token"]);
     none_switches(&plan);
 }
 
@@ -85,7 +85,7 @@ fn an_operation_that_is_not_chosen_keeps_the_policy_of_its_api() {
     let choice = &mut e.desired.http_accesses.get_mut("orders").unwrap().apis;
     let names = BTreeSet::from(["read".to_owned()]);
     choice.as_mut().unwrap()[0].operations = Selection::Named(names);
-    assert_row(
+    waits(
         &e.plan(),
         &["api:orders/policy", "operations that are not chosen"],
     );

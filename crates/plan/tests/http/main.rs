@@ -15,42 +15,17 @@ mod requests;
 use std::collections::BTreeSet;
 
 use estate::http::{AUDIENCE, Services, inbound, key_header, request, sections, sends, token, url};
+use estate::look::{ids, rows, step, waits};
 use estate::world::run_some;
 use estate::{Estate, entity, guid};
 use keyless_model::{
     Address, Canary, Identity, ManagedIdentity, Policy, PolicyScope, ProbeRequest, Selection,
     Severity, Span,
 };
-use keyless_plan::{Class, Gate, Op, Phase, Plan, Step, Undo};
+use keyless_plan::{Class, Gate, Op, Phase, Plan, Undo};
 use serde_json::json;
 
 const KEY: &str = "Zq8kLm2fPvr9Xn4tYb7WcJd1mHs6Ge5Ua3QoTiEy";
-
-fn ids(plan: &Plan) -> Vec<&str> {
-    plan.steps.iter().map(|s| s.id.as_str()).collect()
-}
-
-fn step<'a>(plan: &'a Plan, id: &str) -> &'a Step {
-    plan.step(id)
-        .unwrap_or_else(|| panic!("no {id} in {:#?}", ids(plan)))
-}
-
-fn rows(plan: &Plan) -> Vec<String> {
-    plan.waiting
-        .iter()
-        .map(|w| format!("{}: {}: {} | {}", w.address, w.what, w.why, w.next))
-        .collect()
-}
-
-fn has_row(plan: &Plan, parts: &[&str]) -> bool {
-    rows(plan)
-        .iter()
-        .any(|row| parts.iter().all(|p| row.contains(p)))
-}
-
-fn assert_row(plan: &Plan, parts: &[&str]) {
-    assert!(has_row(plan, parts), "{parts:?} not in {:#?}", rows(plan));
-}
 
 fn none_switches(plan: &Plan) {
     let switches = plan.steps.iter().filter(|s| s.phase >= Phase::Park);

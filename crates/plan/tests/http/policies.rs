@@ -117,7 +117,7 @@ fn a_named_value_that_something_else_uses_stays() {
     let trace = "<trace source=\"x\"><message>{{orders-key}}</message></trace>";
     e.http_api("other", "https://other.net", Some(&inbound(trace)));
     e.run_all(&e.plan());
-    assert_row(&e.plan(), &["namedValue:orders-key", "api:other/policy"]);
+    waits(&e.plan(), &["namedValue:orders-key", "api:other/policy"]);
     assert!(e.truth.entities.contains_key(&value));
 }
 

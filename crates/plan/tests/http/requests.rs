@@ -39,6 +39,6 @@ fn a_hidden_url_of_a_request_waits() {
     let mut e = with_policy(&inbound(&request));
     e.secret_value("g", "where", &url("orders"));
     let plan = e.plan();
-    assert_row(&plan, &["api:orders/policy", "hidden", "--inspect-secrets"]);
+    waits(&plan, &["api:orders/policy", "hidden", "--inspect-secrets"]);
     assert!(plan.steps.iter().all(|s| s.phase != Phase::Retire));
 }
