@@ -32,7 +32,7 @@ pub use named_value::{
 };
 pub use operation::{operation, operations, patch_operation, put_operation};
 pub use policy::{PolicyAt, all_policies, delete_policy, policy, put_policy};
-pub use product::{patch_product, product, product_apis, products, put_product};
+pub use product::{delete_product, patch_product, product, product_apis, products, put_product};
 pub use resolver::{delete_resolver, put_resolver, resolver, resolvers};
 pub use subscription::{subscription_secrets, subscriptions};
 pub use workspace::workspaces;

@@ -15,20 +15,9 @@ pub fn addresses(typed: &OsStr) -> Vec<CompletionCandidate> {
     let Some(desired) = project::quietly(&folder()) else {
         return Vec::new();
     };
-    let accesses = desired.accesses.values().map(|a| (&a.gateway, &a.name));
-    let http = desired
-        .http_accesses
-        .values()
-        .map(|a| (&a.gateway, &a.name));
-    let mut all: BTreeSet<String> = accesses
-        .chain(http)
-        .map(|(gateway, name)| format!("apim:{gateway}/access:{name}"))
-        .collect();
-    all.extend(desired.gateways.keys().map(|name| format!("apim:{name}")));
-    all.extend(desired.servers.keys().map(|name| format!("sql:{name}")));
-    let databases = desired.database_addresses();
-    all.extend(databases.iter().map(ToString::to_string));
-    all.extend(desired.resources.keys().map(ToString::to_string));
+    let reached = desired.database_addresses();
+    let all = desired.addresses().into_iter().chain(reached);
+    let all: BTreeSet<String> = all.map(|a| a.to_string()).collect();
     offered(typed, all.into_iter().map(|a| (a, None)))
 }
 

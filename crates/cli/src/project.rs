@@ -60,7 +60,7 @@ pub fn try_load(common: &Common, paths: &[PathBuf]) -> Result<Result<Project, Wr
     files.extend(environment.chosen);
     match loaded {
         Ok(desired) if diagnostics.is_empty() => {
-            let documents = count(&desired);
+            let documents = desired.addresses().len();
             Ok(Ok(Project {
                 desired,
                 digest: digest(&files),
@@ -213,28 +213,6 @@ pub fn store(common: &Common) -> Result<FileStore, Failure> {
         Some(name) => FileStore::of_environment(base, name)?,
         None => FileStore::at(base),
     })
-}
-
-fn count(desired: &Desired) -> usize {
-    desired.http_accesses.len()
-        + desired.identities.len()
-        + desired.resources.len()
-        + desired.role_assignments.len()
-        + desired.database_rules.len()
-        + own_count(desired)
-}
-
-fn own_count(desired: &Desired) -> usize {
-    desired.gateways.len()
-        + desired.servers.len()
-        + desired.databases.len()
-        + desired.named_values.len()
-        + desired.policies.len()
-        + desired.resolvers.len()
-        + desired.users.len()
-        + desired.roles.len()
-        + desired.grants.len()
-        + desired.accesses.len()
 }
 
 fn digest(files: &[Source]) -> String {

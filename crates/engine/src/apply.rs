@@ -46,16 +46,17 @@ impl Default for Options {
 /// Runs `plan` from the first step that the journal does not know as done.
 ///
 /// Steps of one phase run side by side where they write to different services, and one after the
-/// other where they write to the same. A step runs when all that it needs is done. One that fails, waits or was taken back holds up
-/// what needs it, and nothing else. Before something is closed, locked or removed, the done steps
-/// that it stands on are looked at again. Every request is preceded by a record in the journal and
+/// other where they write to the same. A step runs when all that it needs is done. One that fails,
+/// waits or was taken back holds up what needs it, and nothing else. Before something is switched,
+/// closed, locked or removed, the done steps that it stands on are looked at again. Every request is preceded by a record in the journal and
 /// followed by one once live was read back, so a run may be killed anywhere and run again.
 ///
 /// Assumes that the caller checked the plan's tenant and key against those at hand.
 ///
 /// # Errors
 /// When another process holds the lease, the store fails or is damaged, the provider knows no time,
-/// the plan's steps are not in order, or another plan was applied since this one ran last. Steps that fail are rows of the outcome.
+/// the plan's steps are not in order, or another plan was applied since this one ran last. Steps
+/// that fail are rows of the outcome.
 pub async fn apply(
     plan: &Plan,
     provider: &dyn Provider,

@@ -41,9 +41,18 @@ pub(crate) async fn probe(provider: &LiveProvider, asked: Asked<'_>) -> Result<P
         call(provider, &asked, Some(&revision)).await
     }
     .await;
-    // The revision goes away whatever the outcome.
-    revision::remove(provider, &revision).await?;
-    outcome
+    // The revision goes away whatever the outcome; one that stays is removed before the next canary.
+    let left = match revision::remove(provider, &revision).await {
+        Ok(()) => return outcome,
+        Err(left) => left,
+    };
+    match outcome? {
+        Probe::Fails { why, next } => Ok(Probe::Fails {
+            why: format!("{why}; besides, {revision} could not be removed: {left}"),
+            next,
+        }),
+        _ => Err(left),
+    }
 }
 
 async fn call(
@@ -90,14 +99,21 @@ fn url(base: &str, api: &Value, revision: Option<&Address>, below: &str) -> Stri
     // API Management"); those in a header or the query are for the document to name.
     let in_path = field("apiVersionSet/versioningScheme").is_none_or(|s| s == "Segment");
     let version = field("apiVersion").filter(|_| in_path);
-    let version = version.map(|v| format!("/{v}")).unwrap_or_default();
     let revision = revision.and_then(|r| r.last().1.split_once(';'));
     let revision = revision.map(|(_, n)| format!(";{n}")).unwrap_or_default();
-    let below = below.trim_start_matches('/');
-    let slash = if below.is_empty() { "" } else { "/" };
+    // An API may have no path of its own.
+    let own = joined([
+        field("path").unwrap_or_default(),
+        version.unwrap_or_default(),
+    ]);
+    let own = format!("{own}{revision}");
     let base = base.trim_end_matches('/');
-    let path = field("path").unwrap_or_default();
-    format!("{base}/{path}{version}{revision}{slash}{below}")
+    joined([base, &own, below.trim_start_matches('/')])
+}
+
+fn joined<const N: usize>(parts: [&str; N]) -> String {
+    let parts: Vec<&str> = parts.into_iter().filter(|p| !p.is_empty()).collect();
+    parts.join("/")
 }
 
 /// The header by which the request authenticates as a caller. What it holds stays in memory.

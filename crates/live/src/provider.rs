@@ -54,7 +54,7 @@ impl Provider for LiveProvider {
                 statements,
                 users,
             } => statements::check(&self.services, database, statements, users).await,
-            Op::Assign { .. } => roles::check(&self.services, &step.op).await,
+            Op::Assign { .. } => roles::check(&self.services, step).await,
             Op::Unassign { id } => roles::check_gone(&self.services, id).await,
             Op::Delete {} => resource::check_delete(self, &step.address).await,
             Op::Gate { .. } => Ok(Standing::Ready),
@@ -84,7 +84,7 @@ impl Provider for LiveProvider {
                 statements,
                 ..
             } => statements::run(&self.services, database, statements).await,
-            Op::Assign { .. } => roles::assign(&self.services, &step.op).await,
+            Op::Assign { .. } => roles::assign(&self.services, step).await,
             Op::Unassign { id } => roles::unassign(&self.services, id).await,
             Op::Delete {} => resource::delete(self, &step.address).await,
             Op::Gate { .. } => Ok(()),
@@ -95,7 +95,7 @@ impl Provider for LiveProvider {
     async fn undo(&self, step: &Step) -> Result<(), Fault> {
         let done = match &step.undo {
             Undo::Delete if matches!(step.op, Op::Assign { .. }) => {
-                roles::take_back(&self.services, &step.op).await
+                roles::take_back(&self.services, step).await
             }
             Undo::Delete => resource::delete(self, &step.address).await,
             Undo::Put { body } => resource::put_back(self, &step.address, body).await,

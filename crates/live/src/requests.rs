@@ -80,10 +80,17 @@ pub(crate) fn delete(id: &ArmId, address: &Address, etag: &str) -> Result<Reques
         Place::Backend(name) => apim::delete_backend(id, &name, etag)?,
         Place::Fragment(name) => apim::delete_fragment(id, &name, etag)?,
         Place::Api(name) => apim::delete_api(id, &name, etag)?,
+        Place::Product(name) => apim::delete_product(id, &name, etag)?,
         Place::Resolver { api, name } => apim::delete_resolver(id, &api, &name, etag)?,
         Place::Policy(policy) => apim::delete_policy(id, policy.at(), etag)?,
         Place::EntraAdmin => sql::delete_administrator(id)?,
         Place::FirewallRule(name) => sql::delete_firewall_rule(id, &name)?,
-        _ => return Err(LiveError::Place(address.clone())),
+        // What keyless adopts and never makes, and switches, which are set instead.
+        Place::Service
+        | Place::Operation { .. }
+        | Place::Server
+        | Place::EntraOnly
+        | Place::Auditing
+        | Place::Identity => return Err(LiveError::Place(address.clone())),
     })
 }

@@ -3,7 +3,7 @@
 
 use keyless_azure::{ArmError, rbac};
 use keyless_engine::Standing;
-use keyless_plan::Op;
+use keyless_plan::{Op, Step};
 use serde_json::{Value, json};
 
 use crate::error::LiveError;
@@ -21,25 +21,28 @@ struct Asked<'a> {
     description: &'a str,
 }
 
-/// What `op` asks for; none when it assigns nothing.
-async fn asked<'a>(services: &Services, op: &'a Op) -> Result<Option<Asked<'a>>, LiveError> {
+/// What a step asks for.
+///
+/// # Errors
+/// When it assigns nothing: a step that is not understood is never taken for done.
+async fn asked<'a>(services: &Services, step: &'a Step) -> Result<Asked<'a>, LiveError> {
     let Op::Assign {
         scope,
         role,
         principal,
         description,
-    } = op
+    } = &step.op
     else {
-        return Ok(None);
+        return Err(LiveError::Place(step.address.clone()));
     };
     let (principal, kind) = object_id(services, principal).await?;
-    Ok(Some(Asked {
+    Ok(Asked {
         scope,
         role,
         principal,
         kind,
         description,
-    }))
+    })
 }
 
 impl Asked<'_> {
@@ -50,10 +53,8 @@ impl Asked<'_> {
 }
 
 /// An equal assignment under any name is done.
-pub(crate) async fn check(services: &Services, op: &Op) -> Result<Standing, LiveError> {
-    let Some(asked) = asked(services, op).await? else {
-        return Ok(Standing::Done);
-    };
+pub(crate) async fn check(services: &Services, step: &Step) -> Result<Standing, LiveError> {
+    let asked = asked(services, step).await?;
     Ok(match is_there(services, &asked).await? {
         true => Standing::Done,
         false => Standing::Ready,
@@ -61,10 +62,8 @@ pub(crate) async fn check(services: &Services, op: &Op) -> Result<Standing, Live
 }
 
 /// Creates the assignment. One that somebody else made in the meantime is as good.
-pub(crate) async fn assign(services: &Services, op: &Op) -> Result<(), LiveError> {
-    let Some(asked) = asked(services, op).await? else {
-        return Ok(());
-    };
+pub(crate) async fn assign(services: &Services, step: &Step) -> Result<(), LiveError> {
+    let asked = asked(services, step).await?;
     let body = json!({ "properties": {
         "roleDefinitionId": definition(asked.scope, asked.role),
         "principalId": asked.principal,
@@ -79,11 +78,9 @@ pub(crate) async fn assign(services: &Services, op: &Op) -> Result<(), LiveError
 }
 
 /// Takes back what [`assign`] made: the assignment under our own name and no other.
-pub(crate) async fn take_back(services: &Services, op: &Op) -> Result<(), LiveError> {
-    match asked(services, op).await? {
-        Some(asked) => delete(services, asked.scope, &asked.name()).await,
-        None => Ok(()),
-    }
+pub(crate) async fn take_back(services: &Services, step: &Step) -> Result<(), LiveError> {
+    let asked = asked(services, step).await?;
+    delete(services, asked.scope, &asked.name()).await
 }
 
 /// Whether the assignment with this id is gone.

@@ -197,6 +197,23 @@ pub enum PolicyScope {
     },
 }
 
+impl PolicyScope {
+    /// Where the document of this scope stands in a gateway.
+    pub fn address(&self, gateway: &str) -> Address {
+        let root = Address::gateway(gateway);
+        match self {
+            Self::Service => root.part("policy"),
+            Self::Product(product) => root.child("product", product).part("policy"),
+            Self::Fragment(fragment) => root.child("policyFragment", fragment),
+            Self::Api(api) => root.child("api", api).part("policy"),
+            Self::Operation { api, operation } => root
+                .child("api", api)
+                .child("operation", operation)
+                .part("policy"),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolver {
     pub span: Span,
@@ -206,6 +223,14 @@ pub struct Resolver {
     pub properties: Map<String, Value>,
     /// The wanted policy document; unmanaged when left out.
     pub policy: Option<String>,
+}
+
+impl Resolver {
+    pub fn address(&self) -> Address {
+        Address::gateway(&self.gateway)
+            .child("api", &self.api)
+            .child("resolver", &self.name)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -450,6 +475,38 @@ pub enum Evidence {
 }
 
 impl Desired {
+    /// The address of every document, an Access by that of its gates.
+    pub fn addresses(&self) -> Vec<Address> {
+        let access =
+            |gateway: &String, name: &String| Address::gateway(gateway).child("access", name);
+        let mut out: Vec<Address> = Vec::new();
+        out.extend(self.gateways.keys().map(|n| Address::gateway(n)));
+        out.extend(self.servers.keys().map(|n| Address::server(n)));
+        out.extend(self.identities.keys().map(|n| Address::identity(n)));
+        let databases = self.databases.values();
+        out.extend(databases.map(|d| Address::database(&d.server, &d.name)));
+        let values = self.named_values.values();
+        out.extend(values.map(|v| Address::gateway(&v.gateway).child("namedValue", &v.name)));
+        let policies = self.policies.values();
+        out.extend(policies.map(|p| p.scope.address(&p.gateway)));
+        out.extend(self.resolvers.values().map(Resolver::address));
+        out.extend(self.resources.keys().cloned());
+        let roles = self.role_assignments.keys();
+        out.extend(roles.map(|n| Address::role_assignment(n)));
+        let users = self.users.values();
+        out.extend(users.map(|u| u.database.child("user", &u.name)));
+        let roles = self.roles.values();
+        out.extend(roles.map(|r| r.database.child("role", &r.name)));
+        let grants = self.grants.iter();
+        out.extend(grants.map(|(n, g)| g.database.child("grant", n)));
+        let rules = self.database_rules.values();
+        out.extend(rules.map(|r| r.database.child("firewallRule", &r.rule.name)));
+        out.extend(self.accesses.values().map(|a| access(&a.gateway, &a.name)));
+        let http = self.http_accesses.values();
+        out.extend(http.map(|a| access(&a.gateway, &a.name)));
+        out
+    }
+
     /// The database document for `database` on `server`, if one declares it.
     pub fn database(&self, server: &str, database: &str) -> Option<&SqlDatabase> {
         let same =

@@ -1,55 +1,64 @@
 //! What a plan leaves as it is: counted, so that a report can be quiet about it.
 
-use std::collections::BTreeSet;
-
 use keyless_model::{Address, Desired};
 
 use crate::file::Plan;
-use crate::stages::resources::policy_address;
 
 /// How many documents ask for nothing that the plan would change or holds up.
 pub fn unchanged(desired: &Desired, plan: &Plan) -> usize {
-    let steps = plan.steps.iter().map(|s| (&s.address, &s.access));
-    let rows = plan.waiting.iter().map(|w| (&w.address, &w.access));
-    let touched: Vec<(&Address, &Option<String>)> = steps.chain(rows).collect();
-    let accesses: BTreeSet<&str> = touched.iter().filter_map(|(_, a)| a.as_deref()).collect();
-    let names = desired.accesses.keys().chain(desired.http_accesses.keys());
-    let still = names.filter(|n| !accesses.contains(n.as_str())).count();
-    let places: BTreeSet<&Address> = touched.iter().map(|(a, _)| *a).collect();
-    let untouched = |address: &Address| !places.contains(address);
-    still + addresses(desired).iter().filter(|a| untouched(a)).count()
+    let steps = plan.steps.iter().map(|s| (&s.address, s.access.as_deref()));
+    let rows = plan
+        .waiting
+        .iter()
+        .map(|w| (&w.address, w.access.as_deref()));
+    let touched: Vec<(&Address, Option<&str>)> = steps.chain(rows).collect();
+    let untouched = |document: &&Address| {
+        !touched
+            .iter()
+            .any(|(address, access)| touches(document, address, *access))
+    };
+    desired.addresses().iter().filter(untouched).count()
 }
 
-/// The address of every document that is no Access.
-fn addresses(desired: &Desired) -> Vec<Address> {
-    let mut out: Vec<Address> = Vec::new();
-    out.extend(desired.gateways.keys().map(|n| Address::gateway(n)));
-    out.extend(desired.servers.keys().map(|n| Address::server(n)));
-    out.extend(desired.identities.keys().map(|n| Address::identity(n)));
-    let databases = desired.databases.values();
-    out.extend(databases.map(|d| Address::database(&d.server, &d.name)));
-    let values = desired.named_values.values();
-    out.extend(values.map(|v| Address::gateway(&v.gateway).child("namedValue", &v.name)));
-    let policies = desired.policies.values();
-    out.extend(policies.map(|p| policy_address(&p.gateway, &p.scope)));
-    out.extend(desired.resolvers.values().map(|r| {
-        let api = Address::gateway(&r.gateway).child("api", &r.api);
-        api.child("resolver", &r.name)
-    }));
-    out.extend(desired.resources.keys().cloned());
-    out.extend(
-        desired
-            .role_assignments
-            .keys()
-            .map(|n| Address::role_assignment(n)),
-    );
-    let users = desired.users.values();
-    out.extend(users.map(|u| u.database.child("user", &u.name)));
-    let roles = desired.roles.values();
-    out.extend(roles.map(|r| r.database.child("role", &r.name)));
-    let grants = desired.grants.iter();
-    out.extend(grants.map(|(n, g)| g.database.child("grant", n)));
-    let rules = desired.database_rules.values();
-    out.extend(rules.map(|r| r.database.child("firewallRule", &r.rule.name)));
-    out
+/// Whether what stands at `address`, for this Access or for none, is a matter of the document at
+/// `document`.
+fn touches(document: &Address, address: &Address, access: Option<&str>) -> bool {
+    let part = address.parent().as_ref() == Some(document) && address.last().1.is_empty();
+    match document.last() {
+        ("access", name) => access == Some(name),
+        // Its administrator, lock, auditing and doors are parts of it; what lies inside has
+        // documents of its own.
+        ("sql" | "resolver", _) => address == document || part,
+        ("db", _) => access.is_none() && address.within(document),
+        _ => address == document,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touched(document: &str, address: &str, access: Option<&str>) -> bool {
+        touches(
+            &document.parse().unwrap(),
+            &address.parse().unwrap(),
+            access,
+        )
+    }
+
+    #[test]
+    fn a_document_is_touched_by_a_step_at_its_own_parts_and_not_by_one_inside_others() {
+        assert!(touched("sql:s", "sql:s/entraOnly", None));
+        assert!(!touched("sql:s", "sql:s/db:d/user:u", Some("a")));
+        assert!(touched("sql:s/db:d", "sql:s/db:d/user:u", None));
+        assert!(!touched("sql:s/db:d", "sql:s/db:d/user:u", Some("a")));
+        let resolver = "apim:g/api:a/resolver:r";
+        assert!(touched(
+            resolver,
+            "apim:g/api:a/resolver:r/policy",
+            Some("a")
+        ));
+        assert!(!touched("apim:g", "apim:g/policy", None));
+        assert!(touched("apim:g/access:a", "sql:s/db:d", Some("a")));
+    }
 }

@@ -78,6 +78,19 @@ pub fn patch_product(
     Ok(request.carrying(body))
 }
 
+/// Deletes a product; refused by the service while somebody is subscribed to it.
+///
+/// # Errors
+/// See [`product`].
+pub fn delete_product(service: &ArmId, name: &str, if_match: &str) -> Result<Request, ArmError> {
+    from_apim(service, &[name], |g| {
+        g.client
+            .product_client()
+            .delete(g.group, g.service, name, if_match, g.subscription)
+            .send()
+    })
+}
+
 /// The APIs that a product holds.
 ///
 /// # Errors

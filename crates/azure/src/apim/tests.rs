@@ -130,6 +130,10 @@ fn writes_carry_verb_path_and_etag() {
         with_etag(Verb::Put, "/products/gold")
     );
     assert_eq!(
+        seen(delete_product(&id, "gold", "\"e1\"")),
+        with_etag(Verb::Delete, "/products/gold")
+    );
+    assert_eq!(
         seen(patch_product(&id, "gold", body(), "\"e1\"")),
         with_etag(Verb::Patch, "/products/gold")
     );

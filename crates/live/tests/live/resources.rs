@@ -137,6 +137,26 @@ async fn a_parked_value_comes_from_where_it_is_live() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_product_that_was_made_is_taken_back_and_an_api_is_pruned() {
+    let harbour = Harbour::start().await;
+    let op = Op::Put {
+        body: json!({ "properties": { "displayName": "Pier" } }),
+        value: None,
+        expect: None,
+    };
+    let made = step("apim:g/product:pier", op, Undo::Delete);
+    harbour.provider.act(&made).await.unwrap();
+    assert_eq!(harbour.provider.check(&made).await, Ok(Standing::Done));
+    harbour.provider.undo(&made).await.unwrap();
+    assert_eq!(harbour.provider.check(&made).await, Ok(Standing::Ready));
+
+    let pruned = step("apim:g/api:tides;rev=2", Op::Delete {}, for_ever());
+    assert_eq!(harbour.provider.check(&pruned).await, Ok(Standing::Ready));
+    harbour.provider.act(&pruned).await.unwrap();
+    assert_eq!(harbour.provider.check(&pruned).await, Ok(Standing::Done));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_api_is_patched_and_nothing_else_of_it_is_sent() {
     let harbour = Harbour::start().await;
     let address = "apim:g/api:tides;rev=2";

@@ -60,11 +60,7 @@ fn assign(draft: &mut Draft, name: &str, document: &RoleAssignment, address: Add
             description: description(name),
         },
         needs,
-        undo: Undo::Nothing {
-            why: "a role that nothing uses opens nothing, and drift tells of it once it is \
-                  undeclared"
-                .into(),
-        },
+        undo: Undo::Delete,
         notes: vec![Note::Applied {
             address: address.clone(),
             made: true,

@@ -17,21 +17,6 @@ use crate::stages::grant::{declared_sid, permit};
 use crate::stages::{show, shut};
 use crate::step::{Note, Op, Undo};
 
-/// The address of a policy document's policy.
-pub(crate) fn policy_address(gateway: &str, scope: &PolicyScope) -> Address {
-    let root = Address::gateway(gateway);
-    match scope {
-        PolicyScope::Service => root.part("policy"),
-        PolicyScope::Product(product) => root.child("product", product).part("policy"),
-        PolicyScope::Fragment(fragment) => root.child("policyFragment", fragment),
-        PolicyScope::Api(api) => root.child("api", api).part("policy"),
-        PolicyScope::Operation { api, operation } => root
-            .child("api", api)
-            .child("operation", operation)
-            .part("policy"),
-    }
-}
-
 /// Everything in a gateway that a resource document declares.
 pub(crate) fn declared_addresses(input: Input) -> BTreeSet<Address> {
     let desired = input.desired;
@@ -42,17 +27,12 @@ pub(crate) fn declared_addresses(input: Input) -> BTreeSet<Address> {
     let policies = desired
         .policies
         .values()
-        .map(|p| policy_address(&p.gateway, &p.scope));
+        .map(|p| p.scope.address(&p.gateway));
     let resolvers = desired
         .resolvers
         .values()
         .filter(|r| r.policy.is_some())
-        .map(|r| {
-            Address::gateway(&r.gateway)
-                .child("api", &r.api)
-                .child("resolver", &r.name)
-                .part("policy")
-        });
+        .map(|r| r.address().part("policy"));
     let resources = desired.resources.keys().cloned();
     let all = values.chain(policies).chain(resolvers);
     all.chain(resources).collect()
@@ -291,9 +271,7 @@ pub(crate) fn policies(input: Input, draft: &mut Draft, moves: &[Move]) {
         declared_policy(input, draft, moves, document);
     }
     for document in input.desired.resolvers.values() {
-        let address = Address::gateway(&document.gateway)
-            .child("api", &document.api)
-            .child("resolver", &document.name);
+        let address = document.address();
         let wanted = Wanted {
             phase: Phase::Switch,
             address: address.clone(),
@@ -315,7 +293,7 @@ pub(crate) fn policies(input: Input, draft: &mut Draft, moves: &[Move]) {
 }
 
 fn declared_policy(input: Input, draft: &mut Draft, moves: &[Move], document: &Policy) {
-    let address = policy_address(&document.gateway, &document.scope);
+    let address = document.scope.address(&document.gateway);
     let mut body = json!({ "properties": { "format": "rawxml", "value": document.text } });
     if let Some(description) = &document.description {
         body["properties"]["description"] = description.as_str().into();

@@ -429,12 +429,11 @@ pub(crate) fn splice_step(
 /// The Resolver document that declares this policy's text.
 pub(crate) fn document<'a>(input: Input<'a>, policy: &Address) -> Option<&'a Resolver> {
     let resolver = policy.parent()?;
-    input.desired.resolvers.values().find(|r| {
-        let address = Address::gateway(&r.gateway)
-            .child("api", &r.api)
-            .child("resolver", &r.name);
-        address == resolver && r.policy.is_some()
-    })
+    input
+        .desired
+        .resolvers
+        .values()
+        .find(|r| r.address() == resolver && r.policy.is_some())
 }
 
 /// A switch by the declared document: its text is the wanted one, and must itself use the identity.

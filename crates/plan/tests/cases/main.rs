@@ -23,7 +23,7 @@ use keyless_model::{
     Address, Applied, Live, NamedValue, Replaced, Replaces, Resolver, Role, Span, SqlRole,
     Timestamp,
 };
-use keyless_plan::{Class, Finding, Gate, Note, Op, Phase, Plan, Step, Undo};
+use keyless_plan::{Class, Finding, Gate, Note, Op, Phase, Step, Undo};
 use serde_json::json;
 
 const SECRET: &str = "Wq7-canary-0001";

@@ -9,12 +9,11 @@ use crate::draft::{Draft, Input};
 use crate::stages::http::access::{HttpMove, Work};
 use crate::stages::http::judge::PolicyWork;
 use crate::stages::http::lanes::Lanes;
-use crate::stages::resources::policy_address;
 
 /// The text that a Policy, PolicyFragment or Resolver document declares for this policy.
 pub(crate) fn text<'a>(input: Input<'a>, address: &Address) -> Option<&'a str> {
     let policies = input.desired.policies.values();
-    let mut found = policies.filter(|p| policy_address(&p.gateway, &p.scope) == *address);
+    let mut found = policies.filter(|p| p.scope.address(&p.gateway) == *address);
     let policy = found.next().map(|p| p.text.as_str());
     policy.or_else(|| {
         crate::stages::switch::document(input, address)?
