@@ -37,7 +37,9 @@ pub fn select(plan: &Plan, selection: &Selection) -> Result<Plan, NoSuchTarget> 
     for target in &selection.targets {
         let steps = plan.steps.iter().any(|s| concerns(s, target));
         let rows = plan.waiting.iter().any(|w| row_concerns(w, target));
-        if !steps && !rows {
+        // The name of an Access alone says nothing of a gateway that no document names.
+        let known = target.last().0 != "access" || plan.roots.contains_key(&target.root());
+        if !(steps || rows) || !known {
             return Err(NoSuchTarget {
                 target: target.clone(),
                 near: near(plan, target),
@@ -191,7 +193,15 @@ mod tests {
                 &["grant/sql:s/db:a/user:g"],
             ),
         ];
-        Plan::sealed("t", Inputs::default(), BTreeMap::new(), steps, vec![])
+        let id = keyless_model::ArmId {
+            subscription: "s".into(),
+            resource_group: "r".into(),
+            kind: "k".into(),
+            name: "g".into(),
+        };
+        let root = crate::file::Root { id, host: None };
+        let roots = BTreeMap::from([(Address::gateway("g"), root)]);
+        Plan::sealed("t", Inputs::default(), roots, steps, vec![])
     }
 
     fn ids(plan: &Plan) -> Vec<&str> {
@@ -250,6 +260,7 @@ mod tests {
         assert_eq!(error.target.as_str(), "sql:s/db:c");
         assert_eq!(error.near[0].as_str(), "sql:s/db:a/user:g");
         assert!(chosen(&["apim:g/access:three"], &[]).is_err());
+        assert!(chosen(&["apim:x/access:one"], &[]).is_err());
     }
 
     #[test]

@@ -400,6 +400,52 @@ fn what_is_used_offered_declared_or_keyless_s_own_is_not_pruned() {
 }
 
 #[test]
+fn a_backend_whose_id_nobody_sees_and_the_policy_of_the_service_are_not_pruned() {
+    for id in ["{{bid}}", "@(&quot;bl&quot; + &quot;ue&quot;)"] {
+        let mut e = Estate::small();
+        let policy = format!(
+            "<policies><inbound><set-backend-service backend-id=\"{id}\"/></inbound></policies>"
+        );
+        e.put(&root().part("policy"), json!({ "value": policy }));
+        e.put(
+            &root().child("backend", "blue"),
+            json!({ "url": "https://blue.example" }),
+        );
+        e.named_value("contoso", "bid", "blue");
+        owning(&mut e, true);
+        let plan = e.plan();
+        assert!(
+            !ids(&plan).contains(&"retire/apim:contoso/backend:blue"),
+            "{id}: {:#?}",
+            ids(&plan)
+        );
+        assert!(!ids(&plan).contains(&"retire/apim:contoso/policy"), "{id}");
+        waits(&plan, &["backend:blue", "apim:contoso/policy"]);
+        waits(&plan, &["apim:contoso/policy", "every call"]);
+    }
+}
+
+#[test]
+fn what_a_switch_no_longer_needs_is_pruned_only_after_that_switch() {
+    let mut e = Estate::web();
+    let key = inbound(
+        "<set-header name=\"x-functions-key\" exists-action=\"override\">\
+         <value>{{stray}}</value></set-header>",
+    );
+    e.http_api("orders", &url("orders"), Some(&key));
+    let value = e.secret_value("g", "stray", "Zq8kLm2fPvr9Xn4tYb7WcJd1mHs6Ge5U");
+    // The list names none of it, so the Access does not take it away itself.
+    e.http_access("orders", &["orders"], &url("orders"))
+        .replaces = keyless_model::Replaces::Listed(BTreeSet::new());
+    let gateway = e.desired.gateways.get_mut("g").unwrap();
+    gateway.owns = BTreeSet::from([Owned::NamedValues]);
+    gateway.prune = true;
+    let plan = e.plan();
+    let id = format!("retire/{value}");
+    needs(&plan, &id, &["switch/apim:g/api:orders/policy"]);
+}
+
+#[test]
 fn a_changed_resource_drifts_and_a_lost_one_is_missing() {
     let mut e = Estate::small();
     let backend = root().child("backend", "stock");

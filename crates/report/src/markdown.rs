@@ -21,10 +21,13 @@ pub fn markdown(plan: &Plan, unchanged: usize) -> String {
         return out;
     }
     let mut left = Left::default();
+    // Every row comes before any detail: a large change must not crowd out a small one that matters.
+    let mut listed = Vec::new();
     for (title, steps) in sections(plan) {
-        section(&mut out, &mut left, title, &steps);
+        listed.extend(section(&mut out, &mut left, title, &steps));
     }
     rows(&mut out, &mut left, &plan.waiting);
+    details(&mut out, &mut left, &listed);
     if left.any() {
         out.push_str(&format!(
             "\n**Left out for length:** {} steps, {} details, {} held-up rows. The plan file has \
@@ -72,17 +75,23 @@ fn sections(plan: &Plan) -> Vec<(&'static str, Vec<&Step>)> {
     sections
 }
 
-fn section(out: &mut String, left: &mut Left, title: &str, steps: &[&Step]) {
+/// Writes the rows of a section. Returns the steps that have one.
+fn section<'a>(
+    out: &mut String,
+    left: &mut Left,
+    title: &str,
+    steps: &[&'a Step],
+) -> Vec<&'a Step> {
     let head = format!(
         "\n#### {title} ({})\n\n| | phase | what | why |\n|---|---|---|---|\n",
         steps.len()
     );
+    let mut listed = Vec::new();
     if !fits(out, &head) {
         left.steps += steps.len();
-        return;
+        return listed;
     }
     out.push_str(&head);
-    let mut listed = Vec::new();
     for step in steps {
         let row = row(step);
         if fits(out, &row) {
@@ -92,7 +101,11 @@ fn section(out: &mut String, left: &mut Left, title: &str, steps: &[&Step]) {
             left.steps += 1;
         }
     }
-    for step in listed.into_iter().filter(|s| !s.shown.is_empty()) {
+    listed
+}
+
+fn details(out: &mut String, left: &mut Left, steps: &[&Step]) {
+    for step in steps.iter().filter(|s| !s.shown.is_empty()) {
         let detail = detail(step);
         if fits(out, &detail) {
             out.push_str(&detail);
@@ -307,6 +320,35 @@ mod tests {
         assert!(text.contains("Left out for length"), "{}", text.len());
         let listed = text.matches("| - | retire").count();
         assert!(text.contains(&format!("{} steps,", 2_000 - listed)));
+    }
+
+    #[test]
+    fn a_large_change_crowds_out_no_row() {
+        let mut large = step(Phase::Retire, "apim:g/policy", never(), Op::Delete {});
+        large.shown = vec![Shown::Remark {
+            text: "x".repeat(40_000),
+        }];
+        let mut steps = vec![large.clone(), large];
+        steps[1].address = "apim:g/product:p/policy".parse().unwrap();
+        let op = Op::Patch {
+            body: Default::default(),
+            expect: None,
+        };
+        steps.push(step(Phase::Grant, "sql:s/db:d/user:u", Undo::Delete, op));
+        let mut plan = plan(steps);
+        plan.waiting.push(Waiting {
+            address: "sql:s/entraOnly".parse().unwrap(),
+            access: None,
+            what: "lock".into(),
+            why: "why".into(),
+            next: "next".into(),
+        });
+        let text = markdown(&plan, 0);
+        assert!(text.len() <= MARKDOWN_BYTES);
+        for row in ["sql:s/db:d/user:u", "sql:s/entraOnly", "apim:g/product:p"] {
+            assert!(text.contains(row), "{row}");
+        }
+        assert!(text.contains("1 details"), "{}", &text[text.len() - 300..]);
     }
 
     #[test]
