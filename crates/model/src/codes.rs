@@ -513,6 +513,14 @@ pub const CODES: &[Code] = &[
          of that identity. Revoke it, or declare it with a SqlGrant or SqlRole document; \
          `exclusive: true` on the database makes the revocation a step of the plan.",
     ),
+    code(
+        "KL0510",
+        "a token goes elsewhere",
+        "An API or an operation asks for the token of an Access, and its calls lead to another \
+         host than the Access's service. Whoever is there can use the token against the \
+         service for as long as it is valid. Turn the backend or URL back at once; what is to \
+         lead elsewhere needs a policy of its own without `<base />`.",
+    ),
 ];
 
 const fn code(code: &'static str, title: &'static str, about: &'static str) -> Code {

@@ -53,6 +53,11 @@ pub fn drift(
         out.extend(kept.then(|| kept_credential(&one.place(), one.name())));
     }
     for one in &http.moves {
+        out.extend(
+            one.strays
+                .iter()
+                .map(|place| stray_token(place, one.name())),
+        );
         let kept = one.access.retire.is_none() && retire::left_over(input, &draft, one);
         out.extend(kept.then(|| kept_credential(&one.place(), one.name())));
     }
@@ -358,6 +363,22 @@ fn kept_credential(place: &Address, access: &str) -> Finding {
         access: Some(access.to_owned()),
         what: "the old credential stays: the Access has no `retire`".into(),
         next: "add `retire` to the Access when the old credential may go".into(),
+        shown: vec![],
+    }
+}
+
+fn stray_token(place: &Address, access: &str) -> Finding {
+    Finding {
+        id: id("KL0510", place, access),
+        class: Class::Drifted,
+        severity: Severity::Critical,
+        code: "KL0510",
+        address: place.clone(),
+        access: Some(access.to_owned()),
+        what: format!("its calls carry the token of {access} elsewhere"),
+        next: "turn it back at once, and give it a policy of its own without `<base />` if it is \
+               to lead elsewhere"
+            .into(),
         shown: vec![],
     }
 }

@@ -140,3 +140,25 @@ fn a_switch_that_is_not_over_is_pending() {
     let pending = found.iter().any(|f| f.code == "KL0505");
     assert!(pending && !drifted, "{found:#?}");
 }
+
+#[test]
+fn a_token_that_a_redirected_operation_sends_elsewhere_is_critical() {
+    let mut e = with_policy(&inbound(&key_header(KEY)));
+    e.operation("orders", "get", None);
+    runs_clean(&mut e);
+    assert_eq!(e.drift(), []);
+    let partner = "<set-backend-service base-url=\"https://partner.example\" />";
+    e.operation("orders", "get", Some(&inbound(partner)));
+    waits(&e.plan(), &["operation:get", "lead elsewhere"]);
+    let found = e.drift();
+    let told = found.iter().find(|f| f.code == "KL0510");
+    let told = told.unwrap_or_else(|| panic!("{found:#?}"));
+    assert_eq!(
+        (told.class, told.severity),
+        (Class::Drifted, Severity::Critical)
+    );
+    // On a way of its own it carries nothing.
+    let alone = inbound(partner).replace("<base />", "");
+    e.operation("orders", "get", Some(&alone));
+    assert!(!e.drift().iter().any(|f| f.code == "KL0510"));
+}

@@ -22,6 +22,8 @@ pub(crate) struct HttpMove<'a> {
     pub token: Token,
     /// The policies on its ways, and whether calls to the target run through them.
     pub ways: BTreeMap<Address, bool>,
+    /// Calls that carry its token elsewhere.
+    pub strays: BTreeSet<Address>,
     /// What is to change, by document.
     pub works: BTreeMap<Address, Work>,
     /// What the identity makes needless.
@@ -178,6 +180,7 @@ pub(crate) fn moves<'a>(input: Input<'a>, draft: &mut Draft) -> Http<'a> {
             token: identity::token(input, access),
             gateway: gateway.clone(),
             ways: BTreeMap::new(),
+            strays: BTreeSet::new(),
             works: BTreeMap::new(),
             replaces: BTreeSet::new(),
             all_known: true,

@@ -256,7 +256,8 @@ fn at_end_of_inbound(document: &Document, xml: String) -> Splice {
     }
 }
 
-fn in_request(path: &str) -> bool {
+/// Whether the element at this path stands in a request of its own.
+pub(crate) fn in_request(path: &str) -> bool {
     path.contains("/send-") || path.contains("/http-request")
 }
 

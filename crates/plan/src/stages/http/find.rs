@@ -14,6 +14,7 @@ use crate::stages::http::asks::{asks, ends_ask, overruled, own_token};
 use crate::stages::http::block::{chosen, covered, outsiders};
 use crate::stages::http::judge::PolicyWork;
 use crate::stages::http::lanes::{End, Lane, Lanes, Leading, Part};
+use crate::stages::http::stray;
 
 /// Fills in the works of an Access, and tells of what cannot be done.
 pub(crate) fn works(input: Input, draft: &mut Draft, lanes: &Lanes, one: &mut HttpMove) {
@@ -22,6 +23,7 @@ pub(crate) fn works(input: Input, draft: &mut Draft, lanes: &Lanes, one: &mut Ht
     let mine: Vec<(&Lane, Leading)> = mine.map(|l| (l, lanes.leads(l, &access.url))).collect();
     unread(input, draft, lanes, one, &mine);
     open_ways(input, draft, lanes, one, &mine);
+    stray::tell(input, draft, lanes, one);
     let mut judged = judge(lanes, one, &mine);
     unreached(draft, one, &mine, &judged);
     leave_shared(input, draft, lanes, one, &mut judged);

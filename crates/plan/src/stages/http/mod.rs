@@ -20,6 +20,7 @@ mod literals;
 mod park;
 mod prove;
 pub(crate) mod retire;
+mod stray;
 mod switch;
 mod undo;
 
