@@ -304,6 +304,22 @@ fn firewall(step: &Step, ours: bool) -> (&'static str, Severity, bool, &'static 
     (code, Severity::High, ours, what)
 }
 
+/// Whether the row is of an Access to an HTTP service whose switch is over: what it once wrote and
+/// now cannot put in order has changed since.
+fn over(input: Input, row: &Waiting) -> bool {
+    let known = |name: &String| input.desired.http_accesses.get(name);
+    let Some(access) = row.access.as_ref().and_then(known) else {
+        return false;
+    };
+    let unread = matches!(input.live.get(&row.address), Live::Unreadable(_));
+    let state = input.state.accesses.get(&access.name);
+    !unread
+        && state.is_some_and(|s| match access.retire {
+            Some(_) => s.confirmed_at.is_some(),
+            None => s.switched_at.is_some(),
+        })
+}
+
 /// What is held up is pending, unless it was in order before.
 fn of_waiting(input: Input, row: &Waiting) -> Finding {
     let access = row
@@ -320,6 +336,9 @@ fn of_waiting(input: Input, row: &Waiting) -> Finding {
         }
         "entraOnly" if locked => ("KL0507", Class::Drifted, Severity::Critical),
         "firewallRule" if locked => ("KL0501", Class::Drifted, Severity::High),
+        "policy" | "policyFragment" | "backend" | "api" if locked && over(input, row) => {
+            ("KL0505", Class::Drifted, Severity::Critical)
+        }
         _ => ("KL0502", Class::Pending, Severity::Info),
     };
     Finding {

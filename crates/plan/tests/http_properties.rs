@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use estate::Estate;
 use estate::http::{Call, Services};
-use estate::http_made::sketch;
+use estate::http_made::{sketch, turn};
 use estate::look::ids;
 use estate::world::run_some;
 use keyless_model::Selection;
@@ -91,6 +91,37 @@ proptest! {
                 (a.apis.is_none() || named) && !sent.is_empty()
             });
             prop_assert!(!chosen, "{call:?} still sends a key");
+        }
+    }
+
+    #[test]
+    fn no_token_goes_to_a_host_that_it_is_not_for(
+        sketch in sketch(),
+        first in prop::collection::vec(turn(), 0..2),
+        then in prop::collection::vec(turn(), 0..3),
+        luck in prop::collection::vec(0..4u8, 1..40)
+    ) {
+        let (mut e, services) = (sketch.estate(), sketch.services());
+        first.iter().for_each(|turn| turn.declare(&mut e));
+        for round in 0..5 {
+            if round == 3 {
+                then.iter().for_each(|turn| turn.declare(&mut e));
+            }
+            let plan = e.plan();
+            let (mut turn, mut found) = (0, None);
+            run_some(
+                &mut e,
+                &plan,
+                |_| {
+                    turn += 1;
+                    round < 2 && luck[(turn * (round + 1)) % luck.len()] == 0
+                },
+                |e, step| {
+                    let stray = services.astray(e).map(|call| format!("{}: {call:?}", step.id));
+                    found = found.take().or(stray);
+                },
+            );
+            prop_assert_eq!(found, None);
         }
     }
 

@@ -38,7 +38,7 @@ pub(crate) fn named_values(input: Input, draft: &mut Draft) {
 
 const REASON: &str = "a document declares this named value";
 
-fn body_of(document: &NamedValue) -> Map<String, Value> {
+pub(crate) fn body_of(document: &NamedValue) -> Map<String, Value> {
     let mut properties = document.properties.clone();
     if document.value_from.is_some() {
         properties.entry("secret").or_insert(Value::Bool(true));

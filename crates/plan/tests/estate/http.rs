@@ -474,6 +474,22 @@ impl Services {
         })
     }
 
+    /// A call that sends a token to a host that it is not for.
+    pub fn astray(&self, e: &Estate) -> Option<Call> {
+        let strays = |r: &Request| match &r.token {
+            Some((audience, _)) => {
+                let mut theirs = self
+                    .0
+                    .iter()
+                    .filter(|(_, taken)| taken.token.0 == *audience);
+                !theirs.any(|(host, _)| r.url.starts_with(&format!("https://{host}")))
+            }
+            None => false,
+        };
+        let sends_one = |call: &Call| sends(e, call).unwrap_or_default().iter().any(strays);
+        calls(e).into_iter().find(sends_one)
+    }
+
     /// The calls that still send a key to a service.
     pub fn with_keys(&self, e: &Estate) -> Vec<Call> {
         let sends_key = |call: &Call| {

@@ -11,6 +11,8 @@ use super::{Estate, retire};
 
 const SERVICES: [&str; 2] = ["orders", "stock"];
 
+const ELSEWHERE: &str = "https://elsewhere.net/x";
+
 pub fn audience(service: usize) -> String {
     format!("api://{}", SERVICES[service])
 }
@@ -52,6 +54,8 @@ enum To {
     Backend(usize),
     BaseUrl(usize),
     Elsewhere,
+    /// Elsewhere, by a policy.
+    Away,
 }
 
 /// A piece of a policy.
@@ -136,6 +140,7 @@ fn to() -> impl Strategy<Value = To> {
         3 => (0..2usize).prop_map(To::Backend),
         1 => (0..2usize).prop_map(To::BaseUrl),
         1 => Just(To::Elsewhere),
+        1 => Just(To::Away),
     ]
 }
 
@@ -151,6 +156,44 @@ fn api() -> impl Strategy<Value = Api> {
         operations,
         revision,
     })
+}
+
+/// A document that comes to say where calls lead: of the API or the backend of this number.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    backend: bool,
+    index: usize,
+    to: To,
+}
+
+pub fn turn() -> impl Strategy<Value = Turn> {
+    (any::<bool>(), 0..4usize, to()).prop_map(|(backend, index, to)| Turn { backend, index, to })
+}
+
+impl Turn {
+    pub fn declare(&self, e: &mut Estate) {
+        let g = Address::gateway("g");
+        let to = match self.to {
+            To::Backend(service) | To::WithKey(service) => To::Service(service),
+            other => other,
+        };
+        let to = service_url(to);
+        let (kind, address, field) = match self.backend {
+            true => (
+                "Backend",
+                g.child("backend", &format!("b{}", self.index % 2)),
+                "url",
+            ),
+            false => (
+                "Api",
+                g.child("api", &format!("api{}", self.index)),
+                "serviceUrl",
+            ),
+        };
+        if !to.is_empty() {
+            e.declare(kind, &address, json!({ field: to }));
+        }
+    }
 }
 
 pub fn sketch() -> impl Strategy<Value = Sketch> {
@@ -302,7 +345,7 @@ fn service_url(to: To) -> String {
         To::Service(service) => url(SERVICES[service]),
         To::WithKey(service) => format!("{}?code={}", url(SERVICES[service]), key(service)),
         To::Backend(_) | To::BaseUrl(_) => String::new(),
-        To::Elsewhere => "https://elsewhere.net/x".into(),
+        To::Elsewhere | To::Away => ELSEWHERE.into(),
     }
 }
 
@@ -315,6 +358,7 @@ fn policy(e: &mut Estate, to: Option<To>, parts: &[Part], base: bool) -> String 
                 url(SERVICES[service])
             )
         }
+        Some(To::Away) => format!("<set-backend-service base-url=\"{ELSEWHERE}\" />"),
         _ => String::new(),
     };
     let mut behind = String::new();

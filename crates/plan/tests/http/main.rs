@@ -11,6 +11,7 @@ mod estate;
 mod held_up;
 mod policies;
 mod requests;
+mod turned;
 
 use std::collections::BTreeSet;
 

@@ -11,7 +11,7 @@ use crate::stages::http::edit::edits;
 use crate::stages::http::identity::Token;
 use crate::stages::http::judge::PolicyWork;
 use crate::stages::http::lanes::Lanes;
-use crate::stages::http::{block, declared, find, identity};
+use crate::stages::http::{block, declared, find, identity, turned};
 use crate::step::{Note, Splice};
 
 /// An Access and what has been found out and planned for it so far.
@@ -26,6 +26,8 @@ pub(crate) struct HttpMove<'a> {
     pub strays: BTreeSet<Address>,
     /// What is to change, by document.
     pub works: BTreeMap<Address, Work>,
+    /// Backends and URLs that keep their credential for now.
+    pub left: BTreeMap<Address, Work>,
     /// What the identity makes needless.
     pub replaces: BTreeSet<Replaced>,
     /// Every credential on its ways is known and can be switched, so that retire may act.
@@ -124,12 +126,13 @@ impl Http<'_> {
         text: &str,
     ) -> Result<Vec<Splice>, String> {
         let document = Document::parse(text).map_err(|e| e.to_string())?;
+        let beside = self.lanes(&address.root()).beside(address);
         let mut out: Vec<Splice> = Vec::new();
         for one in owners.iter().map(|i| &self.moves[*i]) {
             let Some(Work::Policy(work)) = one.works.get(address) else {
                 continue;
             };
-            for edit in edits(&document, work, &one.token.xml()) {
+            for edit in edits(&document, work, &one.token.xml(), &beside) {
                 let differs = |e: &Splice| e.path() == edit.path() && !is_insert(e) && *e != edit;
                 if !is_insert(&edit) && out.iter().any(differs) {
                     return Err("two Accesses ask for different tokens in one place".into());
@@ -172,6 +175,7 @@ fn is_insert(edit: &Splice) -> bool {
 /// writes meanwhile.
 pub(crate) fn moves<'a>(input: Input<'a>, draft: &mut Draft) -> Http<'a> {
     let mut lanes: BTreeMap<Address, Lanes> = BTreeMap::new();
+    let mut wanted: BTreeMap<Address, Option<turned::Wanted>> = BTreeMap::new();
     let mut out = Vec::new();
     for access in input.desired.http_accesses.values() {
         let gateway = Address::gateway(&access.gateway);
@@ -182,6 +186,7 @@ pub(crate) fn moves<'a>(input: Input<'a>, draft: &mut Draft) -> Http<'a> {
             ways: BTreeMap::new(),
             strays: BTreeSet::new(),
             works: BTreeMap::new(),
+            left: BTreeMap::new(),
             replaces: BTreeSet::new(),
             all_known: true,
             blocked: false,
@@ -197,6 +202,10 @@ pub(crate) fn moves<'a>(input: Input<'a>, draft: &mut Draft) -> Http<'a> {
             find::works(input, draft, here, &mut one);
             derive(input, here, &mut one);
             declared::hold_back(input, draft, here, &mut one);
+            let wanted = wanted.entry(gateway.clone());
+            if let Some(wanted) = wanted.or_insert_with(|| turned::wanted(input, &gateway)) {
+                turned::hold(input, draft, here, wanted, &mut one);
+            }
         }
         hold(input, draft, lanes.get(&gateway), &one);
         out.push(one);
@@ -261,12 +270,17 @@ fn hold(input: Input, draft: &mut Draft, lanes: Option<&Lanes>, one: &HttpMove) 
         ),
         false => format!("the Access {} changes it in this plan", one.name()),
     };
-    let harmless = |address: &&Address| {
+    let harmless = |address: &Address, work: &Work| {
         let text = declared::text(input, address);
         let sends = |text| lanes.is_some_and(|l| declared::sends_keys(l, one, address, text));
-        one.blocked && text.is_some_and(sends)
+        one.blocked
+            && match work {
+                Work::Policy(_) => text.is_some_and(sends),
+                end => !declared::drops(input, address, end),
+            }
     };
-    for address in one.works.keys().filter(|a| !harmless(a)) {
+    let at_stake = one.works.iter().filter(|(a, work)| !harmless(a, work));
+    for (address, _) in at_stake {
         draft.held.entry(address.clone()).or_insert(why.clone());
     }
 }

@@ -3,9 +3,11 @@
 
 use keyless_model::Address;
 use keyless_policy::Document;
-use keyless_scan::BackendCredential;
+use keyless_scan::{BackendCredential, backend_credentials, url_credentials};
+use serde_json::{Value, json};
 
 use crate::draft::{Draft, Input};
+use crate::simulate::merged;
 use crate::stages::http::access::{HttpMove, Work};
 use crate::stages::http::judge::PolicyWork;
 use crate::stages::http::lanes::Lanes;
@@ -64,6 +66,7 @@ pub(crate) fn not_ready(draft: &mut Draft, one: &mut HttpMove, address: &Address
 /// Declared texts on the ways of an Access that nothing writes: those that would bring a key back,
 /// and those that would take one away which the Access has to leave for now.
 pub(crate) fn hold_back(input: Input, draft: &mut Draft, lanes: &Lanes, one: &mut HttpMove) {
+    hold_ends(input, draft, one);
     let ways = one.ways.keys().filter(|a| !one.works.contains_key(*a));
     for address in ways.cloned().collect::<Vec<_>>() {
         let Some(text) = text(input, &address) else {
@@ -86,12 +89,50 @@ pub(crate) fn hold_back(input: Input, draft: &mut Draft, lanes: &Lanes, one: &mu
     }
 }
 
+/// Declared backends and URLs of APIs that would lose a credential which the Access has to leave for now.
+fn hold_ends(input: Input, draft: &mut Draft, one: &HttpMove) {
+    let left = one.left.iter();
+    for (address, work) in left.filter(|(a, _)| !one.works.contains_key(*a)) {
+        if drops(input, address, work) {
+            let why = format!("the Access {} has to leave its key for now", one.name());
+            draft.held.insert(address.clone(), why);
+        }
+    }
+}
+
+/// Whether a document takes away a credential of a backend or of an API's URL.
+pub(crate) fn drops(input: Input, address: &Address, end: &Work) -> bool {
+    let Some(resource) = input.desired.resources.get(address) else {
+        return false;
+    };
+    let Some(live) = input.live.entities.get(address) else {
+        return false;
+    };
+    let body = json!({ "properties": Value::Object(resource.properties.clone()) });
+    let after = merged(&live.body, &body);
+    match end {
+        Work::Backend(fields) => {
+            let left = backend_credentials(&after);
+            fields
+                .iter()
+                .any(|f| !left.iter().any(|c| c.pointer == f.pointer))
+        }
+        Work::Service(_) => {
+            let url = after
+                .pointer("/properties/serviceUrl")
+                .and_then(Value::as_str);
+            url.and_then(url_credentials).is_none()
+        }
+        Work::Policy(_) => false,
+    }
+}
+
 /// Whether a Backend document declares one of the credentials that are to go.
 pub(crate) fn keeps(input: Input, address: &Address, fields: &[BackendCredential]) -> bool {
     let Some(resource) = input.desired.resources.get(address) else {
         return false;
     };
-    let body = serde_json::json!({ "properties": resource.properties });
+    let body = json!({ "properties": resource.properties });
     fields
         .iter()
         .any(|f| body.pointer(&f.pointer).is_some_and(|v| !v.is_null()))

@@ -21,22 +21,84 @@ pub(crate) fn new_policy(xml: &str) -> String {
     )
 }
 
-/// The edits that carry out `work`, in the coordinates of `document`; `xml` asks for the token.
-pub(crate) fn edits(document: &Document, work: &PolicyWork, xml: &str) -> Vec<Splice> {
-    let mut plan = Edits::default();
-    plan.call(document, work);
-    plan.requests(document, work);
-    for (_, place, url) in &work.urls {
-        plan.urls.push((place.clone(), url.clean.clone()));
+/// The edits that carry out `work`, in the coordinates of `document`; `xml` asks for the token, and
+/// calls run through `beside` too.
+pub(crate) fn edits(
+    document: &Document,
+    work: &PolicyWork,
+    xml: &str,
+    beside: &[&Document],
+) -> Vec<Splice> {
+    Edits::of(document, work, beside).splices(document, xml)
+}
+
+/// A variable that would go with the credential, and that something which stays reads.
+pub(crate) fn still_read(
+    document: &Document,
+    work: &PolicyWork,
+    beside: &[&Document],
+) -> Option<String> {
+    let plan = Edits::of(document, work, beside);
+    let gone = plan.removed.iter().chain(&plan.replaced);
+    let gone = gone.filter_map(|path| document.find(&path.parse().ok()?));
+    let mut names = gone.flat_map(variables_of);
+    names.find(|name| plan.speaks_of(document, "", name) || any_speaks(beside, name))
+}
+
+/// The variables that an element and what is inside of it set.
+fn variables_of(element: ElementRef) -> Vec<String> {
+    let own = |word: &str| element.attribute(word).map(|a| a.value);
+    let mut out: Vec<String> = SETTERS.iter().filter_map(|word| own(word)).collect();
+    if element.name() == "set-variable" {
+        out.extend(own("name"));
     }
-    let credentials = work.call.iter().chain(work.requests.iter().map(|(_, c)| c));
-    let all: Vec<&HttpCredential> = credentials.collect();
-    for credential in &all {
-        plan.remove_rest(credential);
+    out.extend(element.children().into_iter().flat_map(variables_of));
+    out
+}
+
+/// Attributes by which elements put something into a variable.
+const SETTERS: [&str; 4] = [
+    "response-variable-name",
+    "variable-name",
+    "output-token-variable-name",
+    "context-variable-name",
+];
+
+fn any_speaks(documents: &[&Document], name: &str) -> bool {
+    documents
+        .iter()
+        .any(|d| d.elements().into_iter().any(|e| speaks(e, name)))
+}
+
+/// Whether an element has the name in quotes, or as one of its attributes.
+fn speaks(element: ElementRef, name: &str) -> bool {
+    let said = |text: &str| text.contains(&format!("\"{name}\""));
+    let mut attributes = element.attributes().into_iter();
+    element.text().is_some_and(|t| said(&t))
+        || attributes.any(|a| a.value == name || said(&a.value))
+}
+
+impl Edits {
+    fn of(document: &Document, work: &PolicyWork, beside: &[&Document]) -> Self {
+        let mut plan = Self::default();
+        plan.fill(document, work, beside);
+        plan
     }
-    plan.variables(document, &all);
-    plan.untangle();
-    plan.splices(document, xml)
+
+    fn fill(&mut self, document: &Document, work: &PolicyWork, beside: &[&Document]) {
+        self.call(document, work);
+        self.requests(document, work);
+        for (_, place, url) in &work.urls {
+            self.urls.push((place.clone(), url.clean.clone()));
+        }
+        let credentials = work.call.iter().chain(work.requests.iter().map(|(_, c)| c));
+        let all: Vec<&HttpCredential> = credentials.collect();
+        for credential in &all {
+            self.remove_rest(credential);
+        }
+        self.variables(document, &all, beside);
+        self.untangle();
+    }
 }
 
 #[derive(Default)]
@@ -129,9 +191,8 @@ impl Edits {
         }
     }
 
-    /// A variable that held a credential goes, if nothing else in the gateway's documents speaks of
-    /// it; that is only known of this document, so one that others share stays.
-    fn variables(&mut self, document: &Document, all: &[&HttpCredential]) {
+    /// A variable that held a credential goes, if nothing else that calls run through speaks of it.
+    fn variables(&mut self, document: &Document, all: &[&HttpCredential], beside: &[&Document]) {
         for place in all.iter().flat_map(|c| &c.values).map(|v| &v.place) {
             let path = place.path();
             let inside = |p: &String| path == p || path.starts_with(&format!("{p}/"));
@@ -142,6 +203,7 @@ impl Edits {
             let name = element.and_then(|e| e.attribute("name"));
             if let Some(name) = name
                 && !self.speaks_of(document, path, &name.value)
+                && !any_speaks(beside, &name.value)
             {
                 self.removed.insert(path.to_owned());
             }
@@ -158,16 +220,8 @@ impl Edits {
                     .chain(&self.replaced)
                     .any(|r| p == r || p.starts_with(&format!("{r}/")))
         };
-        let said = |text: &str| text.contains(&format!("\"{name}\""));
-        document.elements().into_iter().any(|e| {
-            let path = e.path().to_string();
-            let in_attributes = || {
-                e.attributes()
-                    .iter()
-                    .any(|a| a.value == name || said(&a.value))
-            };
-            !goes(&path) && (e.text().is_some_and(|t| said(&t)) || in_attributes())
-        })
+        let mut all = document.elements().into_iter();
+        all.any(|e| speaks(e, name) && !goes(e.path().as_str()))
     }
 
     /// No edit stands inside another: what is inside of what goes, goes with it.

@@ -12,6 +12,7 @@ use crate::draft::{Draft, Input};
 use crate::stages::http::access::{HttpMove, Work};
 use crate::stages::http::asks::{asks, ends_ask, overruled, own_token};
 use crate::stages::http::block::{chosen, covered, outsiders};
+use crate::stages::http::edit::still_read;
 use crate::stages::http::judge::PolicyWork;
 use crate::stages::http::lanes::{End, Lane, Lanes, Leading, Part};
 use crate::stages::http::stray;
@@ -179,6 +180,15 @@ fn leave_shared(
                 one.unclear(draft, address, why, next);
                 stays.push(next);
             }
+            let variable = lanes.document(address);
+            let variable = variable.and_then(|d| still_read(d, work, &lanes.beside(address)));
+            if let Some(name) = variable {
+                let why =
+                    format!("the variable {name} would go with the key, and is read elsewhere");
+                let next = "take that reader out, or give it a variable of its own";
+                one.unclear(draft, address, &why, next);
+                stays.push(next);
+            }
         }
         if !stays.is_empty() {
             work.give_up();
@@ -241,6 +251,7 @@ fn add_tokens(
             continue;
         }
         match place_for(input, lanes, one, lane) {
+            Some(address) if judged.get(&address).is_some_and(|w| w.given_up) => {}
             Some(address) => judged.entry(address).or_default().add = true,
             None => {
                 let why = "its policy is also used by operations that lead elsewhere, so it can \
@@ -345,9 +356,11 @@ fn ends(
     mine: &[(&Lane, Leading)],
     judged: &Judged,
 ) {
-    for (lane, _) in mine.iter().filter(|(_, leading)| *leading == Leading::Yes) {
+    for (lane, leading) in mine.iter().filter(|(_, leading)| *leading != Leading::No) {
         for end in &lane.ends {
-            other_token(input, draft, one, end);
+            if *leading == Leading::Yes {
+                other_token(input, draft, one, end);
+            }
             let (address, work) = match (end, of_end(input, lane, end)) {
                 (End::Backend(address), AtEnd::Backend(fields)) => {
                     (address.clone(), Work::Backend(fields))
@@ -358,6 +371,10 @@ fn ends(
             if one.works.contains_key(&address) {
                 continue;
             }
+            if *leading != Leading::Yes {
+                one.left.insert(address, work);
+                continue;
+            }
             let may = |l: &&Lane| l.ends_at(&address) || l.ends.contains(&End::Unknown);
             let users = lanes.lanes.iter().filter(may).map(|l| (l, true));
             let others = outsiders(input, lanes, one.access, users);
@@ -366,10 +383,12 @@ fn ends(
                 .filter(|(l, _)| !asks(lanes, l, judged, true) && !ends_ask(input.live, one, l));
             if !others.is_empty() {
                 one.unclear(draft, &address, &used_by(&others), SHARED);
+                one.left.insert(address, work);
             } else if let Some((lane, _)) = silent.next() {
                 let why = format!("{} can ask for no token yet", lane.address());
                 let next = "see what holds that up, then plan again";
                 one.unclear(draft, &address, &why, next);
+                one.left.insert(address, work);
             } else {
                 one.works.insert(address, work);
             }

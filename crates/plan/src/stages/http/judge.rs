@@ -28,6 +28,8 @@ pub(crate) struct PolicyWork {
     pub urls: Vec<(Option<String>, Place, UrlCredential)>,
     /// The document is to ask for a token that it does not ask for yet.
     pub add: bool,
+    /// It is left as it is: what else it does with the call is not known well enough.
+    pub given_up: bool,
     /// Elements that stay, for only their name sounds like a credential's.
     pub possible: Vec<String>,
     /// What does not tell where it leads, or what it asks for.
@@ -37,6 +39,7 @@ pub(crate) struct PolicyWork {
 const HIDDEN_REQUEST: &str = "a request of it sends a credential to a URL that an expression or a \
                               hidden value decides";
 const HIDDEN_TOKEN: &str = "an expression or a hidden value decides which token it asks for";
+const MANIFOLD: &str = "it fetches a token with a secret, and sends it to more than one place";
 const UNFOLLOWED: &str = "it fetches a token with a secret, and nothing tells where that is sent";
 
 impl PolicyWork {
@@ -75,13 +78,27 @@ impl PolicyWork {
         call: bool,
     ) {
         let sent_by = match &credential.kind {
-            HttpKind::ClientSecretBody { authorization, .. } => match authorization.first() {
-                Some(path) => path.clone(),
-                None => {
+            HttpKind::ClientSecretBody { authorization, .. } => {
+                let Some(first) = authorization.first() else {
                     self.unclear.extend(call.then_some(UNFOLLOWED));
                     return;
+                };
+                let to: Vec<_> = authorization
+                    .iter()
+                    .map(|p| request_of(document, p))
+                    .collect();
+                if to.iter().any(|other| *other != to[0]) {
+                    let here = |to: &Option<(String, Option<String>)>| match to {
+                        Some((_, to)) => to
+                            .as_deref()
+                            .is_none_or(|to| lanes.leads_to(to, url) != Leads::No),
+                        None => call,
+                    };
+                    self.unclear.extend(to.iter().any(here).then_some(MANIFOLD));
+                    return;
                 }
-            },
+                first.clone()
+            }
             _ => credential.path.clone(),
         };
         let acts = matches!(
@@ -135,6 +152,7 @@ impl PolicyWork {
         let right = std::mem::take(&mut self.right);
         *self = Self {
             right,
+            given_up: true,
             ..Self::default()
         };
     }
@@ -220,10 +238,9 @@ fn request_of(document: &Document, path: &str) -> Option<(String, Option<String>
 fn around(element: ElementRef) -> Option<(String, Option<String>)> {
     let mut outer = std::iter::successors(element.parent(), |e| e.parent());
     let request = outer.find(|e| REQUESTS.contains(&e.name()))?;
-    let url = request
-        .children()
-        .into_iter()
-        .find(|c| c.name() == "set-url");
+    let child = |name| request.children().into_iter().find(|c| c.name() == name);
+    // Where both lead together is not documented (`http-request` of a resolver may have both).
+    let url = child("set-url").filter(|_| child("set-backend-service").is_none());
     Some((request.path().to_string(), url.and_then(|u| u.text())))
 }
 

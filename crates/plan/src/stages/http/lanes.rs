@@ -484,6 +484,15 @@ impl Lanes {
         self.documents.get(address)
     }
 
+    /// The other documents that calls run through which run through this one.
+    pub fn beside(&self, address: &Address) -> Vec<&Document> {
+        let mine = self.lanes.iter().filter(|l| l.link(address).is_some());
+        let links = mine.flat_map(|l| &l.links);
+        let others: BTreeSet<&Address> = links.map(|l| &l.document).collect();
+        let others = others.into_iter().filter(|a| *a != address);
+        others.filter_map(|a| self.document(a)).collect()
+    }
+
     /// Why a document could not be looked into.
     pub fn broken(&self, address: &Address) -> Option<&str> {
         self.broken.get(address).map(String::as_str)

@@ -22,6 +22,7 @@ mod prove;
 pub(crate) mod retire;
 mod stray;
 mod switch;
+mod turned;
 mod undo;
 
 use crate::draft::{Draft, Input};

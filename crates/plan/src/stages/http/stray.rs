@@ -15,14 +15,7 @@ use crate::stages::http::lanes::{Lane, Lanes, Leading, Part};
 /// Finds them, and leaves a row for each. A token that keyless never asked for, in an API that the
 /// Access does not choose, is not its matter.
 pub(crate) fn tell(input: Input, draft: &mut Draft, lanes: &Lanes, one: &mut HttpMove) {
-    let found: BTreeSet<Address> = lanes
-        .lanes
-        .iter()
-        .filter(|lane| !matches!(lane.part, Part::Resolver(_)))
-        .filter(|lane| !is_meant(input, lanes, one.access, lane))
-        .filter(|lane| asks(input, lanes, one, lane))
-        .map(Lane::address)
-        .collect();
+    let found = found(input, lanes, one);
     for place in &found {
         let why = "its calls ask for the token of the Access, and lead elsewhere or also there: \
                    whoever is there can use it";
@@ -30,6 +23,19 @@ pub(crate) fn tell(input: Input, draft: &mut Draft, lanes: &Lanes, one: &mut Htt
         one.unclear(draft, place, why, next);
     }
     one.strays = found;
+}
+
+/// The APIs and operations whose calls carry the token elsewhere.
+pub(crate) fn found(input: Input, lanes: &Lanes, one: &HttpMove) -> BTreeSet<Address> {
+    let calls = lanes
+        .lanes
+        .iter()
+        .filter(|lane| !matches!(lane.part, Part::Resolver(_)));
+    calls
+        .filter(|lane| !is_meant(input, lanes, one.access, lane))
+        .filter(|lane| asks(input, lanes, one, lane))
+        .map(Lane::address)
+        .collect()
 }
 
 /// Whether the lane leads to the Access's service, or to that of another Access with the same token.
@@ -50,9 +56,9 @@ fn is_meant(input: Input, lanes: &Lanes, access: &HttpAccess, lane: &Lane) -> bo
 }
 
 /// Whether a document that acts on the calls asks for the token, and keyless wrote it or the Access
-/// chooses the lane.
+/// names the API.
 fn asks(input: Input, lanes: &Lanes, one: &HttpMove, lane: &Lane) -> bool {
-    let mine = chosen(one.access, lane).is_some();
+    let mine = one.access.apis.is_some() && chosen(one.access, lane).is_some();
     let links = lane.links.iter().filter(|l| l.inbound || l.backend);
     let ours = links.filter(|l| mine || input.state.applied.contains_key(&l.document));
     ours.filter_map(|l| lanes.document(&l.document))
