@@ -108,3 +108,20 @@ fn an_operation_of_its_own_is_switched_alone() {
     step(&plan, "switch/apim:g/api:orders/operation:read/policy");
     assert!(!e.truth.entities.contains_key(&api_policy("orders")));
 }
+
+#[test]
+fn the_service_policy_stays_while_workspaces_run_through_it() {
+    let mut e = with_policy(&inbound(""));
+    let service = Address::gateway("g").part("policy");
+    let text = inbound(&key_header(KEY)).replace("<base />", "");
+    e.text_at(service, &text);
+    assert!(e.plan().step("switch/apim:g/policy").is_some());
+    let workspace = Address::gateway("g").child("workspace", "team");
+    e.truth.entities.insert(workspace, entity(json!({})));
+    let plan = e.plan();
+    waits(
+        &plan,
+        &["apim:g/policy", "the APIs of apim:g/workspace:team"],
+    );
+    assert!(plan.step("switch/apim:g/policy").is_none());
+}

@@ -215,7 +215,24 @@ fn strangers(
     let requests = !work.requests.is_empty() || work.urls.iter().any(|u| u.0.is_some());
     let users = lanes.lanes.iter().filter(|l| l.link(address).is_some());
     let users = users.map(|l| (l, call && l.carries(address)));
-    outsiders(input, lanes, one.access, users.filter(|u| requests || u.1))
+    let mut out = outsiders(input, lanes, one.access, users.filter(|u| requests || u.1));
+    if *address == one.gateway.part("policy") {
+        out.extend(workspaces(input, &one.gateway));
+    }
+    out
+}
+
+/// The workspaces of a gateway: their APIs run through its policy too (azure-facts B.4), and are not
+/// read.
+fn workspaces(input: Input, gateway: &Address) -> Vec<String> {
+    match input.live.get(&gateway.child("workspace", "")) {
+        Live::Unreadable(_) => vec!["workspaces, which could not be listed".into()],
+        _ => {
+            let all = input.live.children(gateway, "workspace");
+            all.map(|(address, _)| format!("the APIs of {address}"))
+                .collect()
+        }
+    }
 }
 
 fn outside_inbound(lanes: &Lanes, address: &Address, work: &PolicyWork) -> bool {
