@@ -193,6 +193,77 @@ async fn an_approval_where_the_plan_was_not_made_is_refused_and_leaves_nothing()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_empty_project_names_what_a_newcomer_may_do() {
+    let estate = Estate::direct().await.without_manifests();
+    let said = estate.keyless(&["plan"]).await.exits(1);
+    said.says("error[KL0114]")
+        .says("keyless init --gateway ID")
+        .says("keyless demo");
+    std::fs::create_dir(estate.path().join("manifests")).unwrap();
+    let said = estate.keyless(&["plan"]).await.exits(1);
+    said.says("keyless init").says("keyless demo");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn manifests_that_changed_since_the_plan_are_told_and_the_plan_is_applied() {
+    let estate = Estate::direct().await;
+    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+    let said = estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    assert!(!said.err.contains("note:"), "{}", said.err);
+    estate.write("manifests/more.yaml", "# nothing yet\n");
+    let said = estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    said.says("the manifests have changed since this plan was made");
+    estate.write("manifests/more.yaml", "kind: Nothing\n");
+    let said = estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    said.says("are not valid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gates_are_listed_with_who_approved_them_and_a_mistyped_one_gets_near_names() {
+    let estate = Estate::direct().await;
+    for _ in 0..2 {
+        estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+        estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    }
+    let gate = "prove/apim:contoso/access:billing-read";
+    let listed = estate.keyless(&["approve", "plan.json"]).await.exits(0);
+    let first = listed.out.lines().next();
+    assert_eq!(first, Some("wait for a person now"), "{}", listed.out);
+    listed.says(gate);
+
+    let mistyped = "prove/apim:contoso/access:biling-read";
+    let said = estate.keyless(&["approve", "plan.json", mistyped]).await;
+    said.exits(1)
+        .says("error[KL0307]")
+        .says(&format!("near it: {gate}"));
+
+    let arguments = ["approve", "plan.json", gate, "--by", "tester"];
+    estate.keyless(&arguments).await.exits(0);
+    let listed = estate.keyless(&["approve", "plan.json"]).await.exits(0);
+    let first = listed.out.lines().next();
+    assert_eq!(
+        first,
+        Some("approved, for the next apply"),
+        "{}",
+        listed.out
+    );
+    listed.says("approved by tester at ");
+    let last = estate.keyless(&["approve"]).await.exits(0);
+    last.says("approved by tester at ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_may_end_as_a_manifest_does_and_has_one_file() {
+    let estate = Estate::contoso().await;
+    let file = |name: &str| estate.path().join("environments").join(name);
+    std::fs::rename(file("dev.yaml"), file("dev.yml")).unwrap();
+    estate.keyless(&["validate"]).await.exits(0);
+    estate.write("environments/dev.yaml", "");
+    let said = estate.keyless(&["validate"]).await.exits(1);
+    said.says("error[KL0116]").says("environments/dev.yml");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_state_is_kept_aside_and_made_again_from_the_journal() {
     let estate = Estate::direct().await;
     estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);

@@ -84,7 +84,7 @@ fn set(of: &[&str]) -> BTreeSet<String> {
 
 /// The Accesses that are switched or retired.
 async fn keyless_accesses(estate: &Estate) -> BTreeSet<String> {
-    let state = keyless(estate, &["state", "--format", "json"]).await;
+    let state = estate.keyless(&["state", "--format", "json"]).await;
     let state: Value = serde_json::from_str(&state.out).unwrap();
     let accesses = state["accesses"].as_object().unwrap().iter();
     accesses
@@ -117,13 +117,17 @@ async fn keyless(estate: &Estate, arguments: &[&str]) -> Said {
 async fn approve_and_apply(estate: &Estate) -> Said {
     let approve = ["approve", "plan.json", "--all", "--by", "tester"];
     keyless(estate, &approve).await.exits(0);
-    keyless(estate, &["apply", "plan.json", "--allow-irreversible"]).await
+    let apply = ["apply", "plan.json", "--allow-irreversible", "--verbose"];
+    keyless(estate, &apply).await
 }
 
 /// From the first plan to the last apply.
 async fn carry_out(estate: &Estate) {
-    keyless(estate, &["plan", "-o", "plan.json"]).await.exits(2);
-    keyless(estate, &["apply", "plan.json"]).await.exits(3);
+    // Every request and answer of the job is told, and searched for secrets in the end.
+    let plan = ["plan", "-o", "plan.json", "--verbose"];
+    keyless(estate, &plan).await.exits(2).says("verb=\"GET\"");
+    let apply = ["apply", "plan.json", "--verbose"];
+    keyless(estate, &apply).await.exits(3).says("verb=\"PUT\"");
     // The second server has an administrator by now, so its databases can be read.
     keyless(estate, &["plan", "-o", "plan.json"]).await.exits(2);
     keyless(estate, &["apply", "plan.json"]).await.exits(3);
@@ -168,7 +172,8 @@ async fn contoso_whole_becomes_keyless_and_no_call_fails() {
     assert_eq!(embedded(&estate).await, set(&[REMEMBERED]));
     let scan = keyless(&estate, &["scan"]).await;
     assert!(!scan.out.contains("KL0418"), "{}", scan.out);
-    keyless(&estate, &["drift"]).await.exits(0).says("Clean");
+    let drift = keyless(&estate, &["drift", "--verbose"]).await.exits(0);
+    drift.says("Clean").says("verb=\"GET\"");
     estate.keeps_secrets();
 }
 
@@ -190,6 +195,45 @@ async fn the_same_manifests_serve_another_environment() {
     );
     let unknown = estate.keyless(&["validate", "--env", "prdo"]).await;
     unknown.exits(1).says("KL0116").says("prod");
+}
+
+/// Runs one phase, and says which steps the plan for it had.
+async fn phase(estate: &Estate, word: &str) -> (i32, String) {
+    let apply = ["apply", "--only-phase", word, "--auto-approve", "--verbose"];
+    let said = estate.keyless(&apply).await;
+    (said.code, format!("{}{}", said.out, said.err))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phases_can_be_run_one_after_the_other() {
+    let estate = Estate::direct().await;
+    for word in ["identify", "grant", "park", "prove", "switch"] {
+        let (code, said) = phase(&estate, word).await;
+        // Rows of later phases are held up all the while.
+        assert!(code == 0 || code == 3, "{word}: {said}");
+        assert!(!said.contains("--only-phase leaves out"), "{word}: {said}");
+    }
+    // The third declares no request, so that a person is asked, in the part that switches it.
+    assert_eq!(keyless_accesses(&estate).await.len(), 2);
+    let switch = ["plan", "--only-phase", "switch", "-o", "switch.json"];
+    estate.keyless(&switch).await.exits(2);
+    let apply = ["apply", "switch.json"];
+    let waits = estate.keyless(&apply).await.exits(3);
+    waits.says("prove/apim:contoso/access:billing-read");
+    let approve = ["approve", "switch.json", "--all", "--by", "tester"];
+    estate.keyless(&approve).await.exits(0);
+    estate.keyless(&apply).await;
+    assert_eq!(keyless_accesses(&estate).await.len(), 3);
+    // The soak has begun, and waits for time alone.
+    let (code, said) = phase(&estate, "confirm").await;
+    assert!(code == 3 && said.contains("no login of"), "{said}");
+    estate.emulator.advance(WEEK);
+    for word in ["confirm", "disable"] {
+        phase(&estate, word).await;
+    }
+    let (_, said) = phase(&estate, "disable").await;
+    assert!(!said.contains("which --only-phase leaves out"), "{said}");
+    estate.keeps_secrets();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,6 +263,9 @@ async fn a_part_of_the_plan_can_be_chosen_shown_and_drawn() {
     let grants = ["plan", "--only-phase", "grant"];
     let grants = estate.keyless(&grants).await.exits(3);
     grants.says("which --only-phase leaves out");
+    let wrong = "apim:shop/access:shipping";
+    let wrong = estate.keyless(&["plan", "--target", wrong]).await;
+    wrong.exits(1).says("KL0308").says(shipping);
 
     let markdown = ["plan", "--show", "part.json", "--format", "markdown"];
     let markdown = estate.keyless(&markdown).await.exits(2);

@@ -216,6 +216,12 @@ impl Estate {
         command
     }
 
+    /// Keeps what a spawned program said, to be searched as well.
+    pub fn keep(&self, name: &str, said: &str) {
+        let mut printed = self.printed.lock().unwrap();
+        printed.push((name.to_owned(), said.as_bytes().to_vec()));
+    }
+
     fn heard(&self, arguments: &[&str], output: Output) -> Said {
         let name = arguments.join(" ");
         let mut printed = self.printed.lock().unwrap();

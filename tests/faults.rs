@@ -37,8 +37,11 @@ async fn an_operation_that_fails_late_is_told_with_its_code_and_goes_on_when_run
         message: "The value is refused in the end.".into(),
         ..fault("PUT", "/namedValues/keyless-orders-read")
     });
-    let failed = estate.keyless(&["apply", "plan.json"]).await.exits(1);
+    // The request that was refused holds the literal that it parks.
+    let failed = ["apply", "plan.json", "--verbose"];
+    let failed = estate.keyless(&failed).await.exits(1);
     failed
+        .says("verb=\"PUT\"")
         .says("ValidationError")
         .says("The value is refused in the end")
         .says("next:");
@@ -81,13 +84,19 @@ async fn an_answer_that_never_came_is_looked_up_and_not_sent_twice() {
 async fn killed_at(estate: &Estate, enough: impl Fn(&str) -> bool) -> bool {
     let mut child = estate.spawn(&["apply", "plan.json", "--verbose"]);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut said = String::new();
+    let mut killed = false;
     while let Some(line) = lines.next_line().await.unwrap() {
-        if enough(&line) {
+        said.push_str(&line);
+        said.push('\n');
+        killed = enough(&line);
+        if killed {
             child.kill().await.unwrap();
-            return true;
+            break;
         }
     }
-    false
+    estate.keep("stderr of a run that is killed", &said);
+    killed
 }
 
 /// A line that says that a step is done.

@@ -15,6 +15,8 @@ mod faults;
 mod generated;
 mod init;
 mod login;
+mod policy;
+mod rollback;
 mod scan;
 mod second_estate;
 mod stop;

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use crate::exchange::{Call, Raw};
 use crate::http;
 use crate::readers::Readers;
 use crate::request::Request;
+use crate::stop::Stop;
 use crate::waiting::{Told, Waiting};
 
 /// Pages of one list; more is a service that never ends.
@@ -65,6 +66,7 @@ struct Inner {
     newest: AtomicI64,
     budget: Budget,
     readers: Readers,
+    stop: Stop,
     writers: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -111,6 +113,7 @@ impl Arm {
             newest: AtomicI64::new(i64::MIN),
             budget: Budget::default(),
             readers: Readers::default(),
+            stop: Stop::default(),
             writers: Mutex::default(),
         };
         Self {
@@ -224,13 +227,35 @@ impl Arm {
         &self.inner.readers
     }
 
-    /// Tells of a wait and waits.
-    pub(crate) async fn wait(&self, waiting: Waiting) {
+    /// Cuts waits between tries short once `stop` is set, and begins no try after it. What is under
+    /// way by then is followed to its end.
+    pub fn heed(&self, stop: &'static AtomicBool) {
+        self.inner.stop.heed(stop);
+    }
+
+    /// Waits. False when the wait was cut short, after which nothing may be tried again.
+    pub async fn rest(&self, wait: Duration) -> bool {
+        self.inner.stop.wait(wait).await
+    }
+
+    /// Tells of a wait and waits, as [`Arm::rest`].
+    pub(crate) async fn wait(&self, waiting: Waiting) -> bool {
         let wait = waiting.wait;
+        self.tell(waiting);
+        self.rest(wait).await
+    }
+
+    /// Tells of a wait for something that is under way, and waits it out.
+    pub(crate) async fn wait_out(&self, waiting: Waiting) {
+        let wait = waiting.wait;
+        self.tell(waiting);
+        tokio::time::sleep(wait).await;
+    }
+
+    fn tell(&self, waiting: Waiting) {
         if let Some(told) = &self.told {
             told(waiting);
         }
-        tokio::time::sleep(wait).await;
     }
 
     /// Counts a request that goes out.

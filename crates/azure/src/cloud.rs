@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use url::Url;
 
+use crate::http;
+
 /// The port that SQL servers listen on.
 const SQL_PORT: u16 = 1433;
 
@@ -49,9 +51,14 @@ pub enum CloudError {
         field: &'static str,
         why: String,
     },
+    #[error("the CA {path} of the cloud file {why}; {CA_NEXT}")]
+    Ca { path: PathBuf, why: String },
     #[error("there is no cloud “{0}”; use public, government, china, or the path of a file")]
     Name(String),
 }
+
+const CA_NEXT: &str = "correct `ca` in the cloud file to a PEM file with the CA's certificate, or \
+                       start the emulator again: it writes both";
 
 /// The file, as written.
 #[derive(Deserialize)]
@@ -244,19 +251,15 @@ fn beside(file: &Path, relative: &Path) -> PathBuf {
 }
 
 fn authorities(path: &Path) -> Result<String, CloudError> {
-    let text = std::fs::read_to_string(path).map_err(|why| CloudError::File {
+    let unusable = |why: String| CloudError::Ca {
         path: path.to_owned(),
         why,
-    })?;
-    if text.contains("-----BEGIN CERTIFICATE-----") {
-        Ok(text)
-    } else {
-        let why = "holds no PEM certificate".to_owned();
-        Err(CloudError::Field {
-            path: path.to_owned(),
-            field: "ca",
-            why,
-        })
+    };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| unusable(format!("cannot be read: {error}")))?;
+    match http::roots(&text) {
+        Ok(roots) if !roots.is_empty() => Ok(text),
+        _ => Err(unusable("holds no PEM certificate".to_owned())),
     }
 }
 
@@ -393,13 +396,22 @@ mod tests {
         let file = dir.path().join("cloud.json");
         let json = LOCAL.replace("\"name\"", "\"ca\":\"ca.pem\",\"name\"");
         std::fs::write(&file, json).unwrap();
-        assert!(matches!(Cloud::load(&file), Err(CloudError::File { .. })));
-        std::fs::write(dir.path().join("ca.pem"), "hello").unwrap();
-        assert!(matches!(
-            Cloud::load(&file),
-            Err(CloudError::Field { field: "ca", .. })
-        ));
-        std::fs::write(dir.path().join("ca.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
+        let said = || Cloud::load(&file).unwrap_err().to_string();
+        assert!(
+            said().contains("ca.pem of the cloud file cannot be read"),
+            "{}",
+            said()
+        );
+        for text in ["hello", "-----BEGIN CERTIFICATE-----\n"] {
+            std::fs::write(dir.path().join("ca.pem"), text).unwrap();
+            assert!(
+                said().contains("holds no PEM certificate; correct `ca`"),
+                "{}",
+                said()
+            );
+        }
+        let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        std::fs::write(dir.path().join("ca.pem"), pem).unwrap();
         assert!(Cloud::load(&file).unwrap().ca.is_some());
     }
 

@@ -55,6 +55,14 @@ pub enum CredentialError {
     None { why: String },
 
     #[error(
+        "no credential for the cloud of the --cloud file: AZURE_CLIENT_SECRET, \
+         AZURE_CLIENT_CERTIFICATE_PATH, IDENTITY_ENDPOINT and KEYLESS_USE_IMDS are not set, and \
+         the Azure CLI is used with Azure's own clouds only; set AZURE_TENANT_ID, AZURE_CLIENT_ID \
+         and AZURE_CLIENT_SECRET (keyless emulator prints them)"
+    )]
+    NoneForFile,
+
+    #[error(
         "{how} got no token for {scope}: {why}; check that it is right for this tenant and cloud"
     )]
     Refused {
@@ -152,8 +160,7 @@ impl Tokens {
     ) -> Result<Self, CredentialError> {
         let source = choose(variable)?;
         if matches!(source, Source::AzureCli { .. }) && !cloud.is_built_in() {
-            let why = "is not used with a --cloud file".to_owned();
-            return Err(CredentialError::None { why });
+            return Err(CredentialError::NoneForFile);
         }
         Self::new(cloud, source)
     }

@@ -39,6 +39,10 @@ pub enum ArmError {
         minutes: u64,
     },
 
+    /// Nothing was sent.
+    #[error("{verb} {path} was not sent: the run was asked to stop while it waited; run again")]
+    Stopped { verb: Verb, path: String },
+
     #[error("cannot reach {host}: {why}; check the network, the proxy and the --cloud file")]
     Unreachable { host: String, why: String },
 

@@ -129,7 +129,11 @@ impl Arm {
         let mut maybe_done = false;
         loop {
             attempt += 1;
-            let slot = self.admitted(call, attempt).await;
+            let slot = match self.admitted(call, attempt).await {
+                Ok(slot) => slot,
+                Err(stopped) if maybe_done => return Err(call.unknown(stopped.to_string())),
+                Err(stopped) => return Err(stopped),
+            };
             let token = self.tokens().token(&self.cloud().arm_scope()).await?;
             let (setback, error) = match self.attempt(call, &token, slot).await {
                 Ok(raw) => return Ok(raw),
@@ -155,22 +159,25 @@ impl Arm {
             let tries = setback.of(&error).attempts();
             let retry = decide(call.verb, setback.of(&error), attempt, self.pace().backoff);
             maybe_done |= call.verb.writes() && setback.may_have_been_done(&error);
-            match retry {
+            let again = match retry {
                 Retry::After(wait) => {
                     let cause = Cause::of(&error);
                     self.wait(call.waiting(cause, wait, attempt + 1, Some(tries)))
-                        .await;
+                        .await
                 }
-                Retry::No if maybe_done && setback.says_nothing(&error) => {
-                    return Err(call.unknown(error.to_string()));
-                }
-                Retry::No => return Err(error),
+                Retry::No => false,
+            };
+            if !again {
+                return Err(match maybe_done && setback.says_nothing(&error) {
+                    true => call.unknown(error.to_string()),
+                    false => error,
+                });
             }
         }
     }
 
     /// Waits until the budget and the other reads leave room for the call.
-    async fn admitted(&self, call: &Call, attempt: u32) -> Option<Slot<'_>> {
+    async fn admitted(&self, call: &Call, attempt: u32) -> Result<Option<Slot<'_>>, ArmError> {
         let class = Class::of(call.verb);
         let slot = match class {
             Class::Read => Some(self.readers().enter().await),
@@ -179,17 +186,21 @@ impl Arm {
         };
         let mut wait = self.budget().take(&call.subscription, class);
         while !wait.is_zero() {
-            match wait < WORTH_TELLING {
+            let waited = match wait < WORTH_TELLING {
                 // A full budget makes each of many requests wait a little.
-                true => tokio::time::sleep(wait).await,
+                true => self.rest(wait).await,
                 false => {
                     let waiting = call.waiting(Cause::Budget, wait, attempt, None);
-                    self.wait(waiting).await;
+                    self.wait(waiting).await
                 }
+            };
+            if !waited {
+                let (verb, path) = (call.verb, call.path.clone());
+                return Err(ArmError::Stopped { verb, path });
             }
             wait = self.budget().closed(&call.subscription, class);
         }
-        slot
+        Ok(slot)
     }
 
     /// Learns from an answer how much the service takes.

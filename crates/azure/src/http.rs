@@ -59,7 +59,8 @@ fn builder(cloud: &Cloud) -> Result<reqwest::ClientBuilder, String> {
     Ok(builder)
 }
 
-fn roots(pem: &str) -> Result<Vec<reqwest::Certificate>, String> {
+/// The certificates of a PEM text.
+pub(crate) fn roots(pem: &str) -> Result<Vec<reqwest::Certificate>, String> {
     rustls_pki_types::CertificateDer::pem_slice_iter(pem.as_bytes())
         .map(|der| {
             let der = der.map_err(|_| "the CA of the cloud file is not valid PEM".to_owned())?;

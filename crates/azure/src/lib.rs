@@ -21,6 +21,7 @@ mod readers;
 mod redact;
 mod request;
 mod retry;
+mod stop;
 mod token;
 mod waiting;
 

@@ -102,7 +102,7 @@ impl Arm {
             if Instant::now() + wait > until {
                 break;
             }
-            self.wait(call.waiting(Cause::Running, wait, round + 1, None))
+            self.wait_out(call.waiting(Cause::Running, wait, round + 1, None))
                 .await;
             let url = match watch {
                 Watch::Operation(url) => url.clone(),
@@ -139,14 +139,14 @@ impl Arm {
         for round in 1.. {
             match self.exchange(&call).await {
                 Ok(raw) => return Ok(raw),
-                Err(error) if error.status() == Some(404) && round < READ_BACKS => {
-                    let (cause, wait) = (Cause::of(&error), backoff(round, self.pace().backoff));
-                    self.wait(call.waiting(cause, wait, round + 1, Some(READ_BACKS)))
-                        .await;
-                }
                 Err(error) => {
-                    let why = format!("it ended well, but cannot be read back: {error}");
-                    return Err(unknown(request, why));
+                    let (cause, wait) = (Cause::of(&error), backoff(round, self.pace().backoff));
+                    let waiting = call.waiting(cause, wait, round + 1, Some(READ_BACKS));
+                    let new = error.status() == Some(404) && round < READ_BACKS;
+                    if !new || !self.wait(waiting).await {
+                        let why = format!("it ended well, but cannot be read back: {error}");
+                        return Err(unknown(request, why));
+                    }
                 }
             }
         }

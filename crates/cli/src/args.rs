@@ -1,5 +1,7 @@
 //! The arguments, and help that starts with examples.
 
+mod policy;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -7,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 
 use crate::complete;
+
+pub use policy::{DiffArgs, FixArgs, FmtArgs, LintArgs, PolicyArgs, PolicyVerb};
 
 /// Moves what Azure API Management reaches, Azure SQL and HTTP services, from passwords and keys to
 /// managed identities, and checks every night that it has stayed there.
@@ -32,40 +36,59 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What every command takes.
+const EVERYWHERE: &str = "Options of every command";
+
+/// What every command takes. In the help it stands below what the command alone takes.
 #[derive(Args)]
 pub struct Common {
     /// The folder that holds manifests/ and .keyless/
     #[arg(
         long,
         global = true,
+        help_heading = EVERYWHERE,
         value_name = "DIR",
         default_value = ".",
         env = "KEYLESS_PROJECT"
     )]
     pub project: PathBuf,
     /// The environment: its variables are in environments/NAME.yaml, its state in .keyless/NAME/
-    #[arg(long = "env", global = true, value_name = "NAME", env = "KEYLESS_ENV",
+    #[arg(long = "env", global = true, help_heading = EVERYWHERE, value_name = "NAME", env = "KEYLESS_ENV",
           add = ArgValueCompleter::new(complete::environments))]
     pub environment: Option<String>,
     /// public, government, china, or a file of endpoints
     #[arg(
         long,
         global = true,
+        help_heading = EVERYWHERE,
         value_name = "NAME|FILE",
         default_value = "public",
         env = "KEYLESS_CLOUD"
     )]
     pub cloud: String,
-    /// Text for people, JSON with a format version, or Markdown for a pull request (plan)
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    /// Text for people, JSON with a format version, Markdown for a pull request (plan, scan), or
+    /// SARIF 2.1.0 for code scanning (scan)
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Colours: when the output is a terminal, always or never (NO_COLOR is honoured)
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
     /// Tell each request to Azure on stderr: verb, path, status and time, nothing of its content
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     pub verbose: bool,
+}
+
+impl Common {
+    /// A variable that is set to nothing is none.
+    pub fn without_empty(mut self) -> Self {
+        self.environment = self.environment.filter(|name| !name.is_empty());
+        if self.project.as_os_str().is_empty() {
+            self.project = PathBuf::from(".");
+        }
+        if self.cloud.is_empty() {
+            "public".clone_into(&mut self.cloud);
+        }
+        self
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,6 +96,7 @@ pub enum Format {
     Text,
     Json,
     Markdown,
+    Sarif,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -98,6 +122,8 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Open a gate that asks a person
     Approve(ApproveArgs),
+    /// Take back what a run did, up to the point of no return
+    Rollback(RollbackArgs),
     /// Compare live with the manifests and with what was applied
     Drift(DriftArgs),
     /// Show or rebuild what keyless remembers
@@ -110,6 +136,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Print the manifests with the variables of an environment put in
     Render(RenderArgs),
+    /// Lay out, compare, check and mend policy files
+    Policy(PolicyArgs),
     /// Draw who reaches what, and as whom
     Graph(GraphArgs),
     /// Print a completion script for a shell
@@ -122,7 +150,8 @@ pub enum Command {
 #[command(before_help = "Examples:
   keyless scan --gateway /subscriptions/…/service/contoso --server /subscriptions/…/servers/orders
   keyless scan                    the gateways and servers of manifests/
-  keyless scan --inspect-secrets  read secret named values too, in memory only")]
+  keyless scan --inspect-secrets  read secret named values too, in memory only
+  keyless scan --format sarif     for code scanning; markdown for a pull request")]
 pub struct ScanArgs {
     /// The resource id of an API Management service; may be given more than once
     #[arg(long, value_name = "ID")]
@@ -216,7 +245,7 @@ pub struct PartArgs {
     #[arg(long = "target", value_name = "ADDRESS",
           add = ArgValueCompleter::new(complete::addresses))]
     pub targets: Vec<String>,
-    /// Only steps of this phase; may be given more than once
+    /// Only steps of this phase, and the gates they stand behind; may be given more than once
     #[arg(long = "only-phase", value_name = "PHASE",
           value_parser = PossibleValuesParser::new(PHASES))]
     pub phases: Vec<String>,
@@ -231,18 +260,19 @@ pub const PHASES: [&str; 10] = [
 #[derive(Args)]
 #[command(before_help = "Examples:
   keyless apply plan.json                 exactly these steps; run it again after a gate
-  keyless apply                           plan, ask, apply
-  keyless apply plan.json --auto-approve --allow-irreversible
+  keyless apply                           plan, show it, ask, apply
+  keyless apply plan.json --allow-irreversible   and what cannot be undone
+  keyless apply --auto-approve            plan and apply with no question, as in a pipeline
   keyless apply --target apim:contoso/access:orders-read --only-phase grant
 
 Ctrl-C lets the requests under way end, records them, and stops; the same command goes on from there.")]
 pub struct ApplyArgs {
-    /// A plan file; without one a plan is made and shown first
+    /// A plan file, applied without a question; without one a plan is made and shown first
     #[arg(conflicts_with_all = ["targets", "phases"])]
     pub plan: Option<PathBuf>,
     #[command(flatten)]
     pub part: PartArgs,
-    /// Do not ask before the first step
+    /// Without a plan file: do not ask before the first step. Gates that ask a person still do
     #[arg(long)]
     pub auto_approve: bool,
     /// Let steps run that cannot be undone
@@ -255,12 +285,13 @@ pub struct ApplyArgs {
 
 #[derive(Args)]
 #[command(before_help = "Examples:
-  keyless approve plan.json                                 list the gates that ask a person
+  keyless approve                    the gates of the plan that was applied last
+  keyless approve plan.json          the gates that ask, and who approved
   keyless approve plan.json prove/apim:contoso/access:billing-read
   keyless approve plan.json --all --by alice@contoso.example")]
 pub struct ApproveArgs {
-    /// The plan file
-    pub plan: PathBuf,
+    /// The plan file; without one, the plan that was applied last
+    pub plan: Option<PathBuf>,
     /// The gates to open, as apply names them
     pub gates: Vec<String>,
     /// Every gate of the plan that asks a person now
@@ -269,6 +300,25 @@ pub struct ApproveArgs {
     /// Who approves; kept in the journal
     #[arg(long, value_name = "NAME", env = "USER")]
     pub by: Option<String>,
+}
+
+#[derive(Args)]
+#[command(before_help = "Examples:
+  keyless rollback                     the runs, and what of each stands
+  keyless rollback 8f0c41d2            show how that one is taken back, ask, do it
+  keyless rollback 8f0c41d2 -o back.json   keep that plan for apply instead
+
+Steps are taken back in reverse, each only while it is as the run left it. What stands under a step
+that cannot be taken back stays.")]
+pub struct RollbackArgs {
+    /// The id of the run's plan, or how it begins; without one the runs are listed
+    pub run: Option<String>,
+    /// Write the plan to this file, and change nothing
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Do not ask before the first step
+    #[arg(long)]
+    pub auto_approve: bool,
 }
 
 #[derive(Args)]

@@ -1,10 +1,13 @@
 //! The `keyless` command: arguments, wiring and exit codes. Everything else is in the libraries.
 
+mod again;
 mod args;
+mod asked;
 mod commands;
 mod complete;
 mod excerpt;
 mod failure;
+mod heartbeat;
 mod output;
 mod progress;
 mod project;
@@ -13,6 +16,7 @@ mod stop;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -24,9 +28,16 @@ use crate::args::{Cli, Command, Format};
 fn main() -> ExitCode {
     clap_complete::CompleteEnv::with_factory(Cli::command).complete();
     let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+        Ok(Cli { common, command }) => Cli {
+            common: common.without_empty(),
+            command,
+        },
         Err(error) => {
             // Wrong arguments are a failure; 2 is kept for changes and findings.
+            if error.kind() == ErrorKind::MissingSubcommand {
+                let _ = Cli::command().print_help();
+                return ExitCode::FAILURE;
+            }
             let _ = error.print();
             return ExitCode::from(u8::from(error.use_stderr()));
         }
@@ -70,8 +81,16 @@ fn verbose() {
 
 async fn run(cli: &Cli) -> Result<u8, failure::Failure> {
     let common = &cli.common;
-    if common.format == Format::Markdown && !matches!(cli.command, Command::Plan(_)) {
-        let message = "only plan has a Markdown form; use --format text or json";
+    let has_form = match common.format {
+        Format::Text | Format::Json => true,
+        Format::Markdown => matches!(cli.command, Command::Plan(_) | Command::Scan(_)),
+        Format::Sarif => matches!(cli.command, Command::Scan(_)),
+    };
+    if !has_form {
+        let message = match common.format {
+            Format::Sarif => "only scan has a SARIF form; use --format text or json",
+            _ => "only plan and scan have a Markdown form; use --format text or json",
+        };
         return Err(failure::Failure::new("KL0309", message));
     }
     match &cli.command {
@@ -82,12 +101,14 @@ async fn run(cli: &Cli) -> Result<u8, failure::Failure> {
         Command::Plan(args) => commands::plan::run(common, args).await,
         Command::Apply(args) => commands::apply::run(common, args).await,
         Command::Approve(args) => commands::approve::run(common, args).await,
+        Command::Rollback(args) => commands::rollback::run(common, args).await,
         Command::Drift(args) => commands::drift::run(common, args).await,
         Command::State(args) => commands::state::run(common, args).await,
         Command::Explain(args) => commands::explain::run(args),
         Command::Emulator(args) => commands::emulator::run(args).await,
         Command::Demo(args) => commands::demo::run(args).await,
         Command::Render(args) => commands::render::run(common, args),
+        Command::Policy(args) => commands::policy::run(common, args),
         Command::Graph(args) => commands::graph::run(common, args).await,
         Command::Man(args) => commands::man::run(args),
         Command::Completions(args) => commands::completions::run(args),

@@ -1,10 +1,11 @@
 //! What is printed: data on stdout, messages on stderr.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use keyless_report::Style;
+use keyless_report::{Style, counted, fitted};
 use serde_json::{Value, json};
 
 use crate::args::{Color, Common, Format};
@@ -15,7 +16,15 @@ const WIDTHS: (usize, usize) = (40, 120);
 
 /// How text for people looks on stdout.
 pub fn style(common: &Common) -> Style {
-    let terminal = std::io::stdout().is_terminal();
+    style_on(common, std::io::stdout().is_terminal())
+}
+
+/// The same for stderr.
+pub fn style_of_notes(common: &Common) -> Style {
+    style_on(common, std::io::stderr().is_terminal())
+}
+
+fn style_on(common: &Common, terminal: bool) -> Style {
     let color = match common.color {
         Color::Always => true,
         Color::Never => false,
@@ -62,6 +71,7 @@ fn clean(text: &str) -> String {
 
 /// Prints data. A reader that went away early, such as `head`, is no error.
 pub fn data(text: &str) {
+    end_passing();
     let text = clean(text);
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
@@ -71,39 +81,118 @@ pub fn data(text: &str) {
     let _ = out.flush();
 }
 
+/// Prints text for people. On a terminal its lines fit; elsewhere they stay whole, for whoever
+/// searches them.
+pub fn text(text: &str) {
+    let terminal = std::io::stdout().is_terminal();
+    data(&fit(text, terminal, HANG));
+}
+
+/// The same where no line hangs on the one before it.
+pub fn paragraphs(text: &str) {
+    let terminal = std::io::stdout().is_terminal();
+    data(&fit(text, terminal, 0));
+}
+
+/// How far the rest of a message stands in.
+const HANG: usize = 2;
+
+fn fit(text: &str, terminal: bool, hang: usize) -> String {
+    match terminal {
+        true => fitted(text, width(true), hang),
+        false => text.to_owned(),
+    }
+}
+
+/// Prints how much was asked of Azure.
+pub fn requests(count: usize) {
+    note(&format!(
+        "{} to Azure",
+        counted(count, "request", "requests")
+    ));
+}
+
 /// Prints JSON data.
 pub fn json(value: &Value) {
     data(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
-/// Prints a message. That nobody reads it any more must not stop an apply.
+/// Prints a message, in lines that fit where there is a terminal.
 pub fn note(text: &str) {
+    laid_out(&fit(text, std::io::stderr().is_terminal(), HANG));
+}
+
+/// Prints a message as it is. That nobody reads it any more must not stop an apply.
+pub fn laid_out(text: &str) {
+    end_passing();
+    heard();
     let _ = writeln!(std::io::stderr(), "{}", clean(text));
 }
 
+/// Whether the last line of the terminal is a passing one.
+static PASSING: AtomicBool = AtomicBool::new(false);
+
 /// Shows a line on the terminal that the next one takes the place of.
 pub fn passing(text: &str) {
+    heard();
+    PASSING.store(true, Ordering::Relaxed);
     let mut err = std::io::stderr().lock();
+    let text = clean(text);
     let cut: String = text.chars().take(width(true).saturating_sub(1)).collect();
     let _ = write!(err, "\r\u{1b}[2K{cut}");
     let _ = err.flush();
 }
 
-/// How long a log may be silent before it is told that something still runs.
-const SILENCE: Duration = Duration::from_secs(10);
-
-/// What a request waits for: passing on a terminal. In a log, a wait that nothing is wrong with is
-/// told only when it grows long.
-pub fn waiting(text: &str, wrong: bool) {
-    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
-    if std::io::stderr().is_terminal() {
-        return passing(&format!("  … {}", clean(text)));
+/// Takes the passing line away, if there is one.
+pub fn end_passing() {
+    if PASSING.swap(false, Ordering::Relaxed) {
+        let mut err = std::io::stderr().lock();
+        let _ = write!(err, "\r\u{1b}[2K");
+        let _ = err.flush();
     }
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    let since = last.get_or_insert_with(Instant::now);
-    if wrong || since.elapsed() >= SILENCE {
-        *since = Instant::now();
+}
+
+/// How long a log may be silent before it is told that something still runs, and a terminal.
+const SILENCE: Duration = Duration::from_secs(10);
+const SHORT_SILENCE: Duration = Duration::from_secs(2);
+
+/// When something was told last; the start of the program counts.
+static HEARD: Mutex<Option<Instant>> = Mutex::new(None);
+
+fn heard() {
+    *HEARD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+}
+
+fn silent_for() -> Duration {
+    let mut last = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
+    last.get_or_insert_with(Instant::now).elapsed()
+}
+
+/// Until when a terminal shows what a request waits for.
+static SHOWN_UNTIL: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// What a request waits for, and how long: passing on a terminal. In a log, a wait that nothing is
+/// wrong with is told only when it grows long.
+pub fn waiting(text: &str, wrong: bool, wait: Duration) {
+    if std::io::stderr().is_terminal() {
+        let mut until = SHOWN_UNTIL.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = Instant::now().checked_add(wait);
+        passing(&format!("  … {text}"));
+    } else if wrong || silent_for() >= SILENCE {
         note(text);
+    }
+}
+
+/// That something still runs, if nothing was told for long.
+pub fn still(text: &str) {
+    let terminal = std::io::stderr().is_terminal();
+    let silence = silent_for();
+    let until = *SHOWN_UNTIL.lock().unwrap_or_else(PoisonError::into_inner);
+    let shows_a_wait = until.is_some_and(|until| Instant::now() < until);
+    if terminal && silence >= SHORT_SILENCE && !shows_a_wait {
+        passing(&format!("  … {text}"));
+    } else if !terminal && silence >= SILENCE {
+        note(&format!("  … {text}"));
     }
 }
 
@@ -125,7 +214,7 @@ pub fn failure(common: &Common, failure: &Failure) {
         false => (failure.code.into(), failure.message.as_str()),
     };
     let body = json!({ "format": "keyless.error/1", "code": code, "message": message });
-    note(&body.to_string());
+    laid_out(&body.to_string());
 }
 
 #[cfg(test)]

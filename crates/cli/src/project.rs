@@ -1,11 +1,13 @@
 //! The project on disk: its manifests, the policy files they name, and its state folder.
 
 use std::fs;
-use std::io::Read;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use keyless_live::FileStore;
-use keyless_manifest::{Environment, MAX_MANIFEST_BYTES, ReadError, Source, unknown_environment};
+use keyless_manifest::{
+    Environment, MAX_MANIFEST_BYTES, Read, ReadError, Source, unknown_environment,
+};
 use keyless_model::{Desired, Diagnostic, Diagnostics};
 use keyless_policy::MAX_POLICY_BYTES;
 use sha2::{Digest, Sha256};
@@ -14,6 +16,9 @@ use crate::args::Common;
 use crate::excerpt::covered;
 use crate::failure::Failure;
 use crate::output;
+
+/// How manifests and environments end. JSON is YAML.
+const ENDINGS: [&str; 3] = [".yaml", ".yml", ".json"];
 
 /// Folders that are never looked into.
 const SKIPPED: [&str; 3] = [".keyless", ".git", "target"];
@@ -28,13 +33,7 @@ pub struct Project {
 
 /// Reads and checks the manifests. Everything that is wrong is shown at once.
 pub fn load(common: &Common, paths: &[PathBuf]) -> Result<Project, Failure> {
-    match try_load(common, paths)? {
-        Ok(project) => Ok(project),
-        Err((diagnostics, sources)) => {
-            show(common, &diagnostics, &sources);
-            Err(Failure::told())
-        }
-    }
+    shown(common, try_load(common, paths)?)
 }
 
 /// What loading found wrong, and the files that it speaks of.
@@ -42,37 +41,58 @@ pub type Wrong = (Diagnostics, Vec<Source>);
 
 /// As [`load`], with the diagnostics left to the caller.
 pub fn try_load(common: &Common, paths: &[PathBuf]) -> Result<Result<Project, Wrong>, Failure> {
+    let read = read(common, paths, keyless_manifest::load)?;
+    Ok(read.map(|(desired, files)| Project {
+        documents: desired.addresses().len(),
+        digest: digest(&files),
+        desired,
+    }))
+}
+
+/// The manifests as the environment has them.
+pub fn render(common: &Common, paths: &[PathBuf]) -> Result<String, Failure> {
+    let read = read(common, paths, keyless_manifest::render)?;
+    shown(common, read.map(|(text, _)| text))
+}
+
+fn shown<T>(common: &Common, read: Result<T, Wrong>) -> Result<T, Failure> {
+    read.map_err(|(diagnostics, files)| {
+        show(common, &diagnostics, &files);
+        Failure::told()
+    })
+}
+
+/// One reading of the manifests: what `work` makes of them with every file that was read, or all
+/// that is wrong with them.
+fn read<T>(
+    common: &Common,
+    paths: &[PathBuf],
+    work: impl FnOnce(&[Source], Read<'_>, &Environment) -> Result<T, Diagnostics>,
+) -> Result<Result<(T, Vec<Source>), Wrong>, Failure> {
     let root = folder(common)?;
     let (sources, mut diagnostics) = sources(&root, paths)?;
-    let read = std::cell::RefCell::new(Vec::<Source>::new());
-    let read_policy = |path: &str| -> Result<String, ReadError> {
+    let policies = std::cell::RefCell::new(Vec::<Source>::new());
+    let policy = |path: &str| -> Result<String, ReadError> {
         let text = policy(&root, path)?;
-        read.borrow_mut().push(Source {
+        policies.borrow_mut().push(Source {
             path: path.to_owned(),
             text: text.clone(),
         });
         Ok(text)
     };
     let environment = environment(common, &root, !paths.is_empty())?;
-    let loaded = keyless_manifest::load(&sources, &read_policy, &environment);
+    let made = work(&sources, &policy, &environment);
     let mut files = sources;
-    files.extend(read.into_inner());
+    files.extend(policies.into_inner());
     files.extend(environment.chosen);
-    match loaded {
-        Ok(desired) if diagnostics.is_empty() => {
-            let documents = desired.addresses().len();
-            Ok(Ok(Project {
-                desired,
-                digest: digest(&files),
-                documents,
-            }))
-        }
-        Ok(_) => Ok(Err((diagnostics, files))),
+    Ok(match made {
+        Ok(made) if diagnostics.is_empty() => Ok((made, files)),
+        Ok(_) => Err((diagnostics, files)),
         Err(more) => {
             diagnostics.extend(more);
-            Ok(Err((diagnostics, files)))
+            Err((diagnostics, files))
         }
-    }
+    })
 }
 
 /// Shows what is wrong with the manifests. Lines are shown with whatever looks like a credential
@@ -108,7 +128,8 @@ pub fn show(common: &Common, diagnostics: &[Diagnostic], sources: &[Source]) {
             .find(|s| s.path == path)
             .map(|s| s.text.as_str())
     };
-    output::note(keyless_report::diagnostics(&shown, &text, &output::style(common)).trim_end());
+    let style = output::style_of_notes(common);
+    output::laid_out(keyless_report::diagnostics(&shown, &text, &style).trim_end());
 }
 
 /// The byte offset in `to` of the character at `offset` in `from`; both have as many characters.
@@ -132,7 +153,7 @@ fn environment(common: &Common, root: &Path, partial: bool) -> Result<Environmen
         show(common, &[unknown], &[]);
         return Err(Failure::told());
     }
-    let path = format!("environments/{name}.yaml");
+    let path = environment_file(root, name)?;
     let text = text_of(&root.join(&path), MAX_MANIFEST_BYTES).map_err(|error| {
         let diagnostic = unusable(&path, &error);
         Failure::new(diagnostic.code, diagnostic.message)
@@ -145,6 +166,21 @@ fn environment(common: &Common, root: &Path, partial: bool) -> Result<Environmen
     })
 }
 
+/// The file of an environment that there is. Two would be two answers to what it sets.
+fn environment_file(root: &Path, name: &str) -> Result<String, Failure> {
+    let files = ENDINGS.map(|ending| format!("environments/{name}{ending}"));
+    let there = |file: &&String| root.join(file).is_file();
+    let mut found = files.iter().filter(there);
+    match (found.next(), found.next()) {
+        (Some(one), Some(other)) => {
+            let message =
+                format!("the environment {name} has two files, {one} and {other}; keep one");
+            Err(Failure::new("KL0116", message))
+        }
+        (one, _) => Ok(one.unwrap_or(&files[0]).clone()),
+    }
+}
+
 /// The environments of the project: the files of `environments/`, without their ending.
 pub fn environment_names(root: &Path) -> Vec<String> {
     let entries = fs::read_dir(root.join("environments"))
@@ -152,29 +188,13 @@ pub fn environment_names(root: &Path) -> Vec<String> {
         .flatten();
     let names = entries.flatten().filter_map(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        name.strip_suffix(".yaml").map(str::to_owned)
+        let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
+        stem.map(str::to_owned)
     });
     let mut names: Vec<String> = names.collect();
     names.sort();
+    names.dedup();
     names
-}
-
-/// The manifests as the environment has them.
-pub fn render(common: &Common, paths: &[PathBuf]) -> Result<String, Failure> {
-    let root = folder(common)?;
-    let (sources, diagnostics) = sources(&root, paths)?;
-    let environment = environment(common, &root, !paths.is_empty())?;
-    let read = |path: &str| policy(&root, path);
-    let rendered = keyless_manifest::render(&sources, &read, &environment);
-    let wrong = match rendered {
-        Ok(text) if diagnostics.is_empty() => return Ok(text),
-        Ok(_) => diagnostics,
-        Err(more) => diagnostics.into_iter().chain(more).collect(),
-    };
-    let mut files = sources;
-    files.extend(environment.chosen);
-    show(common, &wrong, &files);
-    Err(Failure::told())
 }
 
 /// The manifests of a folder, or nothing where one is wrong: for a shell that completes.
@@ -184,7 +204,7 @@ pub fn quietly(folder: &Path) -> Option<Desired> {
     let read = |path: &str| policy(&root, path);
     // Any environment has the same addresses but for names that are variables.
     let chosen = environment_names(&root).first().and_then(|name| {
-        let path = format!("environments/{name}.yaml");
+        let path = environment_file(&root, name).ok()?;
         let text = text_of(&root.join(&path), MAX_MANIFEST_BYTES).ok()?;
         Some(Source { path, text })
     });
@@ -231,6 +251,9 @@ fn digest(files: &[Source]) -> String {
 
 fn sources(root: &Path, paths: &[PathBuf]) -> Result<(Vec<Source>, Diagnostics), Failure> {
     let default = [PathBuf::from("manifests")];
+    if paths.is_empty() && !root.join(&default[0]).exists() {
+        return Err(no_manifests(root));
+    }
     let paths = if paths.is_empty() {
         &default[..]
     } else {
@@ -240,7 +263,7 @@ fn sources(root: &Path, paths: &[PathBuf]) -> Result<(Vec<Source>, Diagnostics),
     for path in paths {
         collect(&root.join(path), &mut files).map_err(|error| {
             let message = format!(
-                "{} cannot be read: {error}; put manifests into manifests/ or name the place",
+                "{} cannot be read: {error}; correct the path, which is relative to the project",
                 path.display()
             );
             Failure::new("KL0114", message)
@@ -261,6 +284,17 @@ fn sources(root: &Path, paths: &[PathBuf]) -> Result<(Vec<Source>, Diagnostics),
         }
     }
     Ok((sources, diagnostics))
+}
+
+/// What a newcomer may do where there is nothing yet.
+fn no_manifests(root: &Path) -> Failure {
+    let message = format!(
+        "there is no folder manifests/ in {}; keyless init --gateway ID writes first manifests \
+         from what is there, keyless scan --gateway ID needs none, keyless demo shows the whole \
+         job, and --project DIR names another folder",
+        root.display()
+    );
+    Failure::new("KL0114", message)
 }
 
 fn unusable(path: &str, error: &ReadError) -> Diagnostic {
@@ -295,10 +329,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
             if !SKIPPED.contains(&name.as_str()) {
                 collect(&path, files)?;
             }
-        } else if [".yaml", ".yml", ".json"]
-            .iter()
-            .any(|end| name.ends_with(end))
-        {
+        } else if ENDINGS.iter().any(|end| name.ends_with(end)) {
             files.push(path);
         }
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keyless_azure::{Arm, Cause, Cloud, Tokens, Waiting};
-use keyless_live::Services;
-use keyless_model::{Address, Desired};
+use keyless_live::{Reading, Services};
+use keyless_model::{Address, Desired, Snapshot};
 use keyless_plan::Root;
 
 use crate::args::{Common, Format};
 use crate::failure::Failure;
+use crate::heartbeat::while_waiting;
 use crate::output;
 
 /// Reads an environment variable; an empty one is none.
@@ -28,11 +29,22 @@ pub fn services(common: &Common, roots: BTreeMap<Address, Root>) -> Result<Servi
                 waiting.cause,
                 Cause::Answered { .. } | Cause::Unanswered { .. }
             );
-            output::waiting(&waiting.to_string(), wrong);
+            output::waiting(&waiting.to_string(), wrong, waiting.wait);
         };
         arm = arm.telling(Arc::new(told));
     }
     Ok(Services::new(arm, roots))
+}
+
+/// Reads everything, with a word now and then.
+pub async fn read(
+    common: &Common,
+    services: &Services,
+    reading: Reading,
+) -> Result<Snapshot, Failure> {
+    let what = || "reading Azure".to_owned();
+    let read = keyless_live::read(services, reading);
+    Ok(while_waiting(common, what, read).await?)
 }
 
 /// The roots that manifests declare.

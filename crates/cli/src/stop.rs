@@ -10,18 +10,24 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// What a shell gives for a command that an interrupt ended (128 + SIGINT).
 const INTERRUPTED: i32 = 130;
 
-/// Listens from now on. The flag is set once somebody presses Ctrl-C.
-pub fn on_ctrl_c() -> &'static AtomicBool {
-    tokio::spawn(async {
+/// Whether somebody asked this run to stop.
+pub fn asked() -> bool {
+    STOP.load(Ordering::Relaxed)
+}
+
+/// Listens from now on; `again` is the command that goes on. The flag is set once somebody presses Ctrl-C.
+pub fn on_ctrl_c(again: String) -> &'static AtomicBool {
+    tokio::spawn(async move {
         interrupt().await;
         STOP.store(true, Ordering::Relaxed);
         output::note(
-            "\nstopping: the requests under way are ended and recorded; Ctrl-C again ends at once",
+            "\nstopping: the requests under way end and are recorded; Ctrl-C again ends at once",
         );
         interrupt().await;
-        output::note(
-            "ended at once: what was sent is in the journal, and the next apply reads live first",
-        );
+        output::note(&format!(
+            "ended at once: what was sent is in the journal; next: {again} looks at live first and \
+             goes on from there"
+        ));
         std::process::exit(INTERRUPTED);
     });
     &STOP

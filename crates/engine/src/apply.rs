@@ -9,7 +9,7 @@ use keyless_plan::{Op, Plan, Step};
 use crate::error::EngineError;
 use crate::event::Event;
 use crate::lanes::lanes;
-use crate::outcome::{NotStarted, Outcome};
+use crate::outcome::Outcome;
 use crate::progress::{Progress, not_overtaken};
 use crate::provider::Provider;
 use crate::run::Run;
@@ -68,6 +68,9 @@ pub async fn apply(
     if provider.now() == Timestamp::default() {
         return Err(EngineError::NoClock);
     }
+    if let Some(stop) = options.stop {
+        provider.heed(stop);
+    }
     store.take_lease().await?;
     let ended = all_steps(plan, provider, store, options, tell).await;
     let released = store.release_lease().await;
@@ -118,15 +121,7 @@ async fn begin(run: &Run<'_>, step: &Step) -> Result<(), EngineError> {
     let stopped = || STOPPED.to_owned();
     let because = run.options.stopping().then(stopped);
     if let Some(because) = because.or_else(|| run.held_up(step)) {
-        run.hold(step, "was not started");
-        run.tell(Event::Skipped {
-            step: step.id.clone(),
-            because: because.clone(),
-        });
-        run.shared().outcome.not_started.push(NotStarted {
-            step: step.id.clone(),
-            because,
-        });
+        run.not_started(step, because);
         return Ok(());
     }
     match &step.op {

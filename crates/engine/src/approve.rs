@@ -1,4 +1,4 @@
-//! A person's word for a gate that asks for one.
+//! A person's word for a gate that asks for one, or for a step that cannot be taken back.
 
 use keyless_model::Timestamp;
 use keyless_plan::{Gate, Op, Plan};
@@ -9,11 +9,11 @@ use crate::progress::{Progress, not_overtaken};
 use crate::record::{Record, What};
 use crate::store::{StateStore, load};
 
-/// Records that `who` approves the gate `step` of `plan`; the next apply opens it. Approving twice
-/// changes nothing.
+/// Records that `who` approves the gate or the irreversible step `step` of `plan`; the next apply
+/// opens it, or carries it out. Approving twice changes nothing.
 ///
-/// A person is asked once all that the gate needs is done: by [`Gate::Approve`] from then on, and
-/// by a [`Gate::Soak`] once apply has found its time over and no old session, and evidence that it
+/// A person is asked once all that it needs is done: by [`Gate::Approve`] from then on, by a step
+/// that cannot be taken back once apply has stopped before it, and by a [`Gate::Soak`] once apply has found its time over and no old session, and evidence that it
 /// cannot see. So nobody answers for time to come. A login that is seen later makes the approval of
 /// a soak void.
 ///
@@ -78,7 +78,7 @@ fn asked(plan: &Plan, id: &str, progress: &Progress) -> Result<(), EngineError> 
     if past.done {
         return no("the step is done");
     }
-    if step.is_gate()
+    if (step.is_gate() || step.irreversible().is_some())
         && let Some(need) = progress.open_need(plan, step)
     {
         return no(&format!(
@@ -99,6 +99,10 @@ fn asked(plan: &Plan, id: &str, progress: &Progress) -> Result<(), EngineError> 
              `keyless apply` says what it waits for",
         ),
         Op::Gate { .. } => no("what it waits for is tried by keyless itself; run `keyless apply`"),
+        _ if past.asks => Ok(()),
+        _ if step.irreversible().is_some() => {
+            no("apply has not come to it, or was allowed to; run `keyless apply`")
+        }
         _ => no("it is no gate"),
     }
 }

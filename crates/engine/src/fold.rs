@@ -1,8 +1,8 @@
 //! What the journal means for the state: one total function, so that a lost state is made again by
 //! folding the journal from its beginning.
 
-use keyless_model::{Address, Fingerprint, Sample, State, Timestamp};
-use keyless_plan::{Mark, Note};
+use keyless_model::{Sample, State};
+use keyless_plan::{Mark, learn, unlearn};
 
 use crate::record::{MarkAt, Record, SoakLook, What};
 
@@ -36,128 +36,6 @@ pub fn fold(state: &mut State, record: &Record) {
     state.journal = record.seq;
 }
 
-fn learn(state: &mut State, note: &Note, at: Timestamp) {
-    match note {
-        Note::Applied {
-            address,
-            made,
-            sent,
-        } => applied(state, address, *made, sent.clone(), at),
-        Note::Forgotten { address } => {
-            state.applied.remove(address);
-            for access in state.accesses.values_mut() {
-                access.parked.remove(address);
-            }
-        }
-        Note::Replaces { access, item } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .replaces
-                .insert(item.clone());
-        }
-        Note::Parked { access, address } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .parked
-                .insert(address.clone());
-        }
-        Note::Told { access, address } => {
-            let access = state.accesses.entry(access.clone()).or_default();
-            access.told.insert(address.clone());
-        }
-        // A later switch or disabling begins the soak that follows it anew.
-        Note::Switched { access } => {
-            let access = state.accesses.entry(access.clone()).or_default();
-            (access.switched_at, access.confirmed_at) = (Some(at), None);
-            (access.disabled_at, access.settled_at, access.retired_at) = (None, None, None);
-        }
-        Note::Confirmed { access } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .confirmed_at = Some(at);
-        }
-        Note::Disabled { access } => {
-            let access = state.accesses.entry(access.clone()).or_default();
-            (access.disabled_at, access.settled_at) = (Some(at), None);
-        }
-        Note::Settled { access } => {
-            state.accesses.entry(access.clone()).or_default().settled_at = Some(at);
-        }
-        Note::Retired { access } => {
-            state.accesses.entry(access.clone()).or_default().retired_at = Some(at);
-        }
-    }
-}
-
-fn applied(
-    state: &mut State,
-    address: &Address,
-    made: bool,
-    sent: Option<Fingerprint>,
-    at: Timestamp,
-) {
-    let entry = state.applied.entry(address.clone()).or_default();
-    entry.made |= made;
-    entry.sent = sent;
-    entry.read = None;
-    entry.at = Some(at);
-}
-
-/// Takes a note back. What an Access replaces stays known: the old path is in use again, and is
-/// what the Access is there to replace.
-fn unlearn(state: &mut State, note: &Note, at: Timestamp) {
-    match note {
-        Note::Applied {
-            address,
-            made: true,
-            ..
-        } => {
-            state.applied.remove(address);
-        }
-        Note::Applied {
-            address,
-            made: false,
-            ..
-        } => applied(state, address, false, None, at),
-        Note::Forgotten { .. } | Note::Replaces { .. } | Note::Told { .. } => {}
-        Note::Parked { access, address } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .parked
-                .remove(address);
-        }
-        Note::Switched { access } => {
-            let access = state.accesses.entry(access.clone()).or_default();
-            (access.switched_at, access.confirmed_at) = (None, None);
-        }
-        Note::Confirmed { access } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .confirmed_at = None;
-        }
-        Note::Disabled { access } => {
-            let access = state.accesses.entry(access.clone()).or_default();
-            (access.disabled_at, access.settled_at) = (None, None);
-        }
-        Note::Settled { access } => {
-            state.accesses.entry(access.clone()).or_default().settled_at = None;
-        }
-        Note::Retired { access } => {
-            state.accesses.entry(access.clone()).or_default().retired_at = None;
-        }
-    }
-}
-
 fn soak(state: &mut State, look: &SoakLook) {
     let access = state.accesses.entry(look.access.clone()).or_default();
     match look.mark {
@@ -184,7 +62,8 @@ fn keep(samples: &mut Vec<Sample>, sample: &Sample) {
 
 #[cfg(test)]
 mod tests {
-    use keyless_model::Replaced;
+    use keyless_model::{Address, Replaced, Timestamp};
+    use keyless_plan::Note;
 
     use super::*;
 

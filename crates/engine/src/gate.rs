@@ -86,8 +86,8 @@ impl Run<'_> {
         let mut waits_for = None;
         let looks = self.options.looks.max(1);
         for look in 1..=looks {
-            if look > 1 {
-                self.provider.wait(look - 1).await;
+            if look > 1 && !self.waited(look - 1).await {
+                break;
             }
             let told = waits_for.take();
             self.tell(Event::Verifying {
@@ -110,9 +110,6 @@ impl Run<'_> {
                     let why = format!("it could not be tried: {}", fault.message());
                     return Found::Fails { why, next: again() };
                 }
-            }
-            if self.options.stopping() {
-                break;
             }
         }
         Found::Waits {

@@ -69,6 +69,11 @@ impl Progress {
         self.steps.get(id).is_some_and(|p| p.done)
     }
 
+    /// Whether keyless itself carried it out.
+    pub fn made(&self, id: &str) -> bool {
+        self.steps.get(id).is_some_and(|p| p.done && !p.already)
+    }
+
     /// A step of `plan` that `step` needs and that is not done.
     pub fn open_need<'a>(&self, plan: &Plan, step: &'a Step) -> Option<&'a str> {
         let open = |need: &&String| plan.step(need).is_some() && !self.done(need);

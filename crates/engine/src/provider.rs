@@ -1,5 +1,7 @@
 //! The seam to the services: one step looked at, carried out, taken back or probed.
 
+use std::sync::atomic::AtomicBool;
+
 use async_trait::async_trait;
 use keyless_model::{Session, Timestamp};
 use keyless_plan::{Gate, Step};
@@ -29,6 +31,10 @@ pub trait Provider: Send + Sync {
 
     /// Waits before another look at something that may take a while to show. `look` counts from 1.
     async fn wait(&self, look: u32);
+
+    /// From now on no wait goes on once `stop` is set, here or inside another call: a call ends with
+    /// what its last try came to.
+    fn heed(&self, stop: &'static AtomicBool);
 }
 
 /// How live stands to a step.

@@ -14,7 +14,7 @@ use crate::apply::Options;
 use crate::error::EngineError;
 use crate::event::Event;
 use crate::fold::fold;
-use crate::outcome::{Failure, Outcome, Wait};
+use crate::outcome::{Failure, NotStarted, Outcome, Wait};
 use crate::progress::{Past, Progress};
 use crate::provider::{Provider, Standing};
 use crate::record::{Record, SoakLook, What};
@@ -109,6 +109,14 @@ impl<'a> Run<'a> {
         shared.outcome.in_order_of(self.plan)
     }
 
+    /// Waits before another try at something. False when the run is asked to stop: then none follows.
+    pub async fn waited(&self, look: u32) -> bool {
+        if !self.options.stopping() {
+            self.provider.wait(look).await;
+        }
+        !self.options.stopping()
+    }
+
     /// A step that was done is not any more.
     pub fn not_done(&self, step: &Step) {
         let mut shared = self.shared();
@@ -151,6 +159,18 @@ impl<'a> Run<'a> {
 
     pub fn hold(&self, step: &Step, how: &'static str) {
         self.shared().held.insert(step.id.clone(), how);
+    }
+
+    /// The step does not get its turn.
+    pub fn not_started(&self, step: &Step, because: String) {
+        self.hold(step, "was not started");
+        let id = step.id.clone();
+        self.tell(Event::Skipped {
+            step: id.clone(),
+            because: because.clone(),
+        });
+        let row = NotStarted { step: id, because };
+        self.shared().outcome.not_started.push(row);
     }
 
     /// The step is done, by this run or by an earlier one that could not say so.

@@ -109,11 +109,13 @@ impl Run<'_> {
                     return Err(why);
                 }
                 Ok(Probe::Holds(_)) => return Err("the probe brought no sessions".to_owned()),
-                Err(Fault::Transient { .. }) if look < self.options.looks => {
-                    self.provider.wait(look).await;
+                Err(fault) => {
+                    let again = matches!(fault, Fault::Transient { .. });
+                    if !again || look >= self.options.looks || !self.waited(look).await {
+                        return Err(fault.message().to_owned());
+                    }
                     look += 1;
                 }
-                Err(fault) => return Err(fault.message().to_owned()),
             }
         }
     }

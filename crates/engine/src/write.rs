@@ -6,6 +6,7 @@
 
 use keyless_plan::{Phase, Step};
 
+use crate::apply::STOPPED;
 use crate::error::EngineError;
 use crate::event::Event;
 use crate::outcome::Wait;
@@ -46,14 +47,23 @@ impl Run<'_> {
             if !self.still_stands(step).await? {
                 return Ok(());
             }
-            if let Some(why) = step
-                .irreversible()
-                .filter(|_| !self.options.allow_irreversible)
-            {
-                return self.wait(needs_flag(step, why), None).await;
+            let may = self.options.allow_irreversible || self.past(&step.id).approved.is_some();
+            if let Some(why) = step.irreversible().filter(|_| !may) {
+                return self.wait(needs_a_word(step, why), None).await;
+            }
+            if self.options.stopping() {
+                self.not_started(step, STOPPED.to_owned());
+                return Ok(());
             }
             match self.send(step).await? {
                 Sent::Out(unanswered) => return self.verify(step, unanswered).await,
+                Sent::No(message) | Sent::Changed(message) if self.options.stopping() => {
+                    let next = "the run was asked to stop before another try: run `keyless apply` \
+                                again";
+                    return self
+                        .fail(step, What::Failed, "KL0305", message, next.into())
+                        .await;
+                }
                 Sent::No(message) => {
                     let next = "mend what the message names, then run `keyless apply` again";
                     return self
@@ -74,11 +84,13 @@ impl Run<'_> {
         loop {
             match self.provider.check(step).await {
                 Ok(standing) => return standing,
-                Err(Fault::Transient { .. }) if look < self.options.looks => {
-                    self.provider.wait(look).await;
+                Err(fault) => {
+                    let again = matches!(fault, Fault::Transient { .. });
+                    if !again || look >= self.options.looks || !self.waited(look).await {
+                        return Standing::Unreadable(fault.message().to_owned());
+                    }
                     look += 1;
                 }
-                Err(fault) => return Standing::Unreadable(fault.message().to_owned()),
             }
         }
     }
@@ -95,12 +107,13 @@ impl Run<'_> {
                 Err(Fault::OutcomeUnknown { message }) => Sent::Out(Some(message)),
                 Err(Fault::Changed { message }) => Sent::Changed(message),
                 Err(Fault::Refused { message }) => Sent::No(message),
-                Err(Fault::Transient { .. }) if look < self.options.looks => {
-                    self.provider.wait(look).await;
-                    look += 1;
-                    continue;
+                Err(Fault::Transient { message }) => {
+                    if look < self.options.looks && self.waited(look).await {
+                        look += 1;
+                        continue;
+                    }
+                    Sent::No(message)
                 }
-                Err(Fault::Transient { message }) => Sent::No(message),
             });
         }
     }
@@ -205,13 +218,15 @@ pub(crate) fn by_hand(step: &Step) -> String {
     )
 }
 
-fn needs_flag(step: &Step, why: &str) -> Wait {
+fn needs_a_word(step: &Step, why: &str) -> Wait {
     Wait {
         step: step.id.clone(),
         code: Some("KL0304"),
         why: format!("it cannot be undone: {why}"),
         until: None,
-        asks: false,
-        next: "run `keyless apply` again with --allow-irreversible".to_owned(),
+        asks: true,
+        next: "run `keyless apply` again with --allow-irreversible, or have somebody approve it \
+               with `keyless approve`"
+            .to_owned(),
     }
 }

@@ -93,6 +93,7 @@ fn url(base: &str, api: &Value, revision: Option<&Address>, below: &str) -> Stri
         let field = api.pointer(&format!("/properties/{name}"));
         field
             .and_then(Value::as_str)
+            .map(|text| text.trim_matches('/'))
             .filter(|text| !text.is_empty())
     };
     // A version stands in the path unless its set says otherwise (Azure docs, "Versions in Azure
@@ -281,6 +282,29 @@ mod tests {
             url(base, &versioned, None, ""),
             "https://contoso.azure-api.net/orders/v1"
         );
+    }
+
+    #[test]
+    fn one_slash_stands_between_the_parts_of_a_url() {
+        let revision = Address::gateway("g").child("api", "all;rev=2");
+        for (path, host, below, wanted) in [
+            ("", "https://g.net", "/a", "https://g.net/a"),
+            ("", "https://g.net/", "a", "https://g.net/a"),
+            ("", "https://g.net/", "", "https://g.net"),
+            ("/", "https://g.net/", "/a", "https://g.net/a"),
+            ("/o/", "https://g.net/", "/a/", "https://g.net/o/a/"),
+        ] {
+            let api = json!({ "properties": { "path": path } });
+            assert_eq!(url(host, &api, None, below), wanted, "{path} {below}");
+        }
+        let api = json!({ "properties": { "path": "" } });
+        let numbered = url("https://g.net/", &api, Some(&revision), "/a");
+        assert_eq!(numbered, "https://g.net/;rev=2/a");
+    }
+
+    #[test]
+    fn a_version_of_a_header_is_not_in_the_path() {
+        let base = "https://contoso.azure-api.net/";
         let by_header = json!({ "properties": {
             "path": "orders",
             "apiVersion": "v1",

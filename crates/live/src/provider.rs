@@ -1,6 +1,8 @@
 //! The engine's provider on the real services: looks at one step, carries it out, takes it back,
 //! probes its gate.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -57,6 +59,7 @@ impl Provider for LiveProvider {
             Op::Assign { .. } => roles::check(&self.services, step).await,
             Op::Unassign { id } => roles::check_gone(&self.services, id).await,
             Op::Delete {} => resource::check_delete(self, &step.address).await,
+            Op::TakeBack { step } => return self.check_back(step).await,
             Op::Gate { .. } => Ok(Standing::Ready),
         };
         standing.map_err(fault)
@@ -87,6 +90,7 @@ impl Provider for LiveProvider {
             Op::Assign { .. } => roles::assign(&self.services, step).await,
             Op::Unassign { id } => roles::unassign(&self.services, id).await,
             Op::Delete {} => resource::delete(self, &step.address).await,
+            Op::TakeBack { step } => return self.undo(step).await,
             Op::Gate { .. } => Ok(()),
         };
         done.map_err(fault)
@@ -161,7 +165,28 @@ impl Provider for LiveProvider {
     async fn wait(&self, look: u32) {
         // Azure shows a write everywhere within seconds to minutes (azure-facts F, failure modes).
         let seconds = u64::from(look.min(6)).pow(2);
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        self.services.arm.rest(Duration::from_secs(seconds)).await;
+    }
+
+    fn heed(&self, stop: &'static AtomicBool) {
+        self.services.arm.heed(stop);
+    }
+}
+
+impl LiveProvider {
+    /// How live stands to taking `step` back. Statements are looked at one by one: somebody may have
+    /// taken one of them back already.
+    async fn check_back(&self, step: &Step) -> Result<Standing, Fault> {
+        if let (Undo::Sql { statements }, Op::Sql { database, .. }) = (&step.undo, &step.op) {
+            let nobody = BTreeSet::new();
+            let standing = statements::check(&self.services, database, statements, &nobody).await;
+            return standing.map_err(fault);
+        }
+        Ok(match self.check(step).await? {
+            Standing::Done => Standing::Ready,
+            Standing::Ready => Standing::Done,
+            other => other,
+        })
     }
 }
 

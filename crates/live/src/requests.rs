@@ -94,3 +94,55 @@ pub(crate) fn delete(id: &ArmId, address: &Address, etag: &str) -> Result<Reques
         | Place::Identity => return Err(LiveError::Place(address.clone())),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn can_be_deleted(address: &str) -> bool {
+        let kind = match address.starts_with("sql:") {
+            true => "Microsoft.Sql/servers",
+            false => "Microsoft.ApiManagement/service",
+        };
+        let id = ArmId {
+            subscription: "00000000-0000-0000-0000-000000000001".into(),
+            resource_group: "rg".into(),
+            kind: kind.into(),
+            name: "one".into(),
+        };
+        delete(&id, &address.parse().unwrap(), "*").is_ok()
+    }
+
+    #[test]
+    fn what_a_plan_makes_can_be_taken_back_by_a_delete() {
+        for made in [
+            "apim:g/namedValue:n",
+            "apim:g/backend:b",
+            "apim:g/policyFragment:f",
+            "apim:g/product:p",
+            "apim:g/api:a/resolver:r",
+            "apim:g/policy",
+            "apim:g/product:p/policy",
+            "apim:g/api:a/policy",
+            "apim:g/api:a/operation:o/policy",
+            "apim:g/api:a/resolver:r/policy",
+            "sql:s/entraAdmin",
+            "sql:s/firewallRule:r",
+        ] {
+            assert!(can_be_deleted(made), "{made}");
+        }
+    }
+
+    #[test]
+    fn what_is_adopted_or_only_set_is_never_deleted() {
+        for kept in [
+            "apim:g",
+            "apim:g/api:a/operation:o",
+            "sql:s",
+            "sql:s/entraOnly",
+            "sql:s/auditing",
+        ] {
+            assert!(!can_be_deleted(kept), "{kept}");
+        }
+    }
+}

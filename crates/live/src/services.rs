@@ -91,7 +91,8 @@ impl Services {
             ca_pem: cloud.ca.clone(),
         };
         let token = self.arm.tokens().token(&cloud.sql_scope()).await?;
-        let session = keyless_tsql::connect(&endpoint, database, &token, SQL_DEADLINE).await;
+        let rest = |wait| self.arm.rest(wait);
+        let session = keyless_tsql::connect(&endpoint, database, &token, SQL_DEADLINE, rest).await;
         session.map_err(|error: SqlError| LiveError::Sql(error))
     }
 }

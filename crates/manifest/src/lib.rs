@@ -37,3 +37,4 @@ pub use load::{load, render};
 pub use reference::reference;
 pub use schema::schema;
 pub use source::{MAX_MANIFEST_BYTES, Read, ReadError, Source};
+pub use suggest::near;

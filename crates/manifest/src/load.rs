@@ -242,8 +242,10 @@ fn build(
 }
 
 fn no_manifests() -> Diagnostic {
-    Diagnostic::error("KL0114", "there is no document to read")
-        .help("put manifests into the folder `manifests`, or name another folder")
+    Diagnostic::error("KL0114", "there is no document to read").help(
+        "put manifests into the folder `manifests`, or name another folder; `keyless init \
+             --gateway ID` writes first ones, and `keyless demo` shows the whole job",
+    )
 }
 
 /// In the order of file and place; a thing said twice is said once.

@@ -5,15 +5,24 @@ pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    if word.len() > 64 {
-        return None;
+    near(word, candidates).first().copied()
+}
+
+/// How many names are offered.
+const OFFERED: usize = 5;
+
+/// The candidates that are a slip away from what was written, nearest first.
+pub fn near<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    if word.len() > 128 {
+        return Vec::new();
     }
     let far = (word.chars().count() / 3).clamp(1, 3);
-    candidates
+    let mut found: Vec<(usize, &str)> = candidates
         .map(|c| (distance(&word.to_lowercase(), &c.to_lowercase()), c))
         .filter(|(d, _)| *d <= far)
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, c)| c)
+        .collect();
+    found.sort_by_key(|(d, _)| *d);
+    found.into_iter().map(|(_, c)| c).take(OFFERED).collect()
 }
 
 /// How many letters must be put in, left out, changed or swapped with their neighbour.
@@ -51,5 +60,9 @@ mod tests {
         assert_eq!(near("evidnce"), Some("evidence"));
         assert_eq!(near("owner"), None);
         assert_eq!(near(""), None);
+        assert_eq!(
+            super::near("cat", ["bat", "dog", "cat"].into_iter()),
+            ["cat", "bat"]
+        );
     }
 }

@@ -122,7 +122,8 @@ pub const CODES: &[Code] = &[
         "No document was found where keyless looked: the folder `manifests/` of the project, or \
          the paths that were named. The project is the folder in which the command runs, or \
          `--project DIR`. `keyless init --gateway ID --server ID` writes first ones for what is \
-         there, and `keyless scan` with the same flags needs none.",
+         there, `keyless scan` with the same flags needs none, and `keyless demo` shows the whole \
+         job.",
     ),
     code(
         "KL0115",
@@ -188,7 +189,8 @@ pub const CODES: &[Code] = &[
         "the clouds file",
         "What `--cloud` or KEYLESS_CLOUD names is neither public, government nor china, nor a \
          file of endpoints that keyless can use. Tokens go only to the hosts of the cloud, so it \
-         is not guessed. The message names the field; docs/formats.md lists all of them.",
+         is not guessed. The message names the field; docs/formats.md lists all of them. A CA that \
+         `keyless emulator` wrote is new at each start: start it again, and use its new files.",
     ),
     code(
         "KL0301",
@@ -245,7 +247,8 @@ pub const CODES: &[Code] = &[
         "The gate that was named does not wait for a person, or not yet: a soak asks only when \
          its time is over, and a gate behind others only when those are open. Or nobody can be \
          asked: there is no terminal, or `--by` is missing. `keyless approve plan.json` lists the \
-         gates that may ask; `--all` opens those that ask now.",
+         gates that ask now or may ask later, with who approved which; `--all` opens those that \
+         ask now.",
     ),
     code(
         "KL0308",
@@ -261,9 +264,17 @@ pub const CODES: &[Code] = &[
         "KL0309",
         "an argument that cannot be used",
         "A file or folder cannot be written, is there already and is not written over, or a value \
-         does not fit the command, such as `--format markdown` for anything but `plan`. Nothing \
+         does not fit the command, such as `--format sarif` for anything but `scan`. Nothing \
          was sent to Azure. The message says which; `keyless COMMAND --help` starts with \
          examples.",
+    ),
+    code(
+        "KL0310",
+        "a run that cannot be taken back",
+        "`keyless rollback` takes back what one run did, as the journal tells. No run has this id, \
+         it took another one back itself, or a later run came after it and may stand on what it \
+         did: take that one back first. Without an argument the command lists the runs and what of \
+         each stands.",
     ),
     code(
         "KL0401",
@@ -446,6 +457,15 @@ pub const CODES: &[Code] = &[
          refer to that one, and drop the old one by hand.",
     ),
     code(
+        "KL0424",
+        "client certificate",
+        "A policy or a backend shows a service a client certificate that the gateway keeps. \
+         Nobody reads its private key from there, so this is only a note; but the certificate runs \
+         out, and whoever may write policies can use it. Where the service behind takes Entra \
+         tokens, declare an Access for it. Where it does not, let the certificate come from Key \
+         Vault and name it by `certificate-id`.",
+    ),
+    code(
         "KL0501",
         "drifted",
         "Something is other than declared: a field has another value than the manifest gives it, \
@@ -520,6 +540,55 @@ pub const CODES: &[Code] = &[
          host than the Access's service. Whoever is there can use the token against the \
          service for as long as it is valid. Turn the backend or URL back at once; what is to \
          lead elsewhere needs a policy of its own without `<base />`.",
+    ),
+    code(
+        "KL0601",
+        "policy larger than the service takes",
+        "A policy document has at most 256 KiB (16 KiB in the Consumption tier), a fragment at \
+         most 512 KiB (Microsoft docs, \"API Management limits\"). Move what several policies \
+         share into fragments.",
+    ),
+    code(
+        "KL0602",
+        "section of a policy",
+        "A policy has the sections inbound, backend, outbound and on-error, each at most once, and \
+         every statement stands in one of them. The service refuses a document that is built \
+         otherwise.",
+    ),
+    code(
+        "KL0603",
+        "not for fragments",
+        "A policy fragment holds statements only: no sections, no `<base />`, and no other \
+         fragment (Microsoft docs, \"Reuse policy configurations\"). Write these in the policy that \
+         includes it.",
+    ),
+    code(
+        "KL0604",
+        "client id from an expression",
+        "`authentication-managed-identity` takes no expression as its client-id. Write the client \
+         id of the user-assigned identity, or a named value; leave it out for the system-assigned \
+         one.",
+    ),
+    code(
+        "KL0605",
+        "failed token passed over",
+        "With `ignore-error=\"true\"` a call for which no token could be had goes on without one, so \
+         that the fault is seen elsewhere and late, or as an anonymous call not at all. Leave the \
+         attribute out.",
+    ),
+    code(
+        "KL0606",
+        "statement in the wrong place",
+        "`authentication-managed-identity` (but in a request of its own) and \
+         `validate-azure-ad-token` work in inbound only; data sources are the root of a resolver's \
+         policy. Elsewhere the service refuses them, or a gateway skips them in silence.",
+    ),
+    code(
+        "KL0607",
+        "token given to a log, a cache or an answer",
+        "The variable that holds a managed identity's token is named in a statement that logs, \
+         stores or answers it. Whoever reads that can use the token until it ends. Send the token \
+         to the service that it is for and nowhere else.",
     ),
 ];
 

@@ -68,114 +68,21 @@ pub fn drift(
 
 /// A step that would be needed is a difference. Gates and what follows from another step are not.
 fn of_step(input: Input, draft: &Draft, step: &Step) -> Option<Finding> {
-    let applied = input.state.applied.contains_key(&step.address);
-    let switched = serves_switched(input, step);
-    let word = step.address.last().0;
-    let (code, severity, was_ours, what) = match (step.phase, &step.op) {
-        (_, Op::Gate { .. }) | (Phase::Park, _) => return None,
-        // What no document declares is told of by itself.
-        (_, Op::Unassign { .. }) => return None,
-        (Phase::Lock | Phase::Retire, _) if takes_undeclared(step) => return None,
-        (Phase::Observe, _) => (
-            "KL0501",
-            Severity::High,
-            applied,
-            "auditing is not as declared",
-        ),
-        (Phase::Identify | Phase::Lock, _) if word == "firewallRule" => firewall(step, applied),
-        (Phase::Disable, _) if word == "principal" => return None,
-        (Phase::Identify, Op::Patch { .. }) => {
-            let what = "the gateway has not every identity that it must have";
-            ("KL0502", Severity::Critical, applied || switched, what)
-        }
-        (Phase::Identify, _) => (
-            "KL0501",
-            Severity::Critical,
-            applied,
-            "the Entra administrator is not the declared one",
-        ),
-        (Phase::Grant, Op::Assign { .. }) => (
-            "KL0502",
-            Severity::High,
-            applied,
-            "the declared role assignment is not there",
-        ),
-        (Phase::Grant, Op::Sql { statements, .. }) => grant(statements, applied || switched),
-        (Phase::Switch, _) if step.access.is_some() || is_switch(step) => (
-            "KL0505",
-            Severity::Critical,
-            // In the middle of a switch what it has not come to yet is no credential come back.
-            applied
-                || any_noted(input, step, |a| a.confirmed_at.is_some())
-                || done_for_good(input, step),
-            came_back(&step.address),
-        ),
-        (Phase::Switch, Op::Put { expect: None, .. }) => (
-            "KL0502",
-            Severity::Warning,
-            applied,
-            "it is declared and not there",
-        ),
-        (Phase::Switch, _) => (
-            "KL0501",
-            severity_of(step),
-            applied,
-            "it is not as declared",
-        ),
-        (Phase::Disable, _) => {
-            let closed = any_noted(input, step, |a| a.disabled_at.is_some());
-            (
-                "KL0508",
-                Severity::Critical,
-                closed,
-                "the old way in is open",
-            )
-        }
-        (Phase::Lock, Op::Patch { .. }) => (
-            "KL0501",
-            Severity::High,
-            applied,
-            "the server is open to the public network",
-        ),
-        (Phase::Lock, _) => (
-            "KL0507",
-            Severity::Critical,
-            applied,
-            "the server takes passwords",
-        ),
-        (Phase::Retire, _) => {
-            // A closed login that comes back is told of once, as open again.
-            if draft.has(&id_of(Phase::Disable, &step.address)) {
-                return None;
-            }
-            let back = any_noted(input, step, |a| a.retired_at.is_some());
-            (
-                "KL0508",
-                Severity::High,
-                back,
-                "what is left of the old credential is still there",
-            )
-        }
-        _ => return None,
-    };
+    let (code, severity, was_ours, what) = verdict(input, draft, step)?;
     let class = match (was_ours, code) {
         (false, _) => Class::Pending,
         (true, "KL0502") => Class::Missing,
         (true, _) => Class::Drifted,
     };
-    let severity = if class == Class::Pending {
-        Severity::Info
-    } else {
-        severity
-    };
+    let pending = class == Class::Pending;
     Some(Finding {
         id: id(code, &step.address, ""),
         class,
-        severity,
+        severity: if pending { Severity::Info } else { severity },
         code,
         address: step.address.clone(),
         access: step.access.clone(),
-        what: if class == Class::Pending {
+        what: if pending {
             step.reason.clone()
         } else {
             what.to_owned()
@@ -185,7 +92,88 @@ fn of_step(input: Input, draft: &Draft, step: &Step) -> Option<Finding> {
     })
 }
 
-fn grant(statements: &[Statement], ours: bool) -> (&'static str, Severity, bool, &'static str) {
+/// The code, how bad it is, whether it was as declared before, and what it is.
+type Verdict = (&'static str, Severity, bool, &'static str);
+
+/// What it means that a step is needed, by its phase. None for what another finding tells.
+fn verdict(input: Input, draft: &Draft, step: &Step) -> Option<Verdict> {
+    let applied = input.state.applied.contains_key(&step.address);
+    let ours = applied || serves_switched(input, step);
+    let word = step.address.last().0;
+    let changed = |severity, what| Some(("KL0501", severity, applied, what));
+    match (step.phase, &step.op) {
+        (_, Op::Gate { .. }) | (Phase::Park, _) => None,
+        // What no document declares is told of by itself.
+        (_, Op::Unassign { .. }) => None,
+        (Phase::Lock | Phase::Retire, _) if takes_undeclared(step) => None,
+        (Phase::Disable, _) if word == "principal" => None,
+        (Phase::Observe, _) => changed(Severity::High, "auditing is not as declared"),
+        (Phase::Identify | Phase::Lock, _) if word == "firewallRule" => {
+            Some(firewall(step, applied))
+        }
+        (Phase::Identify, Op::Patch { .. }) => {
+            let what = "the gateway has not every identity that it must have";
+            Some(("KL0502", Severity::Critical, ours, what))
+        }
+        (Phase::Identify, _) => {
+            let what = "the Entra administrator is not the declared one";
+            changed(Severity::Critical, what)
+        }
+        (Phase::Grant, Op::Assign { .. }) => {
+            let what = "the declared role assignment is not there";
+            Some(("KL0502", Severity::High, applied, what))
+        }
+        (Phase::Grant, Op::Sql { statements, .. }) => Some(grant(statements, ours)),
+        (Phase::Switch, _) => Some(switch(input, step, applied)),
+        (Phase::Disable, _) => {
+            let closed = any_noted(input, step, |a| a.disabled_at.is_some());
+            Some((
+                "KL0508",
+                Severity::Critical,
+                closed,
+                "the old way in is open",
+            ))
+        }
+        (Phase::Lock, Op::Patch { .. }) => {
+            changed(Severity::High, "the server is open to the public network")
+        }
+        (Phase::Lock, _) => {
+            let what = "the server takes passwords";
+            Some(("KL0507", Severity::Critical, applied, what))
+        }
+        (Phase::Retire, _) => retire_of(input, draft, step),
+        _ => None,
+    }
+}
+
+/// A document that is not as it is wanted: a credential that came back, where an Access switches it.
+fn switch(input: Input, step: &Step, applied: bool) -> Verdict {
+    if step.access.is_some() || is_switch(step) {
+        // In the middle of a switch what it has not come to yet is no credential come back.
+        let confirmed = any_noted(input, step, |a| a.confirmed_at.is_some());
+        let was_ours = applied || confirmed || done_for_good(input, step);
+        let what = came_back(&step.address);
+        return ("KL0505", Severity::Critical, was_ours, what);
+    }
+    if matches!(step.op, Op::Put { expect: None, .. }) {
+        let what = "it is declared and not there";
+        return ("KL0502", Severity::Warning, applied, what);
+    }
+    let what = "it is not as declared";
+    ("KL0501", severity_of(step), applied, what)
+}
+
+fn retire_of(input: Input, draft: &Draft, step: &Step) -> Option<Verdict> {
+    // A closed login that comes back is told of once, as open again.
+    if draft.has(&id_of(Phase::Disable, &step.address)) {
+        return None;
+    }
+    let back = any_noted(input, step, |a| a.retired_at.is_some());
+    let what = "what is left of the old credential is still there";
+    Some(("KL0508", Severity::High, back, what))
+}
+
+fn grant(statements: &[Statement], ours: bool) -> Verdict {
     match statements.first() {
         Some(Statement::DropUser { .. }) => {
             let what = "the user has the SID of an identity that is gone";
@@ -294,7 +282,7 @@ fn takes_undeclared(step: &Step) -> bool {
     }
 }
 
-fn firewall(step: &Step, ours: bool) -> (&'static str, Severity, bool, &'static str) {
+fn firewall(step: &Step, ours: bool) -> Verdict {
     let made = |note: &Note| matches!(note, Note::Applied { made: true, .. });
     let (code, what) = match step.phase {
         Phase::Lock => ("KL0501", "the firewall rule lets in more than is declared"),

@@ -41,6 +41,9 @@ pub struct Inputs {
     /// The last journal record that was folded into the state the plan was made from. A plan made
     /// again after something ran is thereby another plan, even where its steps are the same.
     pub state: u64,
+    /// The id of the plan that this one takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolls_back: Option<String>,
 }
 
 /// One service: its ARM id, and for a SQL server the name that clients connect to.

@@ -3,10 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyless_model::{Access, Address, ApiChoice, Desired, HttpAccess, Identity, Role, Snapshot};
+use keyless_model::{
+    Access, Address, ApiChoice, Desired, Entity, HttpAccess, Identity, Role, Snapshot,
+};
+use keyless_policy::Document;
 
 use crate::file::Plan;
 use crate::phase::Phase;
+use crate::stages::sources::{in_revision, on_identity};
+use crate::stages::touched::touched;
 
 /// Where a node stands, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,11 +57,9 @@ pub struct Graph {
 /// ways still hold a key.
 pub fn graph(desired: &Desired, live: Option<(&Snapshot, &Plan)>) -> Graph {
     let mut out = Graph::default();
-    for access in desired.accesses.values() {
-        sql(&mut out, access, live);
-    }
-    for access in desired.http_accesses.values() {
-        http(&mut out, access, live);
+    let to_sql = desired.accesses.values().map(sql);
+    for access in to_sql.chain(desired.http_accesses.values().map(http)) {
+        access.draw(&mut out, desired, live);
     }
     out
 }
@@ -81,16 +84,28 @@ impl Graph {
     }
 }
 
-fn sql(out: &mut Graph, access: &Access, live: Option<(&Snapshot, &Plan)>) {
-    out.count += 1;
-    let gateway = Address::gateway(&access.gateway);
+/// One Access, of either sort: what it draws from the identity on, and how its documents are known.
+struct Drawn<'a> {
+    name: &'a str,
+    gateway: Address,
+    choices: Option<&'a [ApiChoice]>,
+    identity: &'a Identity,
+    /// The ids and labels of the role and the target.
+    role: (String, String),
+    target: String,
+    goal: Goal<'a>,
+}
+
+/// What a document that needs no key does to serve the Access.
+enum Goal<'a> {
+    /// It connects to the database.
+    Sql(&'a Access),
+    /// It asks for a token of the audience.
+    Http(&'a HttpAccess),
+}
+
+fn sql(access: &Access) -> Drawn<'_> {
     let target = access.target();
-    let end = out.node(
-        Column::Target,
-        target.as_str(),
-        target.as_str(),
-        way(live, &access.name),
-    );
     let role = match access.role {
         Role::Reader => "reader",
         Role::Writer => "writer",
@@ -98,37 +113,103 @@ fn sql(out: &mut Graph, access: &Access, live: Option<(&Snapshot, &Plan)>) {
         Role::Custom => "custom",
     };
     let id = target.child("role", &access.role_name());
-    let label = format!("{} ({role})", access.role_name());
-    let role = out.node(Column::Role, id.as_str(), &label, Way::Plain);
-    let identity = identity(out, &gateway, &Identity::System);
-    out.path(&[&identity, &role, &end]);
-    ways_in(
-        out,
-        &gateway,
-        access.apis.as_deref(),
-        &access.name,
-        &identity,
-        live,
-    );
+    Drawn {
+        name: &access.name,
+        gateway: Address::gateway(&access.gateway),
+        choices: access.apis.as_deref(),
+        identity: &Identity::System,
+        role: (id.to_string(), format!("{} ({role})", access.role_name())),
+        target: target.to_string(),
+        goal: Goal::Sql(access),
+    }
 }
 
-fn http(out: &mut Graph, access: &HttpAccess, live: Option<(&Snapshot, &Plan)>) {
-    out.count += 1;
-    let gateway = Address::gateway(&access.gateway);
-    let state = way(live, &access.name);
-    let end = out.node(Column::Target, &access.url, &access.url, state);
+fn http(access: &HttpAccess) -> Drawn<'_> {
     let id = format!("{} {}", access.url, access.audience);
-    let role = out.node(Column::Role, &id, &access.audience, Way::Plain);
-    let identity = identity(out, &gateway, &access.identity);
-    out.path(&[&identity, &role, &end]);
-    ways_in(
-        out,
-        &gateway,
-        access.apis.as_deref(),
-        &access.name,
-        &identity,
-        live,
-    );
+    Drawn {
+        name: &access.name,
+        gateway: Address::gateway(&access.gateway),
+        choices: access.apis.as_deref(),
+        identity: &access.identity,
+        role: (id, access.audience.clone()),
+        target: access.url.clone(),
+        goal: Goal::Http(access),
+    }
+}
+
+impl Drawn<'_> {
+    /// From the identity to the target, and then from the callers to the identity.
+    fn draw(&self, out: &mut Graph, desired: &Desired, live: Option<(&Snapshot, &Plan)>) {
+        out.count += 1;
+        let state = way(live, self.name);
+        let end = out.node(Column::Target, &self.target, &self.target, state);
+        let (id, label) = &self.role;
+        let role = out.node(Column::Role, id, label, Way::Plain);
+        let identity = identity(out, &self.gateway, self.identity);
+        out.path(&[&identity, &role, &end]);
+        self.ways_in(out, &identity, desired, live);
+    }
+
+    /// From the callers through the APIs and their policies to the identity.
+    fn ways_in(
+        &self,
+        out: &mut Graph,
+        identity: &str,
+        desired: &Desired,
+        live: Option<(&Snapshot, &Plan)>,
+    ) {
+        let documents = live.map(|(snapshot, plan)| self.documents(desired, snapshot, plan));
+        let documents = documents.unwrap_or_default();
+        let apis = apis(&self.gateway, self.choices, live);
+        for (i, api) in apis.into_iter().enumerate() {
+            out.count += usize::from(i > 0);
+            let label = api.name_of("api").unwrap_or("every API");
+            let node = out.node(Column::Api, api.as_str(), label, Way::Plain);
+            if let Some((snapshot, _)) = live {
+                let caller = caller(snapshot, &api);
+                let id = format!("caller {caller}");
+                let caller = out.node(Column::Caller, &id, caller, Way::Plain);
+                out.path(&[&caller, &node]);
+            }
+            let mine = documents
+                .iter()
+                .filter(|(_, serves, _)| serves.contains(label));
+            let mut alone = true;
+            for (document, _, way) in mine {
+                let below = document.as_str().strip_prefix(self.gateway.as_str());
+                let label = below.unwrap_or_default().trim_start_matches('/');
+                let document = out.node(Column::Policy, document.as_str(), label, *way);
+                out.path(&[&node, &document, identity]);
+                alone = false;
+            }
+            if alone {
+                out.path(&[&node, identity]);
+            }
+        }
+    }
+
+    /// The documents by which calls reach the identity, now or once the plan has switched them, with
+    /// the APIs whose calls run through each.
+    fn documents(
+        &self,
+        desired: &Desired,
+        snapshot: &Snapshot,
+        plan: &Plan,
+    ) -> Vec<(Address, BTreeSet<String>, Way)> {
+        let here = snapshot.entities.range(self.gateway.clone()..);
+        let here = here.take_while(|(a, _)| a.as_str().starts_with(self.gateway.as_str()));
+        let here = here.filter(|(a, _)| a.within(&self.gateway) && !in_revision(a));
+        let done = here.filter(|(a, e)| match &self.goal {
+            Goal::Sql(access) => on_identity(desired, snapshot, access, a),
+            Goal::Http(access) => asks_for(&access.audience, e),
+        });
+        let mut found: BTreeMap<Address, Way> =
+            done.map(|(a, _)| (a.clone(), Way::Plain)).collect();
+        let switched = switched(plan, self.name).filter(|a| !in_revision(a));
+        found.extend(switched.map(|a| (a.clone(), Way::Key)));
+        let with_apis = |(a, way): (Address, Way)| (a.clone(), touched(snapshot, &a), way);
+        found.into_iter().map(with_apis).collect()
+    }
 }
 
 fn identity(out: &mut Graph, gateway: &Address, identity: &Identity) -> String {
@@ -149,39 +230,6 @@ fn identity(out: &mut Graph, gateway: &Address, identity: &Identity) -> String {
     }
 }
 
-/// From the callers through the APIs and their policies to the identity.
-fn ways_in(
-    out: &mut Graph,
-    gateway: &Address,
-    choices: Option<&[ApiChoice]>,
-    access: &str,
-    identity: &str,
-    live: Option<(&Snapshot, &Plan)>,
-) {
-    for (i, api) in apis(gateway, choices, live).into_iter().enumerate() {
-        out.count += usize::from(i > 0);
-        let label = api.name_of("api").unwrap_or("every API");
-        let node = out.node(Column::Api, api.as_str(), label, Way::Plain);
-        if let Some((snapshot, _)) = live {
-            let caller = caller(snapshot, &api);
-            let id = format!("caller {caller}");
-            let caller = out.node(Column::Caller, &id, caller, Way::Plain);
-            out.path(&[&caller, &node]);
-        }
-        let policies = live.map(|(_, plan)| switched(plan, access, &api));
-        let policies = policies.unwrap_or_default();
-        if policies.is_empty() {
-            out.path(&[&node, identity]);
-        }
-        for policy in policies {
-            let below = policy.as_str().strip_prefix(gateway.as_str());
-            let label = below.unwrap_or_default().trim_start_matches('/');
-            let policy = out.node(Column::Policy, policy.as_str(), label, Way::Key);
-            out.path(&[&node, &policy, identity]);
-        }
-    }
-}
-
 /// The chosen APIs; for all of them only what is live tells which there are.
 fn apis(
     gateway: &Address,
@@ -195,21 +243,34 @@ fn apis(
     let Some((snapshot, _)) = live else {
         return vec![gateway.part("api")];
     };
-    let current = |a: &Address| !a.last().1.contains(";rev=");
     let all = snapshot.children(gateway, "api").map(|(a, _)| a.clone());
-    all.filter(current).collect()
+    all.filter(|a| !in_revision(a)).collect()
 }
 
-/// Documents that the plan switches for this Access and that every call of the API, or one of its
-/// operations, runs through.
-fn switched(plan: &Plan, access: &str, api: &Address) -> Vec<Address> {
-    let mine = plan.steps.iter().filter(|s| {
-        s.phase == Phase::Switch && s.access.as_deref() == Some(access) && !s.is_gate()
-    });
-    let shared = |a: &Address| a.name_of("api").is_none();
-    mine.map(|s| s.address.clone())
-        .filter(|a| a.within(api) || shared(a))
-        .collect()
+/// Documents that the plan switches for this Access, alone or with others.
+fn switched<'a>(plan: &'a Plan, access: &'a str) -> impl Iterator<Item = &'a Address> {
+    let steps = plan.steps.iter().filter(|s| s.phase == Phase::Switch);
+    let mine = steps.filter(move |s| !s.is_gate() && s.accesses().contains(access));
+    mine.map(|s| &s.address)
+}
+
+/// Whether a document asks for a token of this audience: a policy with
+/// `authentication-managed-identity`, or a backend with `credentials.managedIdentity` (azure-facts
+/// B.3, B.4).
+fn asks_for(audience: &str, entity: &Entity) -> bool {
+    if entity.text("/properties/credentials/managedIdentity/resource") == Some(audience) {
+        return true;
+    }
+    let text = entity.text("/properties/value");
+    let text = text.filter(|t| t.contains("authentication-managed-identity"));
+    let Some(Ok(document)) = text.map(Document::parse) else {
+        return false;
+    };
+    document.elements().iter().any(|element| {
+        let resource = element.attribute("resource");
+        element.name() == "authentication-managed-identity"
+            && resource.is_some_and(|a| a.value == audience)
+    })
 }
 
 /// How callers get in, as far as the API itself says.
@@ -289,5 +350,69 @@ mod tests {
         // Nothing was read, so nothing is said of callers and policies.
         assert!(graph.nodes.values().all(|n| n.way == Way::Plain));
         assert_eq!(graph.nodes["https://two.example"].ways, [2].into());
+    }
+
+    fn policy(text: &str) -> Entity {
+        Entity {
+            id: String::new(),
+            body: serde_json::json!({ "properties": { "value": text } }),
+            etag: None,
+        }
+    }
+
+    #[test]
+    fn what_asks_for_the_token_is_drawn_without_any_plan_to_switch_it() {
+        let mut desired = Desired::default();
+        let one = access("one", "orders", "https://one.example", Identity::System);
+        desired.http_accesses.insert("one".into(), one);
+        let mut live = Snapshot::default();
+        let text = |audience: &str| {
+            format!(
+                "<policies><inbound><authentication-managed-identity resource=\"{audience}\"/>\
+                 </inbound></policies>"
+            )
+        };
+        let g = Address::gateway("g");
+        let shared = g.child("product", "all");
+        for (place, entity) in [
+            (g.child("api", "orders"), policy("")),
+            (
+                g.child("api", "orders").part("policy"),
+                policy(&text("api://one")),
+            ),
+            (
+                g.child("api", "other").part("policy"),
+                policy(&text("api://one")),
+            ),
+            (
+                g.child("api", "orders")
+                    .child("operation", "o")
+                    .part("policy"),
+                policy(&text("api://two")),
+            ),
+            (shared.clone(), policy("")),
+            (shared.child("api", "orders"), policy("")),
+            (shared.part("policy"), policy(&text("api://one"))),
+        ] {
+            live.entities.insert(place, entity);
+        }
+        let plan = Plan::sealed(
+            "t",
+            crate::file::Inputs::default(),
+            BTreeMap::new(),
+            vec![],
+            vec![],
+        );
+        let graph = graph(&desired, Some((&live, &plan)));
+        let documents: Vec<&str> = graph
+            .nodes
+            .values()
+            .filter(|n| n.column == Column::Policy && n.way == Way::Plain)
+            .map(|n| n.label.as_str())
+            .collect();
+        assert_eq!(documents, ["api:orders/policy", "product:all/policy"]);
+        let edge = |from: &str, to: &str| graph.edges.contains(&(from.to_owned(), to.to_owned()));
+        assert!(edge("apim:g/product:all/policy", "apim:g/identity"));
+        assert!(!edge("apim:g/api:orders", "apim:g/identity"));
     }
 }

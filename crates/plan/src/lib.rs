@@ -10,10 +10,12 @@ mod drift;
 mod file;
 mod finding;
 mod graph;
+mod notes;
 mod order;
 mod phase;
 mod planner;
 mod propose;
+mod rollback;
 mod select;
 mod simulate;
 mod stages;
@@ -25,12 +27,14 @@ pub use drift::drift;
 pub use file::{FORMAT, Inputs, Plan, PlanFileError, Root, Waiting};
 pub use finding::{Class, Finding};
 pub use graph::{Column, Graph, Node, Way, graph};
+pub use notes::{learn, unlearn};
 pub use phase::Phase;
 pub use planner::{Options, plan};
 pub use propose::{
     Database, Example, Left, Proposal, ProposedAccess, ProposedServer, Reached, Rights,
     document_name, propose,
 };
+pub use rollback::{back_id, rollback};
 pub use select::{NoSuchTarget, Selection, select};
 pub use simulate::{
     Refused, attribute_at, client_sid, edited, merged, principal_id, resolved, simulate, text_at,

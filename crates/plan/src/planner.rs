@@ -42,6 +42,7 @@ pub fn plan(desired: &Desired, live: &Snapshot, state: &State, options: &Options
         manifests: options.manifests.clone(),
         key: options.key.id(),
         state: state.journal,
+        rolls_back: None,
     };
     let waiting = draft.waiting.into_iter().collect();
     Plan::sealed(
@@ -101,8 +102,8 @@ pub(crate) fn drafted<'a>(input: Input<'a>) -> (Draft, Vec<Move<'a>>, Http<'a>) 
     lock::servers(input, &mut draft, &found, &moves);
     shut::servers(input, &mut draft, &found, &moves);
     retire::principals(input, &mut draft, &found, &moves);
-    retire::named_values(input, &mut draft, &moves);
-    http::retire::named_values(input, &mut draft, &http);
+    let holders = http::retire::holders(input, &http);
+    retire::named_values(input, &mut draft, &moves, holders);
     prune::gateways(input, &mut draft, &moves, &http);
     rbac::retire(input, &mut draft);
     (draft, moves, http)

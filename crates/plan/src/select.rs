@@ -37,9 +37,7 @@ pub fn select(plan: &Plan, selection: &Selection) -> Result<Plan, NoSuchTarget> 
     for target in &selection.targets {
         let steps = plan.steps.iter().any(|s| concerns(s, target));
         let rows = plan.waiting.iter().any(|w| row_concerns(w, target));
-        // The name of an Access alone says nothing of a gateway that no document names.
-        let known = target.last().0 != "access" || plan.roots.contains_key(&target.root());
-        if !(steps || rows) || !known {
+        if !(steps || rows) || misplaced(plan, target) {
             return Err(NoSuchTarget {
                 target: target.clone(),
                 near: near(plan, target),
@@ -56,8 +54,13 @@ pub fn select(plan: &Plan, selection: &Selection) -> Result<Plan, NoSuchTarget> 
         .cloned()
         .collect();
     if !selection.phases.is_empty() {
-        kept.retain(|_, step| selection.phases.contains(&step.phase));
-        waiting.extend(left_hanging(plan, &mut kept));
+        kept = of_phases(plan, &kept, &selection.phases);
+        let hanging = left_hanging(plan, &mut kept);
+        let asked_for = |step: &&Step| selection.phases.contains(&step.phase);
+        let rows = hanging.into_iter().filter(|(step, _)| asked_for(step));
+        waiting.extend(rows.map(|(_, row)| row));
+        // A gate opens for nothing once what stood behind it is left out.
+        kept = of_phases(plan, &kept, &selection.phases);
         waiting.sort();
     }
     let steps = plan
@@ -81,8 +84,39 @@ fn row_concerns(row: &Waiting, target: &Address) -> bool {
 
 /// `apim:contoso/access:orders-read` names an Access.
 fn belongs(access: Option<&str>, target: &Address) -> bool {
-    let (word, name) = target.last();
-    word == "access" && access == Some(name)
+    names_an_access(target) && access == Some(target.last().1)
+}
+
+fn names_an_access(target: &Address) -> bool {
+    let gateway = target.root();
+    target.last().0 == "access" && gateway.is_gateway() && target.parent() == Some(gateway)
+}
+
+/// Whether the target names an Access of another gateway: its name alone says nothing of that.
+fn misplaced(plan: &Plan, target: &Address) -> bool {
+    let gateway = target.root();
+    let elsewhere = |places: &BTreeSet<Address>| !places.contains(&gateway);
+    names_an_access(target)
+        && (!plan.roots.contains_key(&gateway)
+            || gateways(plan).get(target.last().1).is_some_and(elsewhere))
+}
+
+/// The gateways that the steps and rows of each Access lie in. One that has work in databases alone
+/// has none.
+fn gateways(plan: &Plan) -> BTreeMap<&str, BTreeSet<Address>> {
+    let steps = plan.steps.iter().map(|s| (s.access.as_deref(), &s.address));
+    let rows = plan
+        .waiting
+        .iter()
+        .map(|w| (w.access.as_deref(), &w.address));
+    let mut out: BTreeMap<&str, BTreeSet<Address>> = BTreeMap::new();
+    for (access, address) in steps.chain(rows) {
+        let root = address.root();
+        if let (Some(access), true) = (access, root.is_gateway()) {
+            out.entry(access).or_default().insert(root);
+        }
+    }
+    out
 }
 
 /// The steps of the targets and everything that they need, by id.
@@ -112,9 +146,30 @@ fn watchers<'a>(plan: &'a Plan, step: &'a Step) -> impl Iterator<Item = &'a Step
     plan.steps.iter().filter(watches)
 }
 
+/// Those of `kept` that are of these phases, and the gates that they stand behind: a gate changes
+/// nothing, and holds only for the plan that it opened in, so each part asks it anew.
+fn of_phases<'a>(
+    plan: &'a Plan,
+    kept: &BTreeMap<&str, &Step>,
+    phases: &[Phase],
+) -> BTreeMap<&'a str, &'a Step> {
+    let mut needed = BTreeSet::new();
+    let mut out = BTreeMap::new();
+    // No step stands before one that it needs, so one pass from the end finds all.
+    for step in plan.steps.iter().rev() {
+        let id = step.id.as_str();
+        let guards = step.is_gate() && needed.contains(id);
+        if kept.contains_key(id) && (guards || phases.contains(&step.phase)) {
+            needed.extend(step.needs.iter().map(String::as_str));
+            out.insert(id, step);
+        }
+    }
+    out
+}
+
 /// Takes out, in the plan's order, every kept step that needs a step of the plan that is not kept;
 /// each leaves a row.
-fn left_hanging(plan: &Plan, kept: &mut BTreeMap<&str, &Step>) -> Vec<Waiting> {
+fn left_hanging<'a>(plan: &'a Plan, kept: &mut BTreeMap<&str, &Step>) -> Vec<(&'a Step, Waiting)> {
     let all: BTreeSet<&str> = plan.steps.iter().map(|s| s.id.as_str()).collect();
     let mut rows = Vec::new();
     for step in &plan.steps {
@@ -126,31 +181,38 @@ fn left_hanging(plan: &Plan, kept: &mut BTreeMap<&str, &Step>) -> Vec<Waiting> {
             .iter()
             .find(|n| all.contains(n.as_str()) && !kept.contains_key(n.as_str()));
         let Some(missing) = missing else { continue };
-        rows.push(Waiting {
+        let row = Waiting {
             address: step.address.clone(),
             access: step.access.clone(),
             what: step.reason.clone(),
             why: format!("it needs {missing}, which --only-phase leaves out"),
             next: "apply the earlier phases first, or name them too".to_owned(),
-        });
+        };
+        rows.push((step, row));
         kept.remove(step.id.as_str());
     }
     rows
 }
 
-/// Up to three addresses of the plan that share the most with the target.
+/// Up to three addresses of the plan that share the most with the target: the same name elsewhere
+/// before the same beginning.
 fn near(plan: &Plan, target: &Address) -> Vec<Address> {
     let shared = |a: &Address| {
         let pairs = a.as_str().chars().zip(target.as_str().chars());
-        pairs.take_while(|(x, y)| x.eq_ignore_ascii_case(y)).count()
+        let beginning = pairs.take_while(|(x, y)| x.eq_ignore_ascii_case(y)).count();
+        (a.last() == target.last(), beginning)
     };
-    let steps = plan.steps.iter().map(|s| &s.address);
-    let all: BTreeSet<&Address> = steps
-        .chain(plan.waiting.iter().map(|w| &w.address))
-        .collect();
-    let mut found: Vec<&Address> = all.into_iter().collect();
+    let steps = plan.steps.iter().map(|s| s.address.clone());
+    let rows = plan.waiting.iter().map(|w| w.address.clone());
+    let accesses = gateways(plan).into_iter().flat_map(|(access, places)| {
+        let name = move |gateway: &Address| gateway.child("access", access);
+        places.iter().map(name).collect::<Vec<_>>()
+    });
+    let all: BTreeSet<Address> = steps.chain(rows).chain(accesses).collect();
+    let mut found: Vec<Address> = all.into_iter().collect();
     found.sort_by_key(|a| std::cmp::Reverse(shared(a)));
-    found.into_iter().take(3).cloned().collect()
+    found.truncate(3);
+    found
 }
 
 #[cfg(test)]
@@ -260,7 +322,29 @@ mod tests {
         assert_eq!(error.target.as_str(), "sql:s/db:c");
         assert_eq!(error.near[0].as_str(), "sql:s/db:a/user:g");
         assert!(chosen(&["apim:g/access:three"], &[]).is_err());
-        assert!(chosen(&["apim:x/access:one"], &[]).is_err());
+    }
+
+    #[test]
+    fn an_access_is_found_at_its_own_gateway_alone() {
+        let mut plan = plan();
+        let root = plan.roots[&Address::gateway("g")].clone();
+        plan.roots.insert(Address::gateway("other"), root);
+        // The last stands for an Access at an API, which is no Access.
+        for wrong in [
+            "apim:x/access:one",
+            "apim:other/access:one",
+            "sql:s/access:one",
+            "apim:g/api:b/access:one",
+        ] {
+            let selection = Selection {
+                targets: vec![wrong.parse().unwrap()],
+                phases: vec![],
+            };
+            let error = select(&plan, &selection).unwrap_err();
+            assert_eq!(error.near[0].as_str(), "apim:g/access:one", "{wrong}");
+        }
+        // Of one that has work in databases alone, the plan does not say whose it is.
+        assert!(chosen(&["apim:g/access:two"], &[]).is_ok());
     }
 
     #[test]
@@ -272,6 +356,62 @@ mod tests {
         let both = chosen(&[], &[Phase::Identify, Phase::Grant]).unwrap();
         assert_eq!(both.steps.len(), 3);
         assert!(both.waiting.is_empty());
+    }
+
+    fn gate(phase: Phase, address: &str, needs: &[&str]) -> Step {
+        let gate = crate::step::Gate::Approve {
+            question: "?".into(),
+        };
+        Step {
+            op: Op::Gate { gate },
+            ..step(phase, address, Some("one"), needs)
+        }
+    }
+
+    /// The switch stands behind a gate in *prove*, which stands behind one in *grant*.
+    fn gated(grant: Option<Step>) -> Plan {
+        let needs: Vec<&str> = grant.iter().map(|s| s.id.as_str()).collect();
+        let rights = gate(Phase::Grant, "sql:s/db:a/user:g/rights", &needs);
+        let proof = gate(Phase::Prove, "apim:g/access:one", &[&rights.id]);
+        let switch = step(
+            Phase::Switch,
+            "apim:g/api:a/policy",
+            Some("one"),
+            &[&proof.id],
+        );
+        let steps = grant.into_iter().chain([rights, proof, switch]).collect();
+        let plan = plan();
+        Plan::sealed("t", plan.inputs, plan.roots, steps, vec![])
+    }
+
+    fn only(plan: &Plan, phase: Phase) -> Plan {
+        let selection = Selection {
+            targets: vec![],
+            phases: vec![phase],
+        };
+        select(plan, &selection).unwrap()
+    }
+
+    #[test]
+    fn a_phase_brings_the_gates_that_it_stands_behind() {
+        let part = only(&gated(None), Phase::Switch);
+        let all = [
+            "grant/sql:s/db:a/user:g/rights",
+            "prove/apim:g/access:one",
+            "switch/apim:g/api:a/policy",
+        ];
+        assert_eq!(ids(&part), all);
+        assert!(part.waiting.is_empty());
+    }
+
+    #[test]
+    fn a_gate_before_which_something_is_left_out_is_not_asked() {
+        let grant = step(Phase::Grant, "sql:s/db:a/user:g", Some("one"), &[]);
+        let part = only(&gated(Some(grant)), Phase::Switch);
+        assert!(part.steps.is_empty());
+        // One row, for what was asked for.
+        assert_eq!(part.waiting.len(), 1);
+        assert_eq!(part.waiting[0].address.as_str(), "apim:g/api:a/policy");
     }
 
     #[test]

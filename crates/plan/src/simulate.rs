@@ -7,7 +7,7 @@ use keyless_policy::{Change, Document, Edit};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::step::{Assignee, Op, Splice, Step, ValueFrom};
+use crate::step::{Assignee, Op, Splice, Step, Undo, ValueFrom};
 
 /// Why a step cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +54,30 @@ pub fn simulate(world: &mut Snapshot, step: &Step) -> Result<(), Refused> {
             }
             Ok(())
         }
+        Op::TakeBack { step } => take_back(world, step),
         Op::Gate { .. } => Ok(()),
+    }
+}
+
+fn take_back(world: &mut Snapshot, step: &Step) -> Result<(), Refused> {
+    match (&step.undo, &step.op) {
+        (Undo::Delete, Op::Assign { description, .. }) => {
+            for live in world.assignments.values_mut() {
+                if let Live::Present(list) = live {
+                    let own = |e: &Entity| e.text("/properties/description") == Some(description);
+                    list.retain(|e| !own(e));
+                }
+            }
+            Ok(())
+        }
+        (Undo::Delete, _) => {
+            delete(world, &step.address);
+            Ok(())
+        }
+        (Undo::Put { body }, _) => put(world, &step.address, body, None),
+        (Undo::Splice { edits }, _) => splice(world, &step.address, edits),
+        (Undo::Sql { statements }, Op::Sql { database, .. }) => sql(world, database, statements),
+        _ => Ok(()),
     }
 }
 

@@ -92,6 +92,8 @@ pub enum Op {
     Unassign { id: String },
     /// Removes an ARM resource, whatever it says by then: a reference to it makes the service refuse.
     Delete {},
+    /// Takes a step of an earlier plan back, as its `undo` says; what has changed since is left alone.
+    TakeBack { step: Box<Step> },
     /// Changes nothing: waits until something holds.
     Gate { gate: Gate },
 }
@@ -331,6 +333,10 @@ pub enum Note {
     Retired {
         access: String,
     },
+    /// What these say is so no more.
+    TakenBack {
+        notes: Vec<Note>,
+    },
 }
 
 /// A piece of what people see of a change.
@@ -365,9 +371,33 @@ pub struct Line {
     pub pieces: Vec<(bool, String)>,
 }
 
+impl Note {
+    /// The Access of which it tells.
+    fn access(&self) -> Option<&str> {
+        match self {
+            Self::Applied { .. } | Self::Forgotten { .. } | Self::TakenBack { .. } => None,
+            Self::Replaces { access, .. }
+            | Self::Parked { access, .. }
+            | Self::Told { access, .. }
+            | Self::Switched { access }
+            | Self::Confirmed { access }
+            | Self::Disabled { access }
+            | Self::Settled { access }
+            | Self::Retired { access } => Some(access),
+        }
+    }
+}
+
 impl Step {
     pub fn is_gate(&self) -> bool {
         matches!(self.op, Op::Gate { .. })
+    }
+
+    /// The Accesses that it serves: the one that asks for it, and those that learn from it. Several
+    /// may share a step.
+    pub(crate) fn accesses(&self) -> BTreeSet<&str> {
+        let noted = self.notes.iter().filter_map(Note::access);
+        self.access.as_deref().into_iter().chain(noted).collect()
     }
 
     /// Why it cannot be undone, when it cannot.

@@ -1,35 +1,37 @@
 //! What a plan leaves as it is: counted, so that a report can be quiet about it.
 
+use std::collections::BTreeSet;
+
 use keyless_model::{Address, Desired};
 
 use crate::file::Plan;
 
 /// How many documents ask for nothing that the plan would change or holds up.
 pub fn unchanged(desired: &Desired, plan: &Plan) -> usize {
-    let steps = plan.steps.iter().map(|s| (&s.address, s.access.as_deref()));
-    let rows = plan
-        .waiting
-        .iter()
-        .map(|w| (&w.address, w.access.as_deref()));
-    let touched: Vec<(&Address, Option<&str>)> = steps.chain(rows).collect();
+    // A gate of no Access changes nothing by itself: what it stands behind does.
+    let steps = plan.steps.iter().map(|s| (s, s.accesses()));
+    let steps = steps.filter(|(s, accesses)| !s.is_gate() || !accesses.is_empty());
+    let steps = steps.map(|(s, accesses)| (&s.address, accesses));
+    let rows = plan.waiting.iter();
+    let rows = rows.map(|w| (&w.address, w.access.as_deref().into_iter().collect()));
+    let touched: Vec<(&Address, BTreeSet<&str>)> = steps.chain(rows).collect();
     let untouched = |document: &&Address| {
-        !touched
-            .iter()
-            .any(|(address, access)| touches(document, address, *access))
+        let mut touched = touched.iter();
+        !touched.any(|(address, accesses)| touches(document, address, accesses))
     };
     desired.addresses().iter().filter(untouched).count()
 }
 
-/// Whether what stands at `address`, for this Access or for none, is a matter of the document at
+/// Whether what stands at `address`, for these Accesses or for none, is a matter of the document at
 /// `document`.
-fn touches(document: &Address, address: &Address, access: Option<&str>) -> bool {
+fn touches(document: &Address, address: &Address, accesses: &BTreeSet<&str>) -> bool {
     let part = address.parent().as_ref() == Some(document) && address.last().1.is_empty();
     match document.last() {
-        ("access", name) => access == Some(name),
+        ("access", name) => accesses.contains(name),
         // Its administrator, lock, auditing and doors are parts of it; what lies inside has
         // documents of its own.
         ("sql" | "resolver", _) => address == document || part,
-        ("db", _) => access.is_none() && address.within(document),
+        ("db", _) => accesses.is_empty() && address.within(document),
         _ => address == document,
     }
 }
@@ -42,7 +44,7 @@ mod tests {
         touches(
             &document.parse().unwrap(),
             &address.parse().unwrap(),
-            access,
+            &access.into_iter().collect(),
         )
     }
 

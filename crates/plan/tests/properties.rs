@@ -14,7 +14,7 @@ use estate::world::run_some;
 use estate::{Estate, at, policy, rule, schema, with_password};
 use keyless_model::sql::{Authentication, PrincipalKind};
 use keyless_model::{Address, Severity, Sid};
-use keyless_plan::{Class, Finding, Plan};
+use keyless_plan::{Class, Finding, Plan, Undo, back_id, rollback};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -215,6 +215,47 @@ proptest! {
         }
         let ids: Vec<String> = estate.plan().steps.iter().map(|s| s.id.clone()).collect();
         prop_assert!(ids.is_empty(), "{ids:#?}");
+    }
+
+    #[test]
+    fn a_plan_is_taken_back_wherever_it_stopped_and_no_caller_is_cut_off(
+        sketch in sketch(), extras in extras(), luck in prop::collection::vec(0..6u8, 1..40)
+    ) {
+        let mut estate = whole(&sketch, &extras);
+        let callers = protected(&estate);
+        let plan = estate.plan();
+        let (mut turn, mut done) = (0, BTreeSet::new());
+        run_some(
+            &mut estate,
+            &plan,
+            |_| {
+                turn += 1;
+                luck[turn % luck.len()] == 0
+            },
+            |_, step| {
+                done.insert(step.id.clone());
+            },
+        );
+        let back = rollback(&plan, &done, "test", estate.state.journal);
+        no_secret(&estate, &back.to_json())?;
+        let dangling = estate.dangling();
+        let mut before = BTreeSet::new();
+        for step in &back.steps {
+            prop_assert!(step.needs.is_subset(&before), "{} comes too early", step.id);
+            before.insert(step.id.clone());
+            estate.run(step);
+            prop_assert_eq!(cut_off(&estate, &callers, &step.id), None);
+            prop_assert_eq!(&estate.dangling(), &dangling, "after {}", step.id);
+        }
+        // All of it is taken back, or told of.
+        let told = |id: &String| {
+            let step = plan.step(id).unwrap();
+            step.is_gate()
+                || matches!(step.undo, Undo::Nothing { .. })
+                || back.step(&back_id(id)).is_some()
+                || back.waiting.iter().any(|row| row.address == step.address)
+        };
+        prop_assert!(done.iter().all(told));
     }
 
     #[test]

@@ -10,11 +10,12 @@
 //! Invariant: the canonical form is a policy in `xml` format, and its own
 //! canonical form.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::csharp::{self, Kind, Token};
 use crate::document::Document;
-use crate::parse::{Element, Node, Run};
+use crate::parse::{Element, Node, RawAttribute, Run};
 use crate::spelling::{Spelling, decode, decode_attribute, is_blank, is_space};
 use crate::{ElementRef, PolicyError};
 
@@ -40,7 +41,7 @@ pub(crate) fn of(document: &Document) -> String {
     out
 }
 
-enum Piece<'a> {
+pub(crate) enum Piece<'a> {
     Element(ElementRef<'a>),
     Text(String),
 }
@@ -57,11 +58,8 @@ fn element(document: &Document, this: ElementRef<'_>, depth: Option<usize>, out:
         return;
     }
     out.push('>');
-    let depth = depth.filter(|_| {
-        pieces
-            .iter()
-            .all(|piece| matches!(piece, Piece::Element(_)))
-    });
+    let is_element = |piece: &Piece| matches!(piece, Piece::Element(_));
+    let depth = depth.filter(|_| pieces.iter().all(is_element));
     for piece in &pieces {
         match piece {
             Piece::Element(child) => {
@@ -94,68 +92,72 @@ fn attributes(document: &Document, element: &Element, out: &mut String) {
         out.push(' ');
         out.push_str(&text[attribute.name.clone()]);
         out.push_str("=\"");
-        let mut written = String::new();
-        let plain = |part: Range<usize>| decode_attribute(&text[part]);
-        let spelling = document.tree.spelling;
-        write_value(
-            text,
-            &attribute.value,
-            &attribute.expression,
-            spelling,
-            plain,
-            &mut written,
-        );
-        // White space in an attribute survives as a character reference only.
-        out.push_str(&written.replace('\n', "&#10;").replace('\t', "&#9;"));
+        attribute_value(document, attribute, out);
         out.push('"');
     }
+    for piece in &element.pieces {
+        out.push(' ');
+        out.push_str(&text[piece.clone()]);
+    }
+}
+
+fn attribute_value(document: &Document, raw: &RawAttribute, out: &mut String) {
+    let plain = |part: Range<usize>| decode_attribute(&document.text[part]);
+    let (range, inside) = (&raw.value, &raw.expression);
+    write_value(document, range, inside, Place::Attribute, plain, out);
+}
+
+/// The canonical form of an attribute's value.
+pub(crate) fn attribute(document: &Document, raw: &RawAttribute) -> String {
+    let mut out = String::new();
+    attribute_value(document, raw, &mut out);
+    out
+}
+
+/// The canonical form of an element's start tag, without its `>`.
+pub(crate) fn start_tag(document: &Document, at: usize) -> String {
+    let mut out = document.element(at).name().to_owned();
+    attributes(document, &document.tree.elements[at], &mut out);
+    out
 }
 
 /// Elements and texts, in order. Texts that only comments part are one; blank
 /// ones between elements, and blank ones with a line break in an element
 /// without elements, are layout.
-fn content<'a>(document: &'a Document, this: ElementRef<'a>) -> Vec<Piece<'a>> {
-    let mut pieces = Vec::new();
-    let mut children = this.children().into_iter();
+pub(crate) fn content<'a>(document: &'a Document, this: ElementRef<'a>) -> Vec<Piece<'a>> {
+    let nodes = &this.raw().nodes;
+    let has_elements = nodes.iter().any(|node| matches!(node, Node::Element(_)));
+    let layout = |text: &str| is_blank(text) && (has_elements || text.contains('\n'));
+    let mut pieces = Vec::with_capacity(nodes.len());
     let mut text = String::new();
-    for node in &this.raw().nodes {
+    let push = |text: &mut String, pieces: &mut Vec<Piece<'a>>| {
+        if text.is_empty() || layout(text) {
+            return text.clear();
+        }
+        keep_text_a_text(document, this, text);
+        pieces.push(Piece::Text(std::mem::take(text)));
+    };
+    for node in nodes {
         match node {
             Node::Text(run) => write_run(document, run, &mut text),
-            Node::Element(_) => {
-                pieces.push(Piece::Text(std::mem::take(&mut text)));
-                pieces.extend(children.next().map(Piece::Element));
+            Node::Element(at) => {
+                push(&mut text, &mut pieces);
+                pieces.push(Piece::Element(document.element(*at)));
             }
         }
     }
-    pieces.push(Piece::Text(text));
-    let layout = |text: &str| is_blank(text) && (pieces_have_elements(this) || text.contains('\n'));
-    pieces.retain(|piece| match piece {
-        Piece::Element(_) => true,
-        Piece::Text(text) => !(text.is_empty() || layout(text)),
-    });
-    for piece in &mut pieces {
-        if let Piece::Text(text) = piece {
-            keep_text_a_text(document, this, text);
-        }
-    }
+    push(&mut text, &mut pieces);
     pieces
-}
-
-fn pieces_have_elements(this: ElementRef<'_>) -> bool {
-    this.raw()
-        .nodes
-        .iter()
-        .any(|node| matches!(node, Node::Element(_)))
 }
 
 fn write_run(document: &Document, run: &Run, out: &mut String) {
     let text = &document.text;
     let plain = |part: Range<usize>| decode(&text[part], run.spelling != Spelling::Verbatim);
     write_value(
-        text,
+        document,
         &run.content,
         &run.expression,
-        run.spelling,
+        Place::Text,
         plain,
         out,
     );
@@ -179,70 +181,78 @@ fn keep_text_a_text(document: &Document, this: ElementRef<'_>, text: &mut String
     }
 }
 
-/// Writes a value, escaped alike for texts and attributes.
-fn write_value(
-    text: &str,
+/// Where a value is written.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Attribute,
+    Text,
+}
+
+fn write_value<'a>(
+    document: &'a Document,
     range: &Range<usize>,
     expression: &Option<Range<usize>>,
-    spelling: Spelling,
-    plain: impl Fn(Range<usize>) -> String,
+    place: Place,
+    plain: impl Fn(Range<usize>) -> Cow<'a, str>,
     out: &mut String,
 ) {
     let Some(inside) = expression else {
-        return escape(&plain(range.clone()), out);
+        return escape(&plain(range.clone()), place, out);
     };
-    escape(&plain(range.start..inside.start), out);
-    match csharp::read(text, inside.start, inside.end, spelling) {
-        Ok(read) => escape(&tokens(text, inside, &read.tokens, spelling), out),
-        // The parser has read this very range before; if that could fail, the
-        // whole source would be what counts.
-        Err(_) => escape(&text[inside.clone()], out),
-    }
-    escape(&plain(inside.end..range.end), out);
+    escape(&plain(range.start..inside.start), place, out);
+    let write = &mut |part: &str| escape(part, place, out);
+    tokens(&document.text, document.tree.tokens_of(inside), write);
+    escape(&plain(inside.end..range.end), place, out);
 }
 
-fn escape(plain: &str, out: &mut String) {
-    for c in plain.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\r' => out.push_str("&#13;"),
-            c => out.push(c),
-        }
+fn escape(plain: &str, place: Place, out: &mut String) {
+    let mut from = 0;
+    for (at, b) in plain.bytes().enumerate() {
+        let spelled = match (b, place) {
+            (b'&', _) => "&amp;",
+            (b'<', _) => "&lt;",
+            (b'>', _) => "&gt;",
+            (b'"', _) => "&quot;",
+            (b'\r', _) => "&#13;",
+            // White space in an attribute survives as a character reference only.
+            (b'\n', Place::Attribute) => "&#10;",
+            (b'\t', Place::Attribute) => "&#9;",
+            _ => continue,
+        };
+        out.push_str(&plain[from..at]);
+        out.push_str(spelled);
+        from = at + 1;
     }
+    out.push_str(&plain[from..]);
 }
 
 /// The tokens of an expression, with a space only where two would read as
 /// others without, or where a named value makes white space matter.
-fn tokens(text: &str, range: &Range<usize>, tokens: &[Token], spelling: Spelling) -> String {
-    let head = decode(&text[range.clone()], spelling != Spelling::Verbatim);
-    let mut out = String::from(if head.starts_with("@{") { "@{" } else { "@(" });
-    let mut before = (Kind::Sign, out[1..].to_owned());
+pub(crate) fn tokens(text: &str, tokens: &[Token], write: &mut impl FnMut(&str)) {
+    let is_block = tokens.last().is_some_and(|t| t.text(text) == "}");
+    let opening = if is_block { "{" } else { "(" };
+    write("@");
+    write(opening);
+    let mut before = (Kind::Sign, Cow::Borrowed(opening));
     for (place, token) in tokens.iter().enumerate() {
         let source = token.text(text);
-        match token.kind {
-            Kind::Directive => {
-                out.push('\n');
-                out.push_str(source.trim_end());
-                out.push('\n');
+        if token.kind == Kind::Directive {
+            write("\n");
+            write(source.trim_end());
+            write("\n");
+        } else {
+            // `@{{x}}` is a named value to the service, `@{ {x}}` a block.
+            let glued = place == 0 && source == "{" && !token.spaced;
+            if !glued && needs_space(&before, token.kind, &source, token.spaced) {
+                write(" ");
             }
-            kind => {
-                // `@{{x}}` is a named value to the service, `@{ {x}}` a block.
-                let glued = place == 0 && source == "{" && !token.spaced;
-                if !glued && needs_space(&before, kind, &source, token.spaced) {
-                    out.push(' ');
-                }
-                out.push_str(&source);
-            }
+            write(&source);
         }
         before = (token.kind, source);
     }
-    out
 }
 
-fn needs_space(before: &(Kind, String), kind: Kind, source: &str, spaced: bool) -> bool {
+fn needs_space(before: &(Kind, Cow<str>), kind: Kind, source: &str, spaced: bool) -> bool {
     let word = |kind, sign: &str| {
         matches!(kind, Kind::Word | Kind::Literal) || kind == Kind::Sign && is_odd(sign)
     };

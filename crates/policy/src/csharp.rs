@@ -6,6 +6,7 @@
 //! as their [`Spelling`] says. It never guesses an end: an expression whose
 //! brackets, strings or comments do not close is an error.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::spelling::{Spelling, decode, entity};
@@ -43,38 +44,31 @@ pub(crate) struct Token {
     pub kind: Kind,
     /// Whether entities in it are characters.
     pub entities: bool,
+    /// Whether entities next to it are.
+    pub between: bool,
     /// Whether white space or a comment stands before it.
     pub spaced: bool,
 }
 
 impl Token {
     /// The token as C# has it.
-    pub fn text(&self, document: &str) -> String {
+    pub fn text<'a>(&self, document: &'a str) -> Cow<'a, str> {
         decode(&document[self.range.clone()], self.entities)
     }
 }
 
-/// An expression that was read whole.
-#[derive(Debug)]
-pub(crate) struct Expression {
-    /// From the `@` to the closing bracket.
-    pub range: Range<usize>,
-    /// What follows the opening `@(` or `@{`, the closing bracket included.
-    pub tokens: Vec<Token>,
-}
-
-impl Expression {
-    /// The C# source, entities decoded where they count.
-    pub fn source(&self, document: &str) -> String {
-        let mut out = String::new();
-        let mut at = self.range.start;
-        for token in &self.tokens {
-            out.push_str(&decode(&document[at..token.range.start], true));
-            out.push_str(&token.text(document));
-            at = token.range.end;
-        }
-        out
+/// The C# source of an expression, entities decoded where they count.
+pub(crate) fn source(document: &str, range: &Range<usize>, tokens: &[Token]) -> String {
+    let mut out = String::with_capacity(range.len());
+    let mut at = range.start;
+    for token in tokens {
+        // Between tokens an entity is its character in any spelling but CDATA, where the parser
+        // has found none.
+        out.push_str(&decode(&document[at..token.range.start], token.between));
+        out.push_str(&token.text(document));
+        at = token.range.end;
     }
+    out
 }
 
 /// Why an expression could not be read, and where.
@@ -87,39 +81,60 @@ pub(crate) struct LexError {
 
 /// True if an expression starts at `at`.
 pub(crate) fn starts(text: &str, at: usize, spelling: Spelling) -> bool {
-    let lexer = Lexer::new(text, at, text.len(), spelling);
-    let Some(('@', length)) = lexer.unit(at) else {
+    let entities = spelling != Spelling::Verbatim;
+    let Some(('@', length)) = unit(text, at, entities) else {
         return false;
     };
-    matches!(lexer.unit(at + length), Some(('(' | '{', _)))
+    matches!(unit(text, at + length, entities), Some(('(' | '{', _)))
 }
 
-/// Reads the expression that starts at `start`, and looks no further than `end`.
+/// Reads the expression that starts at `start`, and looks no further than
+/// `end`. Gives its range, from the `@` to the closing bracket; what follows
+/// the opening `@(` or `@{`, the closing bracket included, goes to `tokens`.
 pub(crate) fn read(
     text: &str,
     start: usize,
     end: usize,
     spelling: Spelling,
-) -> Result<Expression, LexError> {
-    let mut lexer = Lexer::new(text, start, end, spelling);
+    tokens: &mut Vec<Token>,
+) -> Result<Range<usize>, LexError> {
+    let mut lexer = Lexer {
+        text: &text[..end],
+        at: start,
+        spelling,
+        tokens,
+        spaced: false,
+        line_start: false,
+        nesting: 0,
+    };
     lexer.advance();
-    let close = match lexer.unit(lexer.at) {
-        Some(('(', _)) => ')',
-        Some(('{', _)) => '}',
+    let close = match lexer.peek() {
+        Some('(') => ')',
+        Some('{') => '}',
         _ => {
-            return Err(error(
-                start,
-                "no expression starts here",
-                "write @(…) or @{…}",
-            ));
+            let message = "no expression starts here";
+            return Err(error(start, message, "write @(…) or @{…}"));
         }
     };
     lexer.advance();
     lexer.block(close, start, false)?;
-    Ok(Expression {
-        range: start..lexer.at,
-        tokens: lexer.tokens,
-    })
+    Ok(start..lexer.at)
+}
+
+/// The character at `at`, and its length in the text.
+fn unit(text: &str, at: usize, entities: bool) -> Option<(char, usize)> {
+    let byte = *text.as_bytes().get(at)?;
+    if byte == b'&'
+        && entities
+        && let Some(found) = entity(&text[at..])
+    {
+        return Some(found);
+    }
+    if byte.is_ascii() {
+        return Some((char::from(byte), 1));
+    }
+    let c = text[at..].chars().next()?;
+    Some((c, c.len_utf8()))
 }
 
 fn error(at: usize, message: &'static str, help: &'static str) -> LexError {
@@ -130,7 +145,7 @@ struct Lexer<'a> {
     text: &'a str,
     at: usize,
     spelling: Spelling,
-    tokens: Vec<Token>,
+    tokens: &'a mut Vec<Token>,
     /// White space or a comment was passed since the last token.
     spaced: bool,
     /// Only white space was passed since the line began.
@@ -140,33 +155,13 @@ struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    fn new(text: &'a str, at: usize, end: usize, spelling: Spelling) -> Lexer<'a> {
-        Lexer {
-            text: &text[..end],
-            at,
-            spelling,
-            tokens: Vec::new(),
-            spaced: false,
-            line_start: false,
-            nesting: 0,
-        }
-    }
-
     /// The character at `at` and its length, between tokens.
     fn unit(&self, at: usize) -> Option<(char, usize)> {
         self.spelled(at, self.spelling != Spelling::Verbatim)
     }
 
     fn spelled(&self, at: usize, entities: bool) -> Option<(char, usize)> {
-        let rest = self.text.get(at..)?;
-        let c = rest.chars().next()?;
-        if entities
-            && c == '&'
-            && let Some(found) = entity(rest)
-        {
-            return Some(found);
-        }
-        Some((c, c.len_utf8()))
+        unit(self.text, at, entities)
     }
 
     fn peek(&self) -> Option<char> {
@@ -194,14 +189,22 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Moves on over bytes, up to one that `stop` names. They are all ASCII, so
+    /// that it stands on a character then.
+    fn pass(&mut self, stop: impl Fn(u8) -> bool) {
+        let rest = &self.text.as_bytes()[self.at..];
+        self.at += rest.iter().position(|b| stop(*b)).unwrap_or(rest.len());
+    }
+
     fn token(&mut self, start: usize, kind: Kind, entities: bool) {
         if self.nesting == 0 {
-            let entities = entities && self.spelling != Spelling::Verbatim;
+            let between = self.spelling != Spelling::Verbatim;
             let (range, spaced) = (start..self.at, self.spaced);
             self.tokens.push(Token {
                 range,
                 kind,
-                entities,
+                entities: entities && between,
+                between,
                 spaced,
             });
         }
@@ -260,6 +263,7 @@ impl<'a> Lexer<'a> {
 
     fn space(&mut self, c: char) {
         self.advance();
+        self.pass(|b| b != b' ');
         self.spaced = true;
         if c == '\n' || c == '\r' {
             self.line_start = true;
@@ -267,6 +271,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn line_comment(&mut self) {
+        self.pass(|b| matches!(b, b'\n' | b'\r' | b'&'));
         self.advance_while(|c| c != '\n' && c != '\r');
         self.spaced = true;
     }
@@ -342,6 +347,7 @@ impl<'a> Lexer<'a> {
         if first == '.' || first.is_ascii_digit() {
             self.number(first);
         } else {
+            self.pass(|b| !b.is_ascii_alphanumeric() && b != b'_');
             self.advance_while(is_word_part);
         }
         self.token(start, Kind::Word, true);
@@ -364,23 +370,25 @@ impl<'a> Lexer<'a> {
 
     fn operator(&mut self) {
         let start = self.at;
-        let mut units = String::new();
+        let mut units = ['\0'; 3];
         let mut at = self.at;
-        for _ in 0..3 {
+        for place in &mut units {
             let Some((c, length)) = self.unit(at) else {
                 break;
             };
-            units.push(c);
+            *place = c;
             at += length;
         }
-        let mut found = OPERATORS
-            .iter()
-            .find(|operator| units.starts_with(*operator));
-        let digit = units.chars().nth(2).is_some_and(|c| c.is_ascii_digit());
-        if digit && units.starts_with("?.") {
-            found = None; // `a ?.5 : 1`
-        }
-        for _ in 0..found.map_or(1, |operator| operator.len()) {
+        // `a ?.5 : 1`
+        let conditional = units[..2] == ['?', '.'] && units[2].is_ascii_digit();
+        let is_here = |operator: &&str| {
+            let mut pairs = operator.chars().zip(units);
+            pairs.all(|(wanted, is)| wanted == is)
+        };
+        let alone = conditional || matches!(units[0], ',' | ';' | '>' | '!' | '~');
+        let alone = alone && units[..2] != ['!', '='];
+        let found = (!alone).then(|| OPERATORS.iter().find(|o| is_here(o)));
+        for _ in 0..found.flatten().map_or(1, |operator| operator.len()) {
             self.advance();
         }
         self.token(start, Kind::Sign, true);
@@ -426,7 +434,7 @@ impl<'a> Lexer<'a> {
         let body = Body {
             start,
             entities,
-            encoded: (self.spelling == Spelling::Raw).then_some(encoded),
+            no_plain: self.spelling == Spelling::Raw && encoded,
         };
         let quotes = if verbatim {
             1
@@ -451,11 +459,15 @@ impl<'a> Lexer<'a> {
 
     /// Up to and with the closing quote of a regular or verbatim string.
     fn regular(&mut self, body: &Body, holes: bool, verbatim: bool) -> Result<(), LexError> {
-        while let Some((c, length)) = self.spelled(self.at, body.entities) {
-            if body.is_quote(c, length) {
+        loop {
+            self.pass(|b| matches!(b, b'"' | b'&' | b'\\' | b'{' | b'\n' | b'\r'));
+            let Some((c, length)) = self.spelled(self.at, body.entities) else {
+                break;
+            };
+            if body.is_quote(c, length)? {
                 self.at += length;
                 match self.spelled(self.at, body.entities) {
-                    Some((c, length)) if verbatim && body.is_quote(c, length) => self.at += length,
+                    Some((c, length)) if verbatim && body.is_quote(c, length)? => self.at += length,
                     _ => return Ok(()),
                 }
                 continue;
@@ -479,7 +491,7 @@ impl<'a> Lexer<'a> {
     /// Up to and with the closing quotes of a raw string.
     fn raw(&mut self, body: &Body, quotes: usize, dollars: usize) -> Result<(), LexError> {
         while let Some((c, length)) = self.spelled(self.at, body.entities) {
-            if body.is_quote(c, length) {
+            if body.is_quote(c, length)? {
                 let run = self.count_quotes(body);
                 self.skip(body, run);
                 if run >= quotes {
@@ -533,7 +545,7 @@ impl<'a> Lexer<'a> {
     fn count_quotes(&self, body: &Body) -> usize {
         let (mut at, mut run) = (self.at, 0);
         while let Some((c, length)) = self.spelled(at, body.entities) {
-            if !body.is_quote(c, length) {
+            if c != '"' || body.no_plain && length == 1 {
                 break;
             }
             at += length;
@@ -555,13 +567,18 @@ impl<'a> Lexer<'a> {
 struct Body {
     start: usize,
     entities: bool,
-    /// In `rawxml`: whether its quotes are entities. Only the same kind closes.
-    encoded: Option<bool>,
+    /// In `rawxml`, where its quotes are entities: a plain one in it could be
+    /// the end or not.
+    no_plain: bool,
 }
 
 impl Body {
-    fn is_quote(&self, c: char, length: usize) -> bool {
-        c == '"' && self.encoded.is_none_or(|encoded| encoded == (length > 1))
+    /// Whether a character closes the string.
+    fn is_quote(&self, c: char, length: usize) -> Result<bool, LexError> {
+        match c == '"' && self.no_plain && length == 1 {
+            true => Err(self.unclosed()),
+            false => Ok(c == '"'),
+        }
     }
 
     fn unclosed(&self) -> LexError {
@@ -594,9 +611,11 @@ mod tests {
     use super::*;
 
     fn whole(text: &str, spelling: Spelling) -> Result<Vec<String>, LexError> {
-        let read = read(text, 0, text.len(), spelling)?;
-        assert_eq!(read.range, 0..text.len(), "stops early: {text}");
-        Ok(read.tokens.iter().map(|t| t.text(text)).collect())
+        let mut tokens = Vec::new();
+        let range = read(text, 0, text.len(), spelling, &mut tokens)?;
+        assert_eq!(range, 0..text.len(), "stops early: {text}");
+        let texts = tokens.iter().map(|t| t.text(text).into_owned());
+        Ok(texts.collect())
     }
 
     #[test]
@@ -652,6 +671,19 @@ mod tests {
     }
 
     #[test]
+    fn quotes_of_two_spellings_do_not_pair() {
+        for text in [
+            "@(&quot;a\")",
+            "@(&quot;a\"b&quot;)",
+            "@(@&quot;a\"\"b&quot;)",
+            "@(\"a&quot;)",
+        ] {
+            assert!(whole(text, Spelling::Raw).is_err(), "{text}");
+        }
+        assert!(whole(r#"@(&quot;a\"b&quot; + "&quot;")"#, Spelling::Raw).is_ok());
+    }
+
+    #[test]
     fn in_rawxml_a_plain_string_is_verbatim() {
         let text = "@(x.Replace(\"&quot;\", \"&amp;\"))";
         let tokens = whole(text, Spelling::Raw).unwrap();
@@ -673,6 +705,6 @@ mod tests {
     #[test]
     fn nesting_is_bounded() {
         let text = format!("@({}", "$\"{".repeat(100_000));
-        assert!(read(&text, 0, text.len(), Spelling::Raw).is_err());
+        assert!(read(&text, 0, text.len(), Spelling::Raw, &mut Vec::new()).is_err());
     }
 }

@@ -3,10 +3,14 @@
 //! For any text: policies and T-SQL alike. Line ends do not count, so that a
 //! text which came back with others is not shown as changed throughout.
 
-use similar::{Algorithm, ChangeTag, DiffTag, TextDiff, utils};
+use similar::{Algorithm, ChangeTag, DiffOp, DiffTag, capture_diff_slices, group_diff_ops, utils};
 
 /// Replaced lines with more words than this get no marks: nobody reads them.
-const MAX_MARKED: usize = 20_000;
+const MAX_MARKED: usize = 4_000;
+
+/// Texts that differ in more lines than this are shown as one change: finding
+/// the least one takes time that grows with the square.
+const MAX_COMPARED: usize = 8_000;
 
 /// What a line of a diff is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +45,7 @@ pub fn diff(before: &str, after: &str, context: usize) -> Vec<DiffLine> {
         return lines;
     }
     let mut shown = 0;
-    // No deadline anywhere: the same texts always give the same marks.
-    for group in TextDiff::from_slices(&before, &after).grouped_ops(context) {
+    for group in group_diff_ops(ops(&before, &after), context) {
         let start = group.first().map_or(0, |op| op.old_range().start);
         skip(&mut lines, start.saturating_sub(shown));
         for op in &group {
@@ -62,6 +65,34 @@ pub fn diff(before: &str, after: &str, context: usize) -> Vec<DiffLine> {
     }
     skip(&mut lines, before.len().saturating_sub(shown));
     lines
+}
+
+/// What differs, as ranges of lines. No deadline anywhere: the same texts always
+/// give the same marks.
+fn ops(before: &[&str], after: &[&str]) -> Vec<DiffOp> {
+    let head = before.iter().zip(after).take_while(|(a, b)| a == b).count();
+    let (old, new) = (before.len() - head, after.len() - head);
+    if old + new <= MAX_COMPARED {
+        return capture_diff_slices(Algorithm::Myers, before, after);
+    }
+    let pairs = before[head..].iter().rev().zip(after[head..].iter().rev());
+    let tail = pairs.take_while(|(a, b)| a == b).count();
+    let equal = |old_index, new_index, len| DiffOp::Equal {
+        old_index,
+        new_index,
+        len,
+    };
+    let replace = DiffOp::Replace {
+        old_index: head,
+        old_len: old - tail,
+        new_index: head,
+        new_len: new - tail,
+    };
+    let last = equal(before.len() - tail, after.len() - tail, tail);
+    let all = [equal(0, 0, head), replace, last];
+    all.into_iter()
+        .filter(|op| !(op.old_range().is_empty() && op.new_range().is_empty()))
+        .collect()
 }
 
 /// The pieces of one line.
@@ -130,7 +161,7 @@ fn push_word(lines: &mut Vec<Pieces>, mark: bool, word: &str) {
 }
 
 /// Words, runs of blanks, and every other character on its own.
-fn words(text: &str) -> Vec<&str> {
+pub(crate) fn words(text: &str) -> Vec<&str> {
     let kind = |c: char| match c {
         c if c.is_alphanumeric() || c == '_' => 'w',
         ' ' | '\t' => ' ',
@@ -211,6 +242,22 @@ mod tests {
         let before = "x\na\nb\nc\ny\n";
         let after = "X\na\nb\nc\nY\n";
         assert_eq!(print(&diff(before, after, 0)), "-x\n+X\n…3\n-y\n+Y\n");
+    }
+
+    #[test]
+    fn long_texts_take_no_square_time() {
+        let many =
+            |n: usize| -> String { (0..200_000).map(|at| format!("{}\n", at * 2 + n)).collect() };
+        let lines = diff(
+            &format!("a\n{}b\n", many(0)),
+            &format!("a\n{}b\n", many(1)),
+            1,
+        );
+        assert_eq!(lines.len(), 400_002);
+        assert_eq!(
+            (lines[0].kind, lines[400_001].kind),
+            (LineKind::Kept, LineKind::Kept)
+        );
     }
 
     #[test]

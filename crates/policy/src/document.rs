@@ -2,12 +2,13 @@
 //!
 //! Invariant: the text is kept byte for byte; every range indexes it.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::csharp;
 use crate::error::{Located, line_column};
 use crate::parse::{Element, Node, Run, Tree, parse};
-use crate::spelling::{Spelling, decode, decode_attribute, is_blank, is_xml_char};
+use crate::spelling::{Spelling, decode, decode_attribute, forbidden, is_blank};
 use crate::{ElementPath, PolicyError};
 
 /// The longest policy that is read, in bytes. API Management takes 256 KiB for
@@ -19,6 +20,10 @@ pub const MAX_POLICY_BYTES: usize = 512 * 1024;
 pub struct Document {
     pub(crate) text: String,
     pub(crate) tree: Tree,
+    /// Where each line starts, so that a place costs no walk through the text.
+    lines: Vec<usize>,
+    /// Whether a character is a byte, so that a column costs none either.
+    ascii: bool,
 }
 
 impl Document {
@@ -33,20 +38,24 @@ impl Document {
             Ok(tree) => tree,
             Err(_) => parse(text, Spelling::Raw).map_err(PolicyError::Malformed)?,
         };
-        Ok(Document {
-            text: text.to_owned(),
-            tree,
-        })
+        Ok(Document::of(text, tree))
     }
 
     /// Reads a policy as `rawxml`, even if it could be `xml`.
     pub(crate) fn parse_raw(text: &str) -> Result<Document, PolicyError> {
         check(text)?;
         let tree = parse(text, Spelling::Raw).map_err(PolicyError::Malformed)?;
-        Ok(Document {
+        Ok(Document::of(text, tree))
+    }
+
+    fn of(text: &str, tree: Tree) -> Document {
+        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        Document {
             text: text.to_owned(),
             tree,
-        })
+            lines: std::iter::once(0).chain(breaks).collect(),
+            ascii: text.is_ascii(),
+        }
     }
 
     /// The text it was read from.
@@ -81,17 +90,16 @@ impl Document {
 
     /// The element with a path.
     pub fn find(&self, path: &ElementPath) -> Option<ElementRef<'_>> {
-        self.elements()
-            .into_iter()
-            .find(|element| element.path() == *path)
-    }
-
-    /// Element numbers by path.
-    pub(crate) fn by_path(&self) -> HashMap<ElementPath, usize> {
-        self.elements()
-            .iter()
-            .map(|element| (element.path(), element.at))
-            .collect()
+        let mut steps = path.steps();
+        let root = self.root();
+        let mut found = steps
+            .next()
+            .filter(|step| root.is_step(*step))
+            .map(|_| root)?;
+        for step in steps {
+            found = found.children().into_iter().find(|c| c.is_step(step))?;
+        }
+        Some(found)
     }
 
     /// Byte ranges of the expressions, `@` and brackets included, in order.
@@ -101,7 +109,12 @@ impl Document {
 
     /// Line and column, both from 1, of a byte offset of the text.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
-        line_column(&self.text, offset)
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self.lines[line.saturating_sub(1)];
+        match self.ascii {
+            true => (line, offset.min(self.text.len()).saturating_sub(start) + 1),
+            false => (line, line_column(&self.text[start..], offset - start).1),
+        }
     }
 }
 
@@ -118,17 +131,21 @@ fn check(text: &str) -> Result<(), PolicyError> {
         return Err(PolicyError::TooLarge {
             bytes: text.len(),
             limit: MAX_POLICY_BYTES,
+            line: text.as_bytes()[..MAX_POLICY_BYTES]
+                .split(|b| *b == b'\n')
+                .count(),
         });
     }
-    match text.char_indices().find(|(_, c)| !is_xml_char(*c)) {
-        None => Ok(()),
-        Some((at, _)) => Err(PolicyError::Malformed(Located::new(
-            text,
-            at,
-            "a character stands here that XML does not allow",
-            "remove it",
-        ))),
-    }
+    let Some(at) = forbidden(text) else {
+        return Ok(());
+    };
+    let message = "a character stands here that XML does not allow";
+    Err(PolicyError::Malformed(Located::new(
+        text,
+        at,
+        message,
+        "remove it",
+    )))
 }
 
 /// An attribute of an element.
@@ -178,6 +195,11 @@ impl<'a> ElementRef<'a> {
         &self.document.text[self.raw().name.clone()]
     }
 
+    /// Whether a path step names it among its siblings.
+    fn is_step(&self, (name, index): (&str, Option<usize>)) -> bool {
+        self.name() == name && self.raw().index == index
+    }
+
     /// Where it stands in the document.
     pub fn path(&self) -> ElementPath {
         let mut steps = Vec::new();
@@ -209,10 +231,11 @@ impl<'a> ElementRef<'a> {
     /// Its attributes, in the order they are written.
     pub fn attributes(&self) -> Vec<Attribute> {
         let text = &self.document.text;
-        let spelling = self.document.tree.spelling;
         let read = |raw: &crate::parse::RawAttribute| Attribute {
             name: text[raw.name.clone()].to_owned(),
-            value: value(text, &raw.value, &raw.expression, spelling, true),
+            value: value(self.document, &raw.value, &raw.expression, |part| {
+                decode_attribute(&text[part])
+            }),
             range: raw.value.clone(),
             is_expression: raw.expression.is_some(),
         };
@@ -233,7 +256,7 @@ impl<'a> ElementRef<'a> {
         let runs = self.runs()?;
         Some(
             runs.iter()
-                .map(|run| run_text(&self.document.text, run))
+                .map(|run| run_text(self.document, run))
                 .collect(),
         )
     }
@@ -279,32 +302,28 @@ impl std::fmt::Debug for ElementRef<'_> {
     }
 }
 
-pub(crate) fn run_text(text: &str, run: &Run) -> String {
-    value(text, &run.content, &run.expression, run.spelling, false)
+pub(crate) fn run_text(document: &Document, run: &Run) -> String {
+    let entities = run.spelling != Spelling::Verbatim;
+    value(document, &run.content, &run.expression, |part| {
+        decode(&document.text[part], entities)
+    })
 }
 
 /// A value as the service understands it.
-fn value(
-    text: &str,
+fn value<'a>(
+    document: &'a Document,
     range: &Range<usize>,
     expression: &Option<Range<usize>>,
-    spelling: Spelling,
-    attribute: bool,
+    plain: impl Fn(Range<usize>) -> Cow<'a, str>,
 ) -> String {
-    let plain = |part: Range<usize>| match (spelling, attribute) {
-        (Spelling::Verbatim, _) => decode(&text[part], false),
-        (_, true) => decode_attribute(&text[part]),
-        (_, false) => decode(&text[part], true),
+    let Some(inside) = expression else {
+        return plain(range.clone()).into_owned();
     };
-    match expression {
-        None => plain(range.clone()),
-        Some(inside) => {
-            let mut out = plain(range.start..inside.start);
-            out.push_str(&decode(&text[inside.clone()], spelling == Spelling::Xml));
-            out.push_str(&plain(inside.end..range.end));
-            out
-        }
-    }
+    let mut out = plain(range.start..inside.start).into_owned();
+    let tokens = document.tree.tokens_of(inside);
+    out.push_str(&csharp::source(&document.text, inside, tokens));
+    out.push_str(&plain(inside.end..range.end));
+    out
 }
 
 #[cfg(test)]
@@ -343,6 +362,60 @@ mod tests {
         assert_eq!(raw.root().text(), xml.root().text());
         let value = |d: &Document| d.root().attribute("b").unwrap().value;
         assert_eq!(value(&raw), value(&xml));
+    }
+
+    #[test]
+    fn named_values_stand_anywhere() {
+        let text = "<a {{all}} b='{{v}}' {{n}}=\"x\" c-{{m}}='1'><{{tag}}/>{{t}}<d>@({{e}} + \"{{s}}\")</d></a>";
+        let document = Document::parse(text).unwrap();
+        let attributes: Vec<String> = document
+            .root()
+            .attributes()
+            .into_iter()
+            .map(|a| a.name)
+            .collect();
+        assert_eq!(attributes, ["b", "{{n}}", "c-{{m}}"]);
+        assert!(document.find(&"/a/{{tag}}".parse().unwrap()).is_some());
+        for other in ["{{all}} ", "{{n}}=\"x\"", "{{t}}", "<{{tag}}/>"] {
+            let without = text.replacen(other, "", 1);
+            assert!(!crate::same(text, &without), "{other}");
+        }
+        assert!(crate::same(
+            text,
+            &text.replace("{{all}} b='{{v}}'", "b='{{v}}' {{all}}")
+        ));
+        for text in [
+            "<a {{x}}{{y}}/>",
+            "<a {{x y}}/>",
+            "<a {{x}}=/>",
+            "<{{}}/>",
+            "<a {{x",
+        ] {
+            assert!(Document::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn places_are_told_with_and_without_other_characters() {
+        for text in ["<a>\n <b/>\r\n</a>", "\u{feff}<é>\n é<b/>\r\n</é>"] {
+            let document = Document::parse(text).unwrap();
+            for (at, _) in text.char_indices().chain([(text.len(), ' ')]) {
+                assert_eq!(
+                    document.line_column(at),
+                    line_column(text, at),
+                    "{at} in {text:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn spelled_tokens_of_rawxml_are_read_as_csharp_has_them() {
+        let text = "<a b=\"@(x &lt; 1 && f(&quot;y&quot;, \"<&amp;\"))\"/>";
+        let document = Document::parse(text).unwrap();
+        assert!(document.needs_rawxml());
+        let value = document.root().attribute("b").unwrap().value;
+        assert_eq!(value, "@(x < 1 && f(\"y\", \"<&amp;\"))");
     }
 
     #[test]

@@ -90,15 +90,12 @@ impl Document {
     /// When an edit names what is not there, when two overlap, when a value or
     /// XML is malformed, or when the result would be no policy.
     pub fn edit(&self, edits: &[Edit]) -> Result<String, PolicyError> {
-        let elements = self.by_path();
         let mut splices = Vec::new();
         for edit in edits {
-            let at = elements
-                .get(&edit.path)
-                .ok_or_else(|| PolicyError::UnknownPath {
-                    path: edit.path.clone(),
-                })?;
-            let element = self.element(*at);
+            let unknown = || PolicyError::UnknownPath {
+                path: edit.path.clone(),
+            };
+            let element = self.find(&edit.path).ok_or_else(unknown)?;
             for (range, text) in self.splices(element, edit)? {
                 splices.push(Splice {
                     range,
@@ -322,20 +319,26 @@ impl Document {
         if !csharp::starts(value, start, Spelling::Verbatim) {
             return Ok(escape(value, place));
         }
-        let read =
-            csharp::read(value, start, value.len(), Spelling::Verbatim).map_err(|error| {
-                let problem = Located::new(value, error.at, error.message, error.help);
-                PolicyError::BadValue {
-                    path: path.clone(),
-                    problem,
-                }
-            })?;
+        let range = csharp::read(
+            value,
+            start,
+            value.len(),
+            Spelling::Verbatim,
+            &mut Vec::new(),
+        )
+        .map_err(|error| {
+            let problem = Located::new(value, error.at, error.message, error.help);
+            PolicyError::BadValue {
+                path: path.clone(),
+                problem,
+            }
+        })?;
         if !self.needs_rawxml() {
             return Ok(escape(value, place));
         }
         let mut out = escape(&value[..start], place);
-        out.push_str(&value[read.range.clone()]);
-        out.push_str(&escape(&value[read.range.end..], place));
+        out.push_str(&value[range.clone()]);
+        out.push_str(&escape(&value[range.end..], place));
         Ok(out)
     }
 
@@ -387,10 +390,10 @@ fn respelled(document: &Document, to: Spelling) -> String {
     for (range, place) in places {
         out.push_str(&text[at..range.start]);
         at = range.end;
-        match csharp::read(text, range.start, range.end, document.tree.spelling) {
-            Ok(read) if to == Spelling::Xml => out.push_str(&escape(&read.source(text), place)),
-            Ok(read) => out.push_str(&read.source(text)),
-            Err(_) => out.push_str(&text[range]),
+        let source = csharp::source(text, &range, document.tree.tokens_of(&range));
+        match to {
+            Spelling::Xml => out.push_str(&escape(&source, place)),
+            _ => out.push_str(&source),
         }
     }
     out.push_str(&text[at..]);

@@ -19,14 +19,16 @@ pub enum PolicyError {
 
     /// The text is longer than [`crate::MAX_POLICY_BYTES`].
     #[error(
-        "the policy has {bytes} bytes, more than the {limit} that API Management takes; \
-         move parts of it into policy fragments"
+        "the policy has {bytes} bytes, and goes in line {line} past the {limit} that API \
+         Management takes; move parts of it into policy fragments"
     )]
     TooLarge {
         /// Length of the text, in bytes.
         bytes: usize,
         /// The most that is accepted, in bytes.
         limit: usize,
+        /// The line in which it gets too long.
+        line: usize,
     },
 
     /// A text is not an element path.
@@ -96,6 +98,12 @@ pub enum PolicyError {
         /// The edit that starts within it.
         second: ElementPath,
     },
+
+    /// Laying the policy out would change what it means.
+    #[error(
+        "this policy cannot be laid out without a change of meaning; leave its layout as it is"
+    )]
+    Layout,
 
     /// After the edits nothing tells `xml` from `rawxml`, and they differ.
     #[error(

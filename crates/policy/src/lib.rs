@@ -1,5 +1,6 @@
 //! API Management policy documents: read without loss, located, edited by
-//! splicing, brought to a canonical form, compared.
+//! splicing, brought to a canonical form, compared by meaning, laid out,
+//! checked for statements out of place.
 //!
 //! A policy is XML whose attribute values and texts may be C# expressions,
 //! `@(…)` or `@{…}`. The service takes it in two formats. In `xml` the
@@ -19,9 +20,16 @@
 mod canonical;
 mod csharp;
 mod diff;
+mod differences;
 mod document;
 mod edit;
 mod error;
+mod format;
+mod lint;
+mod marks;
+mod matching;
+#[cfg(test)]
+mod mutations;
 mod parse;
 mod path;
 mod references;
@@ -29,8 +37,11 @@ mod spelling;
 
 pub use canonical::{canonical, same};
 pub use diff::{DiffLine, LineKind, diff};
+pub use differences::{Difference, What, differences};
 pub use document::{Attribute, Document, ElementRef, MAX_POLICY_BYTES, expressions};
 pub use edit::{Change, Edit};
 pub use error::{Located, PolicyError};
+pub use format::formatted;
+pub use lint::{Lint, lints};
 pub use path::ElementPath;
 pub use references::{Reference, references};

@@ -10,9 +10,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::csharp;
+use crate::csharp::{self, Token};
 use crate::error::{Located, shown};
-use crate::path::{is_name_part, is_name_start};
+use crate::path::name_length;
+use crate::references::named_value;
 use crate::spelling::{Spelling, entity, is_space};
 
 /// How deep elements may nest. Policies stay far under it.
@@ -25,7 +26,23 @@ pub(crate) struct Tree {
     pub elements: Vec<Element>,
     /// The expressions, in document order.
     pub expressions: Vec<Range<usize>>,
+    /// The tokens of all of them, in their order.
+    tokens: Vec<Token>,
+    /// Where in `tokens` those of each expression end.
+    token_ends: Vec<usize>,
     pub spelling: Spelling,
+}
+
+impl Tree {
+    /// The tokens of the expression at a range.
+    pub fn tokens_of(&self, range: &Range<usize>) -> &[Token] {
+        let place = self
+            .expressions
+            .binary_search_by_key(&range.start, |e| e.start);
+        let Ok(at) = place else { return &[] };
+        let start = if at == 0 { 0 } else { self.token_ends[at - 1] };
+        &self.tokens[start..self.token_ends[at]]
+    }
 }
 
 #[derive(Debug)]
@@ -35,6 +52,8 @@ pub(crate) struct Element {
     /// Place among siblings of the same name, from 1, if there are several.
     pub index: Option<usize>,
     pub attributes: Vec<RawAttribute>,
+    /// Named values among the attributes that are none themselves.
+    pub pieces: Vec<Range<usize>>,
     /// From `<` to the last `>`.
     pub range: Range<usize>,
     /// Between the tags; `None` for `<a/>`.
@@ -42,7 +61,7 @@ pub(crate) struct Element {
     pub nodes: Vec<Node>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RawAttribute {
     pub name: Range<usize>,
     /// Between the quotes.
@@ -67,6 +86,9 @@ pub(crate) struct Run {
     pub spelling: Spelling,
 }
 
+/// The attributes of a start tag, and the named values between them.
+type Attributes = (Vec<RawAttribute>, Vec<Range<usize>>);
+
 /// Reads a document in one spelling.
 pub(crate) fn parse(text: &str, spelling: Spelling) -> Result<Tree, Located> {
     let mut parser = Parser {
@@ -75,6 +97,8 @@ pub(crate) fn parse(text: &str, spelling: Spelling) -> Result<Tree, Located> {
         tree: Tree {
             elements: Vec::new(),
             expressions: Vec::new(),
+            tokens: Vec::new(),
+            token_ends: Vec::new(),
             spelling,
         },
         open: Vec::new(),
@@ -86,15 +110,15 @@ pub(crate) fn parse(text: &str, spelling: Spelling) -> Result<Tree, Located> {
 
 /// Gives every element with namesakes its place among them.
 fn number_siblings(text: &str, elements: &mut [Element]) {
-    let mut seen: HashMap<(Option<usize>, &str), Vec<usize>> = HashMap::new();
-    for (at, element) in elements.iter().enumerate() {
-        seen.entry((element.parent, &text[element.name.clone()]))
-            .or_default()
-            .push(at);
-    }
-    for namesakes in seen.into_values().filter(|all| all.len() > 1) {
-        for (place, at) in namesakes.into_iter().enumerate() {
-            elements[at].index = Some(place + 1);
+    // The first of a name under a parent, and how many there are so far.
+    let mut seen: HashMap<(Option<usize>, &str), (usize, usize)> = HashMap::new();
+    for at in 0..elements.len() {
+        let name = &text[elements[at].name.clone()];
+        let (first, count) = seen.entry((elements[at].parent, name)).or_insert((at, 0));
+        *count += 1;
+        if *count > 1 {
+            elements[at].index = Some(*count);
+            elements[*first].index = Some(1);
         }
     }
 }
@@ -227,10 +251,17 @@ impl<'a> Parser<'a> {
         if !csharp::starts(bounded, start, spelling) {
             return Ok(None);
         }
-        match csharp::read(self.text, start, within.end, spelling) {
-            Ok(read) => {
-                self.tree.expressions.push(read.range.clone());
-                Ok(Some(read.range))
+        match csharp::read(
+            self.text,
+            start,
+            within.end,
+            spelling,
+            &mut self.tree.tokens,
+        ) {
+            Ok(range) => {
+                self.tree.expressions.push(range.clone());
+                self.tree.token_ends.push(self.tree.tokens.len());
+                Ok(Some(range))
             }
             Err(error) => self.fail(error.at, error.message, error.help),
         }
@@ -267,7 +298,10 @@ impl<'a> Parser<'a> {
         };
         self.check_plain(start..end, &expression)?;
         let plain_from = expression.as_ref().map_or(start, |e| e.end);
-        if let Some(at) = self.text[plain_from..end].find("]]>") {
+        let plain = &self.text[plain_from..end];
+        if plain.contains(']')
+            && let Some(at) = plain.find("]]>")
+        {
             return self.fail(plain_from + at, "`]]>` stands in text", "write `]]&gt;`");
         }
         self.at = end;
@@ -307,15 +341,12 @@ impl<'a> Parser<'a> {
 
     fn name(&mut self, what: &str) -> Result<Range<usize>, Located> {
         let start = self.at;
-        let rest = self.rest();
-        if !rest.starts_with(is_name_start) {
-            return self.fail(
-                start,
-                format!("{what} should start here"),
-                "write a name of XML",
-            );
+        let length = name_length(self.rest());
+        if length == 0 {
+            let message = format!("{what} should start here");
+            return self.fail(start, message, "write a name of XML");
         }
-        self.at += rest.find(|c| !is_name_part(c)).unwrap_or(rest.len());
+        self.at += length;
         Ok(start..self.at)
     }
 
@@ -336,7 +367,7 @@ impl<'a> Parser<'a> {
         }
         self.at += 1;
         let name = self.name("the name of an element")?;
-        let attributes = self.attributes(&name)?;
+        let (attributes, pieces) = self.attributes(&name)?;
         let closed = self.rest().starts_with("/>");
         self.at += if closed { 2 } else { 1 };
         let this = self.tree.elements.len();
@@ -349,6 +380,7 @@ impl<'a> Parser<'a> {
             parent,
             index: None,
             attributes,
+            pieces,
             range: start..self.at,
             inner: (!closed).then_some(self.at..self.at),
             nodes: Vec::new(),
@@ -360,8 +392,8 @@ impl<'a> Parser<'a> {
     }
 
     /// Attributes, up to the `>` or `/>`, which stays.
-    fn attributes(&mut self, element: &Range<usize>) -> Result<Vec<RawAttribute>, Located> {
-        let mut found = Vec::new();
+    fn attributes(&mut self, element: &Range<usize>) -> Result<Attributes, Located> {
+        let (mut found, mut pieces) = (Vec::new(), Vec::new());
         loop {
             let spaced = self.skip_space();
             if self.rest().starts_with('>') || self.rest().starts_with("/>") {
@@ -373,7 +405,13 @@ impl<'a> Parser<'a> {
                 let help = "separate attributes by white space and end the tag with `>`";
                 return self.fail(self.at, message, help);
             }
-            found.push(self.attribute()?);
+            match self.piece() {
+                Some(piece) => pieces.push(piece),
+                None => found.push(self.attribute()?),
+            }
+        }
+        if found.len() < 2 {
+            return Ok((found, pieces));
         }
         let mut names: Vec<&RawAttribute> = found.iter().collect();
         names.sort_by_key(|a| &self.text[a.name.clone()]);
@@ -381,13 +419,30 @@ impl<'a> Parser<'a> {
             self.text[pair[0].name.clone()] == self.text[pair[1].name.clone()]
         };
         match names.windows(2).find(same) {
-            None => Ok(found),
+            None => Ok((found, pieces)),
             Some(pair) => {
                 let name = shown(&self.text[pair[1].name.clone()]);
                 let message = format!("attribute `{name}` stands twice");
                 self.fail(pair[1].name.start, message, "keep one")
             }
         }
+    }
+
+    /// A named value that stands where an attribute could: the service puts its
+    /// value in before it reads XML, so it may be one, or several, or none.
+    fn piece(&mut self) -> Option<Range<usize>> {
+        let start = self.at;
+        let end = start + named_value(self.rest())?;
+        let after = self.text[end..].chars().next();
+        let alone = |c: char| is_space(c) || matches!(c, '>' | '/');
+        let assigned = self.text[end..]
+            .trim_start_matches(is_space)
+            .starts_with('=');
+        if assigned || !after.is_some_and(alone) {
+            return None;
+        }
+        self.at = end;
+        Some(start..end)
     }
 
     fn attribute(&mut self) -> Result<RawAttribute, Located> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::PolicyError;
+use crate::references::named_value;
 use crate::spelling::is_space;
 
 /// Where an element stands: `/policies/inbound/set-header[2]`.
@@ -18,6 +19,17 @@ impl ElementPath {
     /// The path as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Its steps, from the root: a name, and the place among namesakes.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (&str, Option<usize>)> {
+        self.0.split('/').skip(1).map(|step| {
+            let indexed = step.strip_suffix(']').and_then(|s| s.split_once('['));
+            match indexed {
+                Some((name, index)) => (name, index.parse().ok()),
+                None => (step, None),
+            }
+        })
     }
 
     /// Builds a path of steps that the parser has read.
@@ -65,13 +77,32 @@ fn is_step(step: &str) -> bool {
             !n.starts_with('0') && n.bytes().all(|b| b.is_ascii_digit()) && n.parse::<u32>().is_ok()
         })
     });
-    is_name(name) && index_is_good
+    !name.is_empty() && name_length(name) == name.len() && index_is_good
 }
 
 /// True for a name that XML allows for an element or an attribute.
 pub(crate) fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(is_name_start) && chars.all(is_name_part)
+}
+
+/// Length of the name at the start of a text: one that XML allows, or one in
+/// which named values stand for parts.
+pub(crate) fn name_length(text: &str) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = &text[at..];
+        let ascii = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'-' | b'.');
+        let first = rest.chars().next();
+        if first.is_some_and(|c| is_name_start(c) || at > 0 && is_name_part(c)) {
+            at += first.map_or(0, char::len_utf8);
+            at += text[at..].bytes().take_while(|b| ascii(*b)).count();
+        } else if let Some(length) = named_value(rest) {
+            at += length;
+        } else {
+            return at;
+        }
+    }
 }
 
 pub(crate) fn is_name_start(c: char) -> bool {

@@ -15,6 +15,8 @@ pub(crate) enum Spelling {
     Verbatim,
 }
 
+use std::borrow::Cow;
+
 /// White space as XML has it.
 pub(crate) fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
@@ -22,7 +24,21 @@ pub(crate) fn is_space(c: char) -> bool {
 
 /// True for text that is empty or white space only.
 pub(crate) fn is_blank(text: &str) -> bool {
-    text.chars().all(is_space)
+    text.bytes().all(|b| is_space(char::from(b)))
+}
+
+/// Where a character stands that an XML 1.0 document may not hold.
+pub(crate) fn forbidden(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    // U+FFFE and U+FFFF are the only ones above the controls that UTF-8 can hold.
+    let found = |at: usize| match bytes[at] {
+        b'\t' | b'\n' | b'\r' => false,
+        0xef => {
+            bytes[at..].starts_with(b"\xef\xbf\xbe") || bytes[at..].starts_with(b"\xef\xbf\xbf")
+        }
+        b => b < b' ',
+    };
+    (0..bytes.len()).find(|at| found(*at))
 }
 
 /// True for a character that an XML 1.0 document may hold.
@@ -63,40 +79,39 @@ pub(crate) fn entity(text: &str) -> Option<(char, usize)> {
 }
 
 /// The plain text of a stretch of source: line ends become `\n`, and entities,
-/// where they count, their characters.
-pub(crate) fn decode(source: &str, entities: bool) -> String {
+/// where they count, their characters. Borrowed where nothing is spelled.
+pub(crate) fn decode(source: &str, entities: bool) -> Cow<'_, str> {
+    let is_special = |b: &u8| *b == b'\r' || *b == b'&' && entities;
+    let Some(first) = source.bytes().position(|b| is_special(&b)) else {
+        return Cow::Borrowed(source);
+    };
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
-    while let Some(c) = rest.chars().next() {
-        let found = if entities && c == '&' {
-            entity(rest)
-        } else {
-            None
+    let mut next = Some(first);
+    while let Some(at) = next {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (c, length) = match entity(rest) {
+            Some(found) => found,
+            None if rest.starts_with('&') => ('&', 1),
+            None => ('\n', if rest.starts_with("\r\n") { 2 } else { 1 }),
         };
-        let length = match found {
-            Some((decoded, length)) => {
-                out.push(decoded);
-                length
-            }
-            None if c == '\r' => {
-                out.push('\n');
-                if rest.starts_with("\r\n") { 2 } else { 1 }
-            }
-            None => {
-                out.push(c);
-                c.len_utf8()
-            }
-        };
+        out.push(c);
         rest = &rest[length..];
+        next = rest.bytes().position(|b| is_special(&b));
     }
-    out
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// As [`decode`], for an attribute: white space that stands literally is a
 /// space, as XML says.
-pub(crate) fn decode_attribute(source: &str) -> String {
+pub(crate) fn decode_attribute(source: &str) -> Cow<'_, str> {
+    if !source.contains(['\r', '\n', '\t']) {
+        return decode(source, true);
+    }
     let spaced = source.replace("\r\n", " ").replace(['\r', '\n', '\t'], " ");
-    decode(&spaced, true)
+    Cow::Owned(decode(&spaced, true).into_owned())
 }
 
 /// Where a value is written.
@@ -153,6 +168,16 @@ mod tests {
         ] {
             assert_eq!(entity(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn forbidden_characters_are_found_where_they_stand() {
+        for text in ["é\u{0}", "ab\u{1f}", "ab\u{fffe}", "ab\u{ffff}"] {
+            assert_eq!(forbidden(text), Some(2));
+        }
+        assert_eq!(forbidden("\t\r\n \u{feff}\u{fffd}\u{10ffff}"), None);
+        let judged = |c: char| forbidden(c.encode_utf8(&mut [0; 4])).is_none() == is_xml_char(c);
+        assert!(('\0'..='\u{10ffff}').all(judged));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What holds for every policy, checked on generated ones and on noise.
 
-use keyless_policy::{Change, Document, Edit, canonical, diff, references, same};
+use keyless_policy::{
+    Change, Document, Edit, canonical, diff, differences, formatted, references, same,
+};
 use proptest::prelude::*;
 
 /// C# tokens, each as it may stand next to any other.
@@ -168,6 +170,48 @@ proptest! {
         if let (Ok(read), Ok(other)) = (read, other) {
             prop_assert_eq!(&read, &other);
             prop_assert_eq!(canonical(&read).unwrap(), read);
+        }
+    }
+
+    #[test]
+    fn another_token_is_another_policy(
+        tokens in prop::collection::vec(prop::sample::select(TOKENS), 1..12),
+        at in any::<prop::sample::Index>(),
+        by in prop::sample::select(TOKENS),
+        block in any::<bool>(),
+    ) {
+        let at = at.index(tokens.len());
+        prop_assume!(tokens[at] != by);
+        let mut other = tokens.clone();
+        other[at] = by;
+        let policy = |tokens: &[&str]| match block {
+            true => format!("<a>@{{ {} }}</a>", tokens.join(" ")),
+            false => format!("<a b=\"@( {} )\"/>", tokens.join(" ")),
+        };
+        let (one, two) = (policy(&tokens), policy(&other));
+        if let (Ok(one), Ok(two)) = (canonical(&one), canonical(&two)) {
+            prop_assert_ne!(one, two);
+        }
+    }
+
+    #[test]
+    fn differences_are_told_exactly_when_there_are_some((one, two) in policy(), (other, _) in policy()) {
+        let read = |text: &str| Document::parse(text);
+        let (Ok(one), Ok(two), Ok(other)) = (read(&one), read(&two), read(&other)) else { return Ok(()) };
+        prop_assert_eq!(differences(&one, &two), vec![]);
+        prop_assert_eq!(differences(&one, &other).is_empty(), same(one.text(), other.text()));
+    }
+
+    #[test]
+    fn laying_out_changes_no_meaning((one, _) in policy(), text in noise()) {
+        for text in [one, format!("<r>{text}</r>")] {
+            let Ok(document) = Document::parse(&text) else { continue };
+            let once = formatted(&document);
+            prop_assert!(once.is_ok(), "{}", text);
+            let Ok(once) = once else { continue };
+            prop_assert!(same(&text, &once), "{}\n{}", text, once);
+            let twice = formatted(&Document::parse(&once).unwrap());
+            prop_assert_eq!(twice, Ok(once), "{}", text);
         }
     }
 

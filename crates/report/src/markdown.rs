@@ -190,7 +190,7 @@ fn rows(out: &mut String, left: &mut Left, waiting: &[Waiting]) {
     }
 }
 
-fn fits(out: &str, more: &str) -> bool {
+pub(crate) fn fits(out: &str, more: &str) -> bool {
     out.len() + more.len() + TAIL <= MARKDOWN_BYTES
 }
 
@@ -205,7 +205,7 @@ fn fence(text: &str) -> String {
 }
 
 /// Text in a cell of a table: no markup, no line end, and nobody is called.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -233,7 +233,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// An address as code; one with a backtick or a bar stands as text.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     if text.contains(['`', '|', '\n']) {
         cell(text)
     } else {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use keyless_model::Replaced;
 use keyless_plan::{Gate, Note, Op, Phase, Plan, Step, Undo, Waiting};
 
+use crate::fit::fitted;
 use crate::shown::pieces;
 use crate::style::{Style, Tone, counted};
 
@@ -23,7 +24,7 @@ pub fn plan(plan: &Plan, unchanged: usize, style: &Style) -> String {
         out.push('\n');
     }
     replaced(&mut out, plan);
-    out.push_str(&sum(plan, unchanged));
+    out.push_str(&style.wrapped(0, &sum(plan, unchanged)));
     out
 }
 
@@ -50,13 +51,14 @@ pub fn brief(plan: &Plan, unchanged: usize, style: &Style) -> String {
             };
         }
         let title = style.paint(Tone::Heading, &format!("{:column$}", title(*name)));
-        out.push_str(&format!("{title}  {line}\n"));
+        let line = format!("{title}  {line}\n");
+        out.push_str(&fitted(&line, style.width, column + 2));
         let places: BTreeSet<&str> = rows.iter().map(|row| row.address.as_str()).collect();
         for place in places {
             out.push_str(&format!("{}? {place}\n", " ".repeat(column + 2)));
         }
     }
-    out.push_str(&sum(plan, unchanged));
+    out.push_str(&style.wrapped(0, &sum(plan, unchanged)));
     out
 }
 
@@ -122,6 +124,7 @@ fn step(out: &mut String, style: &Style, step: &Step, with_reason: bool) {
 pub(crate) fn mark(step: &Step) -> (&'static str, Tone) {
     match (&step.op, &step.undo) {
         (Op::Gate { .. }, _) => ("⧖", Tone::Waiting),
+        (Op::TakeBack { .. }, _) => ("↩", Tone::Changed),
         (Op::Delete {} | Op::Unassign { .. }, _) => ("-", Tone::Removed),
         (Op::Sql { .. }, Undo::Never { .. }) => ("-", Tone::Removed),
         (Op::Put { expect: None, .. } | Op::Assign { .. }, _) => ("+", Tone::Added),
@@ -228,25 +231,27 @@ fn replaced(out: &mut String, plan: &Plan) {
     out.push('\n');
 }
 
-/// `Plan: 12 steps (2 cannot be undone), 3 gates, 1 held up; 4 documents unchanged.`
-pub(crate) fn sum(plan: &Plan, unchanged: usize) -> String {
+/// `12 steps (2 cannot be undone), 3 gates`: the one way in which every command counts a plan.
+pub fn size(plan: &Plan) -> String {
     let gates = plan.steps.iter().filter(|s| s.is_gate()).count();
-    let steps = plan.steps.len() - gates;
-    let never = plan
-        .steps
-        .iter()
-        .filter(|s| s.irreversible().is_some())
-        .count();
-    let mut out = match plan.steps.is_empty() {
-        true => "No changes".to_owned(),
-        false => format!("Plan: {}", counted(steps, "step", "steps")),
-    };
-    if never > 0 {
-        out.push_str(&format!(" ({never} cannot be undone)"));
+    let never = plan.steps.iter().filter(|s| s.irreversible().is_some());
+    let mut out = counted(plan.steps.len() - gates, "step", "steps");
+    match never.count() {
+        0 => {}
+        never => out.push_str(&format!(" ({never} cannot be undone)")),
     }
     if gates > 0 {
         out.push_str(&format!(", {}", counted(gates, "gate", "gates")));
     }
+    out
+}
+
+/// `Plan: 12 steps (2 cannot be undone), 3 gates, 1 held up; 4 documents unchanged.`
+pub(crate) fn sum(plan: &Plan, unchanged: usize) -> String {
+    let mut out = match plan.steps.is_empty() {
+        true => "No changes".to_owned(),
+        false => format!("Plan: {}", size(plan)),
+    };
     if !plan.waiting.is_empty() {
         out.push_str(&format!(", {} held up", plan.waiting.len()));
     }

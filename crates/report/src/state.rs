@@ -2,7 +2,7 @@
 
 use keyless_model::{AccessState, State};
 
-use crate::style::{Style, Tone};
+use crate::style::{Style, Tone, counted};
 
 /// Lays the state out: how far each Access is, and what keyless wrote.
 pub fn state(state: &State, style: &Style) -> String {
@@ -16,9 +16,8 @@ pub fn state(state: &State, style: &Style) -> String {
     }
     let made = state.applied.values().filter(|a| a.made).count();
     let changed = state.applied.len() - made;
-    out.push_str(&format!(
-        "{made} things made, {changed} changed by keyless\n"
-    ));
+    let made = counted(made, "thing", "things");
+    out.push_str(&format!("{made} made, {changed} changed by keyless\n"));
     for (address, applied) in &state.applied {
         let word = if applied.made { "made   " } else { "changed" };
         let at = applied.at.map(|t| format!("  {t}")).unwrap_or_default();

@@ -2,6 +2,8 @@
 
 use keyless_model::Severity;
 
+use crate::fit::words;
+
 /// What the output can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
@@ -68,7 +70,7 @@ impl Style {
         let mut out = String::new();
         for paragraph in text.lines() {
             let mut line = String::new();
-            for word in paragraph.split_whitespace() {
+            for word in words(paragraph) {
                 let long = line.chars().count() + 1 + word.chars().count() > room;
                 if long && !line.is_empty() {
                     push(&mut out, indent, &line);
@@ -77,7 +79,7 @@ impl Style {
                 if !line.is_empty() {
                     line.push(' ');
                 }
-                line.push_str(word);
+                line.push_str(&word);
             }
             push(&mut out, indent, &line);
         }
@@ -92,7 +94,7 @@ fn push(out: &mut String, indent: usize, line: &str) {
 }
 
 /// `3 steps`, `1 step`, `2 findings`.
-pub(crate) fn counted(n: usize, one: &str, many: &str) -> String {
+pub fn counted(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 

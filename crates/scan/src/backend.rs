@@ -98,7 +98,7 @@ fn lists(body: &Value, word: &str, out: &mut Vec<BackendCredential>) {
 }
 
 /// `Authorization: Bearer x` is x.
-fn token<'a>(name: &str, text: &'a str) -> &'a str {
+pub(crate) fn token<'a>(name: &str, text: &'a str) -> &'a str {
     match text.trim().split_once(' ') {
         Some((_, token)) if is_authorization(name) => token.trim(),
         _ => text.trim(),

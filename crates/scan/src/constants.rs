@@ -1,16 +1,16 @@
 //! The constant strings of a policy expression: literals, and what `+`, `string.Concat`, `Join`,
-//! `Format`, interpolation, base64 and local variables make of them.
+//! `Format`, interpolation, `StringBuilder`, base64 and local variables make of them.
 //!
 //! A part that is known only when a call runs stands as [`HOLE`]; a `{{reference}}` stays as it
-//! is. So `"Password=" + p` is `Password=` and a hole, and no password.
+//! is. So `"Password=" + p` is `Password=` and a hole, and no password. A string that becomes a part
+//! of a longer one is told as that one only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
+use crate::calls::call;
 use crate::csharp::{Piece, Token, tokens};
-use crate::source::names;
+use crate::names::sounds_secret;
+use crate::shapes::{array, cast, generics};
 
 /// Stands for what is not constant. No policy holds this character for itself.
 pub(crate) const HOLE: char = '\u{fffc}';
@@ -20,13 +20,20 @@ const MAX_DEPTH: usize = 64;
 /// Bounds on what is remembered of variables, so that time stays linear.
 const MAX_ASSIGNMENTS: usize = 256;
 const MAX_REMEMBERED: usize = 4096;
+/// How many strings one operand may be.
+const MAX_OPTIONS: usize = 16;
+/// Longest name of a variable or field that is looked at.
+const MAX_NAME: usize = 64;
+
+/// The strings that an operand may be, by branch; none when only a call decides.
+pub(crate) type Value = Vec<String>;
 
 /// What an expression holds.
 #[derive(Default)]
 pub(crate) struct Constants {
-    /// Its value, when all of it is one string.
-    pub whole: Option<String>,
-    /// Every string that it builds, the parts of a longer one included, and its comments.
+    /// The strings that it gives, where all of one is constant.
+    pub values: Vec<String>,
+    /// Every string that it builds, those included, and its comments.
     pub strings: BTreeSet<String>,
 }
 
@@ -66,35 +73,49 @@ fn fold(tokens: &[Token]) -> Constants {
     let mut at = 0;
     let mut values = Vec::new();
     while at < tokens.len() {
-        values.extend(reader.group(tokens, &mut at, 0));
+        values.extend(reader.group(tokens, &mut at, 0).into_iter().flatten());
     }
-    let [whole] = values.as_mut_slice() else {
-        return Constants {
-            whole: None,
-            strings: reader.strings,
-        };
-    };
-    let whole = whole.take().filter(|w| !w.contains(HOLE));
+    values.append(&mut reader.returned);
+    reader.keep(values.clone());
+    for variable in std::mem::take(&mut reader.variables).into_values() {
+        if !variable.used {
+            reader.keep(variable.value);
+        }
+    }
+    values.retain(|v| !v.contains(HOLE));
+    values.dedup();
     Constants {
-        whole,
+        values,
         strings: reader.strings,
     }
 }
 
 #[derive(Default)]
-struct Reader {
+pub(crate) struct Reader {
     strings: BTreeSet<String>,
-    variables: BTreeMap<String, String>,
+    variables: BTreeMap<String, Variable>,
     assignments: usize,
+    /// What `return` gives.
+    returned: Value,
+    /// The constant in the brackets of the last operand, `x["name"]`.
+    index: Option<String>,
+}
+
+struct Variable {
+    value: Value,
+    /// Whether it has become a part of something else.
+    used: bool,
 }
 
 /// One argument or statement as it is read.
 #[derive(Default)]
 struct Run {
-    /// The string built so far, if one is.
-    text: Option<String>,
-    /// Nothing but one concatenation has been read.
-    mixed: bool,
+    /// What has been built so far.
+    value: Value,
+    /// What the branches of a choice before this one give.
+    options: Value,
+    /// Other signs than `+` stand in it: it is no string.
+    spoiled: bool,
     /// A `+` waits for its right side.
     plus: bool,
     /// Something stands to the left of what comes.
@@ -102,160 +123,295 @@ struct Run {
     /// The variable that was read last, and the one that is assigned to.
     name: Option<String>,
     target: Option<String>,
+    /// It follows a `return`.
+    returns: bool,
 }
 
 impl Reader {
     /// Reads up to a closing bracket, or the end: the value of each argument.
-    fn group(&mut self, tokens: &[Token], at: &mut usize, depth: usize) -> Vec<Option<String>> {
+    fn group(&mut self, tokens: &[Token], at: &mut usize, depth: usize) -> Vec<Value> {
         let mut values = Vec::new();
         let mut run = Run::default();
         while let Some(token) = tokens.get(*at) {
             match token {
                 Token::Text(_) | Token::Word(_) | Token::Open(_) => {
-                    if let Token::Word(word) = token {
-                        if matches!(word.as_str(), "new" | "await") {
-                            *at += 1;
-                            continue;
+                    if !self.skips(tokens, at, &mut run) {
+                        match array(&tokens[*at..]) {
+                            Some(open) => {
+                                *at += open;
+                                values.extend(self.inner(tokens, at, depth));
+                            }
+                            None => self.operand(tokens, at, depth, &mut run),
                         }
-                        run.name = Some(word.clone());
                     }
-                    let value = self.primary(tokens, at, depth);
-                    self.operand(&mut run, value);
                     continue;
-                }
-                Token::Plus => {
-                    if run.operand {
-                        run.text.get_or_insert_with(|| HOLE.to_string());
-                        run.plus = true;
-                    }
-                    run.operand = false;
-                }
-                Token::Assign => {
-                    let target = run.name.take();
-                    self.keep(&mut run);
-                    run = Run {
-                        target,
-                        ..Run::default()
-                    };
-                }
-                Token::Comment(text) => {
-                    self.strings.insert(text.clone());
                 }
                 Token::Close => {
                     *at += 1;
                     break;
                 }
                 Token::Comma | Token::Semicolon => {
-                    values.push(self.end(&mut run));
-                    run = Run::default();
+                    values.push(self.end(std::mem::take(&mut run)));
                 }
-                Token::Dot | Token::Other => {
-                    self.keep(&mut run);
-                    run = Run {
-                        mixed: true,
-                        target: run.target.take(),
-                        ..Run::default()
-                    };
-                }
+                sign => self.sign(sign, &mut run),
             }
             *at += 1;
         }
         if run.operand || values.is_empty() {
-            values.push(self.end(&mut run));
+            values.push(self.end(run));
         }
         values
     }
 
-    /// Adds what was read to the run, or starts another one.
-    fn operand(&mut self, run: &mut Run, value: Option<String>) {
+    /// Passes over words that change no value.
+    fn skips(&mut self, tokens: &[Token], at: &mut usize, run: &mut Run) -> bool {
+        if let Some(length) = cast(&tokens[*at..]) {
+            *at += length;
+            return true;
+        }
+        match &tokens[*at] {
+            Token::Word(word) if word == "return" => {
+                let before = std::mem::take(run);
+                let value = self.end(before);
+                self.keep(value);
+                run.returns = true;
+            }
+            Token::Word(word) if word == "await" => {}
+            Token::Word(word) if word == "new" && array(&tokens[*at..]).is_none() => {}
+            _ => return false,
+        }
+        *at += 1;
+        true
+    }
+
+    fn sign(&mut self, sign: &Token, run: &mut Run) {
+        match sign {
+            Token::Plus => {
+                run.plus = run.operand;
+                run.operand = false;
+            }
+            Token::Assign => {
+                let target = self.index.take().or(run.name.take());
+                self.drop(run);
+                run.target = target;
+            }
+            Token::PlusAssign => {
+                let target = run.name.take();
+                let value = std::mem::take(&mut run.value);
+                *run = Run {
+                    value,
+                    target,
+                    plus: true,
+                    ..Run::default()
+                };
+            }
+            // What stands before is a condition, or the names of a lambda.
+            Token::Question | Token::Arrow => self.drop(run),
+            Token::Colon | Token::Coalesce => {
+                if !run.spoiled {
+                    run.options.append(&mut run.value);
+                    run.options.truncate(MAX_OPTIONS);
+                }
+                self.drop(run);
+            }
+            Token::Comment(text) => {
+                self.strings.insert(text.clone());
+            }
+            _ => {
+                self.drop(run);
+                run.spoiled = true;
+            }
+        }
+    }
+
+    /// Notes what was read, and starts anew in the same statement.
+    fn drop(&mut self, run: &mut Run) {
+        self.keep(std::mem::take(&mut run.value));
+        (run.spoiled, run.plus, run.operand) = (false, false, false);
+        run.name = None;
+    }
+
+    /// Reads an operand and adds it to the run.
+    fn operand(&mut self, tokens: &[Token], at: &mut usize, depth: usize, run: &mut Run) {
+        if let Token::Word(word) = &tokens[*at] {
+            run.name = Some(word.clone());
+        }
+        let value = self.primary(tokens, at, depth);
         if run.plus {
-            let text = run.text.get_or_insert_default();
-            text.push_str(&value.unwrap_or_else(|| HOLE.to_string()));
+            join(&mut run.value, value);
         } else {
-            let first = !run.operand && run.text.is_none();
-            self.keep(run);
-            run.mixed |= !first;
-            run.text = value;
+            run.spoiled |= run.operand;
+            self.keep(std::mem::replace(&mut run.value, value));
         }
         run.plus = false;
         run.operand = true;
     }
 
-    /// Notes the string of a run.
-    fn keep(&mut self, run: &mut Run) {
-        if let Some(text) = run.text.take()
-            && text.chars().any(|c| c != HOLE)
-        {
-            self.strings.insert(text);
+    /// Notes strings that no longer one has taken in.
+    pub(crate) fn keep(&mut self, value: Value) {
+        let told = value.into_iter().filter(|s| s.chars().any(|c| c != HOLE));
+        self.strings.extend(told);
+    }
+
+    /// Notes a credential's name with its value, for whoever looks for such pairs.
+    pub(crate) fn pair(&mut self, name: &str, value: &[String]) {
+        if name.len() > MAX_NAME {
+            return;
+        }
+        let capitals = name.char_indices().filter(|(_, c)| c.is_uppercase());
+        let cuts: Vec<usize> = [0].into_iter().chain(capitals.map(|(i, _)| i)).collect();
+        for value in value {
+            let quote = if value.contains('"') { "" } else { "\"" };
+            for cut in &cuts {
+                // `crmPassword` is a password too.
+                let name = &name[*cut..];
+                self.strings.insert(format!("{name}={quote}{value}{quote}"));
+            }
         }
     }
 
     /// The value of a run that is over.
-    fn end(&mut self, run: &mut Run) -> Option<String> {
-        let value = run.text.clone().filter(|_| !run.mixed);
-        self.keep(run);
-        if let Some(target) = run.target.take() {
-            self.assignments += 1;
-            match &value {
-                Some(v) if v.len() <= MAX_REMEMBERED && self.assignments <= MAX_ASSIGNMENTS => {
-                    self.variables.insert(target, v.clone());
-                }
-                _ => {
-                    self.variables.remove(&target);
-                }
+    fn end(&mut self, mut run: Run) -> Value {
+        let mut value = run.options;
+        if run.spoiled {
+            self.keep(run.value);
+        } else {
+            if run.plus {
+                join(&mut run.value, Vec::new());
             }
+            value.append(&mut run.value);
         }
-        value
+        value.truncate(MAX_OPTIONS);
+        match run.target {
+            Some(target) => self.assign(target, value),
+            None if run.returns => self.returned.extend(value),
+            None => return value,
+        }
+        Vec::new()
+    }
+
+    fn assign(&mut self, target: String, value: Value) {
+        self.assignments += 1;
+        if sounds_secret(&target) {
+            self.pair(&target, &value);
+        }
+        let short = value.iter().all(|v| v.len() <= MAX_REMEMBERED);
+        let before = self.variables.remove(&target);
+        if value.is_empty() || !short || self.assignments > MAX_ASSIGNMENTS {
+            self.keep(value);
+            if let Some(before) = before.filter(|b| !b.used) {
+                self.keep(before.value);
+            }
+            return;
+        }
+        let mut all = before.filter(|b| !b.used).map_or(Vec::new(), |b| b.value);
+        all.extend(value);
+        all.dedup();
+        all.truncate(MAX_OPTIONS);
+        let variable = Variable {
+            value: all,
+            used: false,
+        };
+        self.variables.insert(target, variable);
+    }
+
+    fn read(&mut self, word: &str) -> Value {
+        let Some(variable) = self.variables.get_mut(word) else {
+            return Vec::new();
+        };
+        variable.used = true;
+        variable.value.clone()
     }
 
     /// One operand with its members, calls and indexers.
-    fn primary(&mut self, tokens: &[Token], at: &mut usize, depth: usize) -> Option<String> {
+    fn primary(&mut self, tokens: &[Token], at: &mut usize, depth: usize) -> Value {
+        self.index = None;
         let mut name = "";
+        let mut root = None;
+        let mut built = false;
         let mut value = match &tokens[*at] {
-            Token::Text(pieces) => Some(self.text(pieces, depth)),
+            Token::Text(pieces) => {
+                *at += 1;
+                self.text(pieces, depth)
+            }
             Token::Word(word) => {
-                name = word;
-                let alone = !matches!(
-                    tokens.get(*at + 1),
-                    Some(Token::Dot | Token::Open('(' | '['))
-                );
-                if alone {
-                    self.variables.get(word).cloned()
-                } else {
-                    None
+                (name, root) = (word, Some(word.as_str()));
+                *at += 1 + generics(&tokens[*at + 1..]);
+                match tokens.get(*at) {
+                    Some(Token::Open('(') | Token::Assign) => Vec::new(),
+                    _ => self.read(word),
                 }
             }
-            _ => {
+            token => {
                 let values = self.inner(tokens, at, depth);
-                *at -= 1;
-                match values.as_slice() {
-                    [one] => one.clone(),
-                    _ => None,
-                }
+                self.bracket(token, values)
             }
         };
-        *at += 1;
         loop {
             match (tokens.get(*at), tokens.get(*at + 1)) {
                 (Some(Token::Dot), Some(Token::Word(word))) => {
                     name = word;
                     *at += 2;
+                    *at += generics(&tokens[*at..]);
+                    if tokens.get(*at) != Some(&Token::Open('(')) {
+                        self.keep(std::mem::take(&mut value));
+                    }
                 }
                 (Some(Token::Open('(')), _) if !name.is_empty() => {
                     let arguments = self.inner(tokens, at, depth);
-                    value = self.call(name, value, &arguments);
+                    value = match root {
+                        // A lambda in a variable.
+                        Some(root) if root == name && self.variables.contains_key(root) => {
+                            self.read(root)
+                        }
+                        _ => call(self, name, value, arguments),
+                    };
+                    built = name.starts_with("Append") && self.builds(root, &value);
+                    name = "";
                 }
-                (Some(Token::Open('[')), _) => {
-                    self.inner(tokens, at, depth);
-                    value = None;
+                (Some(token @ Token::Open('[')), _) => {
+                    let values = self.inner(tokens, at, depth);
+                    self.keep(std::mem::take(&mut value));
+                    self.bracket(token, values);
                 }
+                // What was appended is in the variable.
+                _ if built => return Vec::new(),
                 _ => return value,
             }
         }
     }
 
+    /// Whether a `StringBuilder` in a variable has taken in what was appended.
+    fn builds(&mut self, root: Option<&str>, value: &Value) -> bool {
+        let Some(variable) = root.and_then(|r| self.variables.get_mut(r)) else {
+            return false;
+        };
+        if value.iter().any(|v| v.len() > MAX_REMEMBERED) {
+            return false;
+        }
+        variable.value.clone_from(value);
+        variable.used = false;
+        true
+    }
+
+    /// The value of what stood in brackets by itself.
+    fn bracket(&mut self, open: &Token, mut values: Vec<Value>) -> Value {
+        match (open, values.as_slice()) {
+            (Token::Open('('), [_]) => return values.remove(0),
+            (Token::Open('['), [one]) => self.index = one.first().cloned(),
+            // `{ "name", "value" }` of a dictionary.
+            (Token::Open('{'), [name, value]) if name.len() == 1 => {
+                let name = name[0].clone();
+                self.pair(&name, value);
+            }
+            _ => {}
+        }
+        values.into_iter().for_each(|v| self.keep(v));
+        Vec::new()
+    }
+
     /// What stands in the bracket that opens at `at`.
-    fn inner(&mut self, tokens: &[Token], at: &mut usize, depth: usize) -> Vec<Option<String>> {
+    fn inner(&mut self, tokens: &[Token], at: &mut usize, depth: usize) -> Vec<Value> {
         *at += 1;
         if depth == MAX_DEPTH {
             Vec::new()
@@ -264,68 +420,42 @@ impl Reader {
         }
     }
 
-    fn text(&mut self, pieces: &[Piece], depth: usize) -> String {
-        let mut out = String::new();
+    fn text(&mut self, pieces: &[Piece], depth: usize) -> Value {
+        let mut out = vec![String::new()];
         for piece in pieces {
-            match piece {
-                Piece::Chars(chars) => out.push_str(chars),
-                Piece::Hole(_) if depth == MAX_DEPTH => out.push(HOLE),
+            let value = match piece {
+                Piece::Chars(chars) => vec![chars.clone()],
+                Piece::Hole(_) if depth == MAX_DEPTH => Vec::new(),
                 Piece::Hole(tokens) => {
                     let mut at = 0;
-                    let values = self.group(tokens, &mut at, depth + 1);
-                    match values.as_slice() {
-                        [Some(value)] if at == tokens.len() => out.push_str(value),
-                        _ => out.push(HOLE),
+                    let mut values = self.group(tokens, &mut at, depth + 1);
+                    match values.len() {
+                        1 if at == tokens.len() => values.remove(0),
+                        _ => self.bracket(&Token::Other, values),
                     }
                 }
-            }
+            };
+            join(&mut out, value);
         }
         out
     }
+}
 
-    /// The value of a call. A call of any other method on a constant, `"x".Trim()`, leaves it.
-    fn call(
-        &mut self,
-        name: &str,
-        on: Option<String>,
-        arguments: &[Option<String>],
-    ) -> Option<String> {
-        let or_hole = |a: &Option<String>| a.clone().unwrap_or_else(|| HOLE.to_string());
-        let first = arguments.first().cloned().flatten();
-        match name {
-            "Concat" => Some(arguments.iter().map(or_hole).collect()),
-            "Join" => {
-                let rest: Vec<String> = arguments.iter().skip(1).map(or_hole).collect();
-                Some(rest.join(&first?))
-            }
-            "Format" => {
-                let mut text = first?;
-                for (i, argument) in arguments.iter().skip(1).enumerate().take(16) {
-                    text = text.replace(&format!("{{{i}}}"), &or_hole(argument));
-                }
-                Some(text)
-            }
-            // A credential is what it was before it was escaped.
-            "GetBytes" | "GetString" | "EscapeDataString" | "UrlEncode" => first,
-            "ToBase64String" => {
-                let text = first?;
-                if !names(&text).is_empty() {
-                    // Read as the parts of a login by whoever looks for one.
-                    self.strings.insert(format!("Basic {text}"));
-                    return None;
-                }
-                (!text.contains(HOLE)).then(|| STANDARD.encode(text))
-            }
-            "FromBase64String" => String::from_utf8(STANDARD.decode(first?).ok()?).ok(),
-            "JProperty" | "KeyValuePair" | "Add" => {
-                if let [Some(key), Some(value)] = arguments {
-                    self.strings.insert(format!("{key}={value}"));
-                }
-                None
-            }
-            _ => on,
-        }
+/// Puts what comes behind what is there; what is not known stands as a hole.
+pub(crate) fn join(left: &mut Value, right: Value) {
+    let hole = || vec![HOLE.to_string()];
+    if left.is_empty() {
+        *left = hole();
     }
+    let right = if right.is_empty() { hole() } else { right };
+    if let [one] = right.as_slice() {
+        left.iter_mut().for_each(|l| l.push_str(one));
+        return;
+    }
+    let both = left
+        .iter()
+        .flat_map(|l| right.iter().map(move |r| format!("{l}{r}")));
+    *left = both.take(MAX_OPTIONS).collect();
 }
 
 #[cfg(test)]
@@ -340,7 +470,8 @@ mod tests {
     }
 
     fn whole(text: &str) -> String {
-        read(text).whole.expect(text)
+        let [one] = read(text).values.try_into().expect(text);
+        one
     }
 
     fn holds(text: &str, string: &str) {
@@ -361,6 +492,15 @@ mod tests {
             r#"@($"Password={Uri.EscapeDataString("x")}")"#,
             r#"@("Password=" + System.Net.WebUtility.UrlEncode("x"))"#,
             r#"@(Encoding.UTF8.GetString(Convert.FromBase64String("UGFzc3dvcmQ9eA==")))"#,
+            r#"@(string.Join("", new[] { "Pass", "word=x" }))"#,
+            r#"@(new StringBuilder("Pass").Append("word").Append('=').Append("x").ToString())"#,
+            r#"@{ var b = new StringBuilder(); b.Append("Pass"); b.Append("word=x"); return b.ToString(); }"#,
+            r#"@{ string a = "Pass"; a += "word=x"; return a; }"#,
+            r#"@("Pa--ssword=x".Replace("--", ""))"#,
+            r#"@((string)("Pass" + "word=x"))"#,
+            r#"@(context.Variables.GetValueOrDefault<string>("p", "Pass" + "word=x"))"#,
+            r#"@{ if (a) { return "Pass" + "word=x"; } return f(); }"#,
+            r#"@{ Func<string> f = () => "Pass" + "word=x"; return f(); }"#,
         ] {
             assert_eq!(whole(text), "Password=x", "{text}");
         }
@@ -376,10 +516,10 @@ mod tests {
         holds(r#"@($"Bearer {token}")"#, "Bearer \u{fffc}");
         holds(
             r#"@("Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes("u:" + p)))"#,
-            "u:\u{fffc}",
+            "Basic u:\u{fffc}",
         );
-        assert!(read(r#"@("a" + b)"#).whole.is_none());
-        assert!(read(r#"@(c ? "a" : "b")"#).whole.is_none());
+        assert!(read(r#"@("a" + b)"#).values.is_empty());
+        assert!(read(r#"@("a" == b)"#).values.is_empty());
     }
 
     #[test]
@@ -388,6 +528,57 @@ mod tests {
         holds(text, "Password=x");
         let changed = r#"@{ var a = "Pass"; a = f(); return a + "word=x"; }"#;
         assert!(!read(changed).strings.contains("Password=x"));
+    }
+
+    #[test]
+    fn a_choice_gives_each_of_its_branches() {
+        let text = r#"@("Bearer " + (context.Api.Id == "a" ? "x" : b ?? "y"))"#;
+        assert_eq!(read(text).values, ["Bearer x", "Bearer y"]);
+        let text = r#"@{ var p = "x"; if (a) { p = "y"; } return p; }"#;
+        assert_eq!(read(text).values, ["x", "y"]);
+    }
+
+    #[test]
+    fn a_piece_of_a_longer_string_is_not_told_again() {
+        for text in [
+            r#"@("a" + "b")"#,
+            r#"@(string.Concat("a", "b"))"#,
+            r#"@{ var x = "a"; return x + "b"; }"#,
+            r#"@{ var x = new StringBuilder(); x.Append("a"); x.Append("b"); return x.ToString(); }"#,
+        ] {
+            let found = read(text).strings;
+            assert_eq!(found.into_iter().collect::<Vec<_>>(), ["ab"], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_and_its_value_are_told_together() {
+        for text in [
+            r#"@{ var crmPassword = "w"; return f(crmPassword); }"#,
+            r#"@(new JObject { ["password"] = "w" }.ToString())"#,
+            r#"@(new Dictionary<string, string> { { "Password", "w" } })"#,
+            r#"@{ body["password"] = "w"; }"#,
+        ] {
+            let found = read(text).strings;
+            let told = found
+                .iter()
+                .any(|s| s.eq_ignore_ascii_case("password=\"w\""));
+            assert!(told, "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn no_call_makes_more_than_it_is_given_room_for() {
+        let places = "{0}".repeat(50_000);
+        let long = "x".repeat(50_000);
+        for text in [
+            format!("@(string.Format(\"{places}\", \"{long}\"))"),
+            format!("@(\"{places}\".Replace(\"{{0}}\", \"{long}\"))"),
+            format!("@(string.Join(\"{long}\"{}))", ", \"a\"".repeat(20_000)),
+        ] {
+            let size: usize = read(&text).strings.iter().map(String::len).sum();
+            assert!(size <= 2 * text.len());
+        }
     }
 
     #[test]
@@ -402,7 +593,7 @@ mod tests {
     fn strings_in_branches_arguments_and_properties_are_all_found() {
         let text = r#"@{ if (a == "x") { return f("y", "z"); } // c
             return new JObject(new JProperty("password", "w")).ToString(); }"#;
-        for string in ["x", "y", "z", " c", "password=w"] {
+        for string in ["x", "y", "z", " c", "password=\"w\""] {
             holds(text, string);
         }
     }

@@ -10,6 +10,7 @@ use crate::constants::HOLE;
 use crate::finding::{Confidence, Opens};
 use crate::looks;
 use crate::source::names;
+use crate::url::in_url;
 
 /// What was found.
 #[derive(Clone)]
@@ -26,14 +27,14 @@ pub(crate) struct Hit {
 pub(crate) enum Sort {
     /// A password of a SQL login, and what it opens if the text says so.
     Sql(Option<Opens>),
-    /// Any other key, token or password.
-    Key,
+    /// Any other key, token or password, and the host that it opens if the text says so.
+    Key(Option<Opens>),
 }
 
 impl Hit {
     pub(crate) fn key(value: &str, what: &'static str, confidence: Confidence) -> Hit {
         Hit {
-            sort: Sort::Key,
+            sort: Sort::Key(None),
             value: Secret::new(value),
             what,
             confidence,
@@ -90,17 +91,90 @@ fn inner(text: &str) -> Vec<Hit> {
     let mut out = Vec::new();
     sql(text, &mut out);
     let lower = text.to_ascii_lowercase();
+    for start in strings(&lower) {
+        sql(connection(&text[start..]), &mut out);
+    }
+    urls(text, &mut out);
     pairs(text, &lower, &mut out);
     schemes(text, &lower, &mut out);
-    urls(text, &mut out);
     private_key(text, &mut out);
+    let named = told(text, &lower).map(Opens::host);
+    for hit in &mut out {
+        if let Sort::Key(opens @ None) = &mut hit.sort {
+            opens.clone_from(&named);
+        }
+    }
     out
+}
+
+/// Where connection strings may begin inside a longer text.
+fn strings(lower: &str) -> impl Iterator<Item = usize> + '_ {
+    const STARTS: [&str; 4] = ["server", "data source", "addr", "jdbc:sqlserver://"];
+    let starts = STARTS.iter().flat_map(|s| lower.match_indices(s));
+    starts
+        .map(|(at, _)| at)
+        .filter(|at| starts_word(lower, *at))
+        .take(MAX_STRINGS)
+}
+
+/// The connection string at the start of a text, up to what cannot belong to it.
+fn connection(text: &str) -> &str {
+    let text = short(text);
+    let mut before = ' ';
+    let mut quote = None;
+    for (i, c) in text.char_indices() {
+        match (quote, c) {
+            (None, '"' | '\'') if before == '=' => quote = Some(c),
+            (None, '"' | '\'' | '<' | '\n' | '\\') => return &text[..i],
+            (Some(open), c) if open == c => quote = None,
+            _ => {}
+        }
+        if !c.is_whitespace() {
+            before = c;
+        }
+    }
+    text
+}
+
+/// The host that a text names for its key: `AccountEndpoint=`, `Endpoint=sb://`, `AccountName=` of
+/// Storage, the address before `,password=` of a cache.
+fn told(text: &str, lower: &str) -> Option<String> {
+    let after = |word: &str| {
+        let at = lower.find(word)? + word.len();
+        text[at..].split([';', ',', '&', '"', '\'', ' ']).next()
+    };
+    let plain = |host: &str| {
+        let sound = |c: char| c.is_alphanumeric() || ".-".contains(c);
+        (!host.is_empty() && host.chars().all(sound)).then(|| host.to_lowercase())
+    };
+    if let Some(url) = after("endpoint=")
+        && let Some(host) = crate::url::host(url)
+    {
+        return Some(host);
+    }
+    if let Some(name) = after("accountname=") {
+        let suffix = after("endpointsuffix=").unwrap_or("core.windows.net");
+        return plain(&format!("{name}.{suffix}"));
+    }
+    let (address, _) = text
+        .split_once(',')
+        .filter(|_| lower.contains(",password="))?;
+    let (host, port) = address.split_whitespace().next_back()?.rsplit_once(':')?;
+    port.chars()
+        .all(|c| c.is_ascii_digit())
+        .then(|| plain(host))?
 }
 
 /// Longest value that is looked at, and most hits of one text: bounds on time. Azure's longest
 /// credential, a named value, has 4,096 characters (azure docs, API Management limits).
 const MAX_VALUE: usize = 4096;
 const MAX_HITS: usize = 256;
+/// How many URLs of one text are looked at with the URLs inside them.
+const MAX_URLS: usize = 256;
+/// Longest scheme of a URL.
+const MAX_SCHEME: usize = 16;
+/// How many connection strings of one text are looked at.
+const MAX_STRINGS: usize = 32;
 
 fn push(out: &mut Vec<Hit>, hit: Hit) {
     if out.len() < MAX_HITS && !out.iter().any(|h| h.value == hit.value) {
@@ -132,7 +206,11 @@ pub(crate) fn opens(parsed: &ConnectionString) -> Option<Opens> {
 }
 
 fn sql(text: &str, out: &mut Vec<Hit>) {
-    let Some(parsed) = ConnectionString::parse(text) else {
+    // JDBC has the server before the pairs (Microsoft docs, "Building the connection URL").
+    let jdbc = text
+        .strip_prefix("jdbc:sqlserver://")
+        .map(|t| format!("Server={t}"));
+    let Some(parsed) = ConnectionString::parse(jdbc.as_deref().unwrap_or(text)) else {
         return;
     };
     let Some(password) = parsed.password() else {
@@ -195,7 +273,7 @@ fn pairs(text: &str, lower: &str, out: &mut Vec<Hit>) {
             let sort = if is_sql && is_password {
                 Sort::Sql(None)
             } else {
-                Sort::Key
+                Sort::Key(None)
             };
             let confidence = if is_password {
                 Confidence::Likely
@@ -245,8 +323,15 @@ fn value(rest: &str) -> Option<&str> {
         return None; // “the password= field”
     }
     let end = value.find(|c: char| c.is_whitespace() || ";&\"'<>,|)".contains(c));
-    let value = &value[..end.unwrap_or(value.len())];
-    let value = value.trim_end_matches(['\\', '.']);
+    let end = end.unwrap_or(value.len());
+    let in_list = value[end..].starts_with([';', '&', ',']);
+    let value = value[..end].trim_end_matches('\\');
+    // Outside of a list of pairs, a point ends a sentence.
+    let value = if in_list {
+        value
+    } else {
+        value.trim_end_matches('.')
+    };
     // `{` opens JSON or a template, unless it is a reference.
     let structure = value.starts_with(['{', '[', '(', '$', '@']) && names(value).is_empty();
     (!value.is_empty() && !structure).then_some(value)
@@ -289,15 +374,16 @@ pub(crate) fn basic(rest: &str) -> Option<Hit> {
         .trim_start()
         .split([' ', '\t', '\r', '\n', '"', ','])
         .next()?;
-    if let Some((_, password)) = rest.split_once(':')
-        && !names(password).is_empty()
+    if let Some((user, password)) = rest.split_once(':')
         && given(password)
+        && (!names(password).is_empty() || !names(user).is_empty() || user.contains(HOLE))
     {
         return Some(Hit::key(password, what, Confidence::Certain));
     }
     let said = looks::decoded(token(rest))?;
     let (user, password) = said.split_once(':')?;
-    let is_login = !user.is_empty() && !user.contains(char::is_whitespace) && given(password);
+    let name = |c: char| c.is_alphanumeric() || "._-@\\+".contains(c);
+    let is_login = !user.is_empty() && user.chars().all(name) && given(password);
     is_login.then(|| Hit::key(password, what, Confidence::Certain))
 }
 
@@ -314,23 +400,24 @@ fn token(text: &str) -> &str {
     &text[..end.unwrap_or(text.len())]
 }
 
-/// `scheme://user:password@host`.
+/// `scheme://user:password@host`, and the keys in a query.
 fn urls(text: &str, out: &mut Vec<Hit>) {
-    for (at, _) in text.match_indices("://") {
-        let rest = short(&text[at + 3..]);
-        let end = rest.find(|c: char| c.is_whitespace() || "/?#\"'<>\\".contains(c));
-        let authority = &rest[..end.unwrap_or(rest.len())];
-        let login = authority
-            .rsplit_once('@')
-            .and_then(|(login, _)| login.split_once(':'));
-        if let Some((user, password)) = login
-            && !user.is_empty()
-            && given(password)
-        {
-            push(
-                out,
-                Hit::key(password, "a login in a URL", Confidence::Certain),
-            );
+    for (turn, (at, _)) in text.match_indices("://").enumerate() {
+        let before = &text[..at];
+        let scheme = before.len()
+            - before
+                .trim_end_matches(|c: char| c.is_ascii_alphanumeric())
+                .len();
+        let mut rest = short(&text[at - scheme.min(MAX_SCHEME)..]);
+        if turn >= MAX_URLS {
+            // Time stays linear: no URL inside another any more.
+            let next = rest.match_indices("://").nth(1);
+            rest = &rest[..next.map_or(rest.len(), |(i, _)| i)];
+        }
+        let end = rest.find(|c: char| c.is_whitespace() || "\"'<>\\".contains(c));
+        let url = &rest[..end.unwrap_or(rest.len())];
+        for hit in in_url(url).into_iter().filter(|h| given(h.value.expose())) {
+            push(out, hit);
         }
     }
 }

@@ -15,8 +15,18 @@ pub(crate) enum Token {
     Close,
     Plus,
     Assign,
+    /// `+=`
+    PlusAssign,
+    /// `=>`
+    Arrow,
     /// `.` and `?.`
     Dot,
+    /// `<` and `>`, of a comparison or around types.
+    Angle(char),
+    Question,
+    Colon,
+    /// `??`
+    Coalesce,
     Comma,
     Semicolon,
     Other,
@@ -128,12 +138,20 @@ impl Lexer<'_> {
 
     fn sign(&mut self, c: char, out: &mut Vec<Token>) {
         out.push(match c {
-            '+' if !self.eat("+") && !self.eat("=") => Token::Plus,
-            '=' if !self.eat("=") && !self.eat(">") => Token::Assign,
+            '+' if self.eat("=") => Token::PlusAssign,
+            '+' if !self.eat("+") => Token::Plus,
+            '=' if self.eat(">") => Token::Arrow,
+            '=' if !self.eat("=") => Token::Assign,
             '!' | '<' | '>' | '-' | '*' | '/' | '%' | '&' | '|' | '^' if self.eat("=") => {
                 Token::Other
             }
             '?' if self.eat(".") => Token::Dot,
+            '?' if self.eat("?") => Token::Coalesce,
+            // `x?["y"]` reads as `x["y"]`.
+            '?' if self.rest().starts_with('[') => return,
+            '?' => Token::Question,
+            ':' => Token::Colon,
+            '<' | '>' => Token::Angle(c),
             '.' => Token::Dot,
             ',' => Token::Comma,
             ';' => Token::Semicolon,
@@ -377,6 +395,8 @@ mod tests {
         let (found, _) = tokens("{a = b == c => d += e + f ?? g?.h}");
         assert_eq!(found.iter().filter(|t| **t == Token::Assign).count(), 1);
         assert_eq!(found.iter().filter(|t| **t == Token::Plus).count(), 1);
+        let added = found.iter().filter(|t| **t == Token::PlusAssign);
+        assert_eq!(added.count(), 1);
         assert_eq!(found.iter().filter(|t| **t == Token::Dot).count(), 1);
     }
 }

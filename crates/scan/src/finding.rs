@@ -8,7 +8,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Stable: made of rule, address, place and fingerprint, not of the line.
+    /// Stable: made of rule, address, place and what it opens; not of the line or the credential.
     pub id: String,
     /// A code of [`keyless_model::codes`].
     pub rule: &'static str,
@@ -49,6 +49,17 @@ pub struct Opens {
     pub login: Option<String>,
 }
 
+impl Opens {
+    /// A host, and nothing more is known.
+    pub(crate) fn host(server: String) -> Opens {
+        Opens {
+            server,
+            database: None,
+            login: None,
+        }
+    }
+}
+
 /// How sure it is that this is a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,6 +78,13 @@ pub(crate) const USE_ACCESS: &str = "declare an Access for this database: the da
 pub(crate) const USE_IDENTITY: &str = "where the service behind takes Entra tokens, an Access for it: \
      the call then carries a token of the gateway's managed identity; until then a named value that \
      refers to Key Vault";
+
+/// Keys by which callers are known, and what replaces those.
+pub(crate) const CALLERS: ([&str; 2], &str) = (
+    ["a symmetric token key", "a key that callers show"],
+    "`validate-azure-ad-token` or `openid-config`: callers then show tokens that are signed with a \
+     key that nobody here keeps",
+);
 
 impl Finding {
     /// Whether something has to be done about it. One of severity info is worth a line and no more:
@@ -94,17 +112,32 @@ impl Finding {
         }
     }
 
-    /// Gives it its id, once all else is in place.
-    pub(crate) fn identified(mut self, key: &FingerprintKey) -> Finding {
-        let print = self
-            .fingerprint
-            .as_ref()
-            .map(Fingerprint::to_string)
-            .unwrap_or_default();
-        let text = format!("{}\n{}\n{}\n{print}", self.rule, self.address, self.place);
-        let mark = key.of(&text).to_string();
+    /// The id of a finding that is the `turn`th, from 0, of those that say the same of one place. It
+    /// holds nothing of the credential and needs no key of a project: a password of few bits could
+    /// be guessed from it otherwise, and another checkout would tell other ids.
+    pub(crate) fn identified(mut self, turn: usize) -> Finding {
+        let mark = FingerprintKey::new([0; 32]).of(&self.said()).to_string();
         let mark = mark.trim_start_matches("fp:");
-        self.id = format!("{}-{}", self.rule, &mark[..mark.len().min(12)]);
+        let number = match turn {
+            0 => String::new(),
+            turn => format!("-{}", turn + 1),
+        };
+        self.id = format!("{}-{}{number}", self.rule, &mark[..mark.len().min(16)]);
         self
+    }
+
+    /// What makes it this finding and no other: the rule, the place, what it opens.
+    pub(crate) fn said(&self) -> String {
+        let opens = self.opens.as_ref();
+        let parts = [
+            Some(self.rule),
+            Some(self.address.as_str()),
+            Some(self.place.as_str()),
+            self.through.as_deref(),
+            opens.map(|o| o.server.as_str()),
+            opens.and_then(|o| o.database.as_deref()),
+            opens.and_then(|o| o.login.as_deref()),
+        ];
+        parts.map(Option::unwrap_or_default).join("\n")
     }
 }

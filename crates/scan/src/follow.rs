@@ -61,7 +61,7 @@ fn variable(element: ElementRef) -> Option<(String, keyless_policy::Attribute)> 
 pub(crate) fn constant(text: &str) -> Option<String> {
     let mut cut = parts(text);
     match cut.as_mut_slice() {
-        [Part::Expression(found)] => found.whole.take(),
+        [Part::Expression(found)] if found.values.len() == 1 => found.values.pop(),
         cut => {
             let literal = cut.iter().all(|p| matches!(p, Part::Literal(_)));
             literal.then(|| text.to_owned())

@@ -4,11 +4,14 @@
 use keyless_model::{Address, Entity, FingerprintKey, Severity, Snapshot};
 use serde_json::Value;
 
-use crate::backend::{BackendCredential, BackendKind, backend_credentials};
-use crate::credentials::find;
+use crate::backend::{BackendCredential, BackendKind, backend_credentials, token};
+use crate::certificate::in_backend;
+use crate::credentials::{Hit, Sort, find};
 use crate::finding::{Confidence, Finding, Opens, USE_IDENTITY};
 use crate::looks;
-use crate::names::{MIN_KEY, is_authorization, is_key_header, is_key_parameter, sounds_secret};
+use crate::names::{
+    MIN_KEY, is_authorization, is_key_header, is_key_parameter, says_secret, sounds_secret,
+};
 use crate::policy::{Role, Use};
 use crate::source::names;
 use crate::url::{host, url_credentials};
@@ -31,7 +34,10 @@ pub(crate) fn held(snapshot: &Snapshot, key: &FingerprintKey) -> Held {
             out: &mut out,
         };
         match address.last().0 {
-            "backend" => one.backend(),
+            "backend" => {
+                one.backend();
+                one.out.findings.extend(in_backend(address, entity));
+            }
             "api" => one.service_url(),
             "logger" => one.logger(),
             "cache" => one.cache(),
@@ -94,7 +100,7 @@ impl One<'_> {
                 _ => Severity::High,
             },
             replacement: replacement.into(),
-            fingerprint: Some(self.key.of(credential.text.expose())),
+            fingerprint: Some(self.key.of(&secret_of(credential))),
             ..Finding::new(rule, self.address, what.into())
         }
     }
@@ -116,7 +122,7 @@ impl One<'_> {
                 place: POINTER.into(),
                 opens: opens(url),
                 replacement: USE_IDENTITY.into(),
-                fingerprint: Some(self.key.of(url)),
+                fingerprint: found.secrets.first().map(|s| self.key.of(s.expose())),
                 ..Finding::new(
                     "KL0412",
                     self.address,
@@ -206,7 +212,7 @@ impl One<'_> {
         let properties = &entity.body["properties"];
         collect(properties, "/properties".into(), "", &mut places);
         for (pointer, name, text) in places {
-            let Some((confidence, value)) = described(name, text) else {
+            let Some((hit, confidence)) = described(name, text) else {
                 continue;
             };
             self.out.findings.push(Finding {
@@ -214,7 +220,10 @@ impl One<'_> {
                 confidence,
                 severity: Severity::Warning,
                 replacement: "remove it from the description, and rotate the credential".into(),
-                fingerprint: Some(self.key.of(&value)),
+                opens: match &hit.sort {
+                    Sort::Sql(opens) | Sort::Key(opens) => opens.clone(),
+                },
+                fingerprint: Some(self.key.of(hit.value.expose())),
                 ..Finding::new(
                     "KL0416",
                     self.address,
@@ -263,12 +272,20 @@ impl One<'_> {
     }
 }
 
+/// The credential itself, without the scheme or the URL that it stands in.
+fn secret_of(credential: &BackendCredential) -> String {
+    let text = credential.text.expose();
+    match &credential.kind {
+        BackendKind::Url { .. } => url_credentials(text)
+            .and_then(|found| found.secrets.into_iter().next())
+            .map_or(text.to_owned(), |s| s.expose().to_owned()),
+        BackendKind::Header { name } => token(name, text).to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
 fn opens(url: &str) -> Option<Opens> {
-    Some(Opens {
-        server: host(url)?,
-        database: None,
-        login: None,
-    })
+    host(url).map(Opens::host)
 }
 
 /// How deep the description of an operation is looked into. Azure's has seven levels.
@@ -312,20 +329,29 @@ fn collect<'a>(
 }
 
 /// The credential in a default value or an example, and how sure that is.
-fn described(name: &str, text: &str) -> Option<(Confidence, String)> {
-    let hit = find(text)
-        .into_iter()
-        .find(|h| looks::has_literal(h.value.expose()));
-    if let Some(hit) = hit {
-        return Some((hit.confidence, hit.value.expose().to_owned()));
-    }
+fn described(name: &str, text: &str) -> Option<(Hit, Confidence)> {
     let value = text.trim();
-    let known = is_key_header(name) || is_key_parameter(name) || is_authorization(name);
-    let token = value.rsplit(' ').next().unwrap_or_default();
-    if known && looks::is_random(token) {
-        return Some((Confidence::Certain, token.to_owned()));
+    let (scheme, token) = value.split_once(' ').unwrap_or(("", value));
+    let what = "a credential";
+    if is_authorization(name) && scheme.eq_ignore_ascii_case("sharedaccesssignature") {
+        let hit = Hit::key(token, what, Confidence::Certain);
+        return looks::is_literal(token).then_some((hit, Confidence::Certain));
     }
-    let plain = looks::is_literal(value) && !looks::is_stand_in(value);
-    let likely = is_key_header(name) && plain && value.len() >= MIN_KEY && value == token;
-    likely.then(|| (Confidence::Possible, token.to_owned()))
+    let mut hits = find(text).into_iter();
+    if let Some(hit) = hits.find(|h| looks::has_literal(h.value.expose())) {
+        let confidence = hit.confidence;
+        return Some((hit, confidence));
+    }
+    let known = is_key_header(name) || is_key_parameter(name) || is_authorization(name);
+    let plain = looks::is_literal(value) && !looks::is_stand_in(value) && scheme.is_empty();
+    let confidence = if known && looks::is_random(token) {
+        Confidence::Certain
+    } else if says_secret(name) && looks::is_password(value) {
+        Confidence::Likely
+    } else if is_key_header(name) && plain && value.len() >= MIN_KEY {
+        Confidence::Possible
+    } else {
+        return None;
+    };
+    Some((Hit::key(token, what, confidence), confidence))
 }

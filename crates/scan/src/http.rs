@@ -13,7 +13,7 @@ use crate::constants::{Part, parts};
 use crate::finding::Confidence;
 use crate::names::{is_key_header, is_key_parameter, sounds_secret};
 use crate::place::{Place, Section, around, child, section};
-use crate::policy::{Search, search};
+use crate::policy::{Role, Search, search};
 use crate::source::{names, substitute};
 use crate::ways::Ways;
 
@@ -218,21 +218,21 @@ impl Reader<'_> {
             }
         }
         let mut references: Vec<String> = Vec::new();
+        let mut sure: Vec<Confidence> = spots.iter().map(|s| s.hit.confidence).collect();
         for used in self.found.uses.iter().filter(|u| is_here(&u.place)) {
+            sure.push(match used.role {
+                Role::Key(confidence) => confidence,
+                _ => Confidence::Likely,
+            });
             if !references.contains(&used.name) {
                 references.push(used.name.clone());
             }
         }
-        let likely = Confidence::Likely;
         HttpCredential {
             section: section(element),
             within_send_request: request(element),
             kind,
-            confidence: spots
-                .iter()
-                .map(|s| s.hit.confidence)
-                .max()
-                .unwrap_or(likely),
+            confidence: sure.into_iter().max().unwrap_or(Confidence::Likely),
             values: places.into_iter().filter_map(|p| self.value(p)).collect(),
             references,
             variables: sent

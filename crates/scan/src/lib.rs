@@ -8,10 +8,13 @@
 //! lists it.
 
 mod backend;
+mod calls;
+mod certificate;
 mod connection_string;
 mod constants;
 mod credentials;
 mod csharp;
+mod expects;
 mod exposure;
 mod finding;
 mod follow;
@@ -26,6 +29,7 @@ mod place;
 mod policy;
 mod scan;
 mod server;
+mod shapes;
 mod source;
 mod target;
 mod url;

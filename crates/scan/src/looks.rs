@@ -117,6 +117,25 @@ pub(crate) fn is_random(value: &str) -> bool {
         && longest_word(core) < 10
 }
 
+/// A password as people make them: one word of letters and digits, and no name of something else.
+/// Only where a name says that a password stands there.
+pub(crate) fn is_password(value: &str) -> bool {
+    let (short, long) = (value.chars().count() < 8, value.len() > 128);
+    let is = |f: fn(char) -> bool| value.chars().any(f);
+    let mixed = is(char::is_alphabetic) && is(char::is_numeric);
+    let other =
+        value.contains("://") || value.starts_with("urn:") || is_guid(value) || is_date(value);
+    mixed && !short && !long && !other && !is(char::is_whitespace) && is_literal(value)
+}
+
+/// A date or an API version, `2024-05-01-preview`.
+fn is_date(value: &str) -> bool {
+    let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit());
+    let mut parts = value.splitn(4, '-');
+    let date = parts.by_ref().take(3).map(|p| (p.len(), digits(p)));
+    date.eq([(4, true), (2, true), (2, true)])
+}
+
 /// Length of the longest row of letters of one case, which a capital may open.
 fn longest_word(text: &str) -> usize {
     let (mut longest, mut lower, mut upper) = (0, 0, 0);
@@ -222,6 +241,24 @@ mod tests {
         }
         for value in ["hunter2", "p@ss{w}", "<x7Qp!9>", "your-Dog-7", "x"] {
             assert!(is_literal(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_mixed_and_nothing_else() {
+        for value in ["Winter2024!", "harbour-maple31", "p4ssw0rd/x"] {
+            assert!(is_password(value), "{value}");
+        }
+        for value in [
+            "short1!",
+            "managed-identity",
+            "2024-05-01-preview",
+            "https://h/p4ssword",
+            "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+            "two w0rds here",
+            "{{password1}}",
+        ] {
+            assert!(!is_password(value), "{value}");
         }
     }
 

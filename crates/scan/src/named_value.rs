@@ -9,6 +9,7 @@ use crate::constants::{Part, parts};
 use crate::credentials::{Hit, Sort, find, opens};
 use crate::finding::{Confidence, Finding, Opens, USE_ACCESS, USE_IDENTITY};
 use crate::looks;
+use crate::names::is_about;
 use crate::policy::{Role, Use};
 
 /// What is known of one named value.
@@ -120,6 +121,9 @@ fn readable(known: &Known, value: &str, secret: bool, key: &FingerprintKey) -> O
             Confidence::Possible => Severity::Warning,
             _ => Severity::High,
         },
+        opens: match &hit.sort {
+            Sort::Sql(opens) | Sort::Key(opens) => opens.clone(),
+        },
         replacement: USE_IDENTITY.into(),
         fingerprint: print(hit.value.expose()),
         ..Finding::new(
@@ -157,7 +161,7 @@ fn by_place(known: &Known, value: &str) -> Option<Hit> {
 /// A value that its own name calls a credential, and a key of a form that is nothing else.
 fn by_name(name: &str, value: &str) -> Option<Hit> {
     let value = value.trim();
-    let name = name.to_lowercase();
+    let lower = name.to_lowercase();
     let one = looks::is_literal(value)
         && !value.contains(char::is_whitespace)
         && !value.contains("://")
@@ -165,17 +169,13 @@ fn by_name(name: &str, value: &str) -> Option<Hit> {
     if !one {
         return None;
     }
-    let said = |words: &[&str]| words.iter().any(|w| name.contains(w));
+    let said = |words: &[&str]| words.iter().any(|w| lower.contains(w));
     // `password-reset-url`, `token-issuer` and the like name something else.
-    let about = said(&[
-        "url", "uri", "name", "issuer", "audience", "scope", "header", "expiry",
-    ]) || said(&[
-        "-id", "_id", "clientid", "endpoint", "version", "length", "lifetime",
-    ]);
+    let about = is_about(name);
     let random = looks::is_random(value);
     let password = said(&["password", "passwd", "pwd", "secret"]) && value.len() >= 6;
     let key = said(&["key", "token", "credential", "sas", "apikey"]) && random;
-    let hidden = name.starts_with("logger-credentials");
+    let hidden = lower.starts_with("logger-credentials");
     if !about && !hidden && (password && !looks::is_guid(value) || key) {
         let confidence = if random {
             Confidence::Certain

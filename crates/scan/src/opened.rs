@@ -84,7 +84,8 @@ impl<'a> Opened<'a> {
 
 /// Whether an element is, or stands in, one that sends a credential with the call.
 fn is_sent(element: ElementRef) -> bool {
-    SENDERS.contains(&element.name()) || around(element, &SENDERS).is_some()
+    let sends = |name: &str| SENDERS.contains(&name) || name == "authentication-certificate";
+    sends(element.name()) || around(element, &SENDERS).is_some()
 }
 
 #[cfg(test)]

@@ -11,12 +11,14 @@ use keyless_policy::{Document, ElementRef, references};
 use crate::connection_string::ConnectionString;
 use crate::constants::{Part, parts};
 use crate::credentials::{Hit, Sort, basic, find, opens};
-use crate::finding::{Confidence, Opens, USE_ACCESS, USE_IDENTITY};
+use crate::expects::{Expects, expected, expected_of};
+use crate::finding::{CALLERS, Confidence, Opens, USE_ACCESS, USE_IDENTITY};
 use crate::follow::{self, Constant};
 use crate::looks;
-use crate::names::{MIN_KEY, is_authorization, is_key_header, is_key_parameter, sounds_secret};
+use crate::names::MIN_KEY;
 use crate::place::around;
 use crate::source::{names, sql_sources, substitute};
+use crate::url::in_url;
 
 /// A literal credential in a document.
 pub(crate) struct Spot {
@@ -76,61 +78,6 @@ pub(crate) fn search(document: &Document, lookup: &dyn Fn(&str) -> Live<String>)
     out
 }
 
-/// What a place says about the credential in it.
-#[derive(Clone, Copy)]
-enum Expects {
-    /// A scheme and a token.
-    Authorization,
-    /// A credential and nothing else, of at least this length.
-    Secret {
-        rule: &'static str,
-        what: &'static str,
-        least: usize,
-    },
-    /// Perhaps a credential: its name sounds like one.
-    Suspect,
-    Text,
-}
-
-/// What the text of an element is for.
-fn expected(element: ElementRef) -> Expects {
-    let key = |what, least| Expects::Secret {
-        rule: "KL0409",
-        what,
-        least,
-    };
-    let parent = element.parent();
-    let named = parent.and_then(|p| p.attribute("name"));
-    let named = named.map(|a| a.value).unwrap_or_default();
-    match (parent.map_or("", |p| p.name()), element.name()) {
-        ("issuer-signing-keys" | "decryption-keys", "key") => key("a symmetric token key", 8),
-        ("set-header", "value") if is_authorization(&named) => Expects::Authorization,
-        ("set-header", "value") if is_key_header(&named) => key("a key in a header", MIN_KEY),
-        ("set-query-parameter", "value") if is_key_parameter(&named) => {
-            key("a key in a query parameter", MIN_KEY)
-        }
-        ("set-header" | "set-query-parameter", "value") if sounds_secret(&named) => {
-            Expects::Suspect
-        }
-        _ => Expects::Text,
-    }
-}
-
-/// What an attribute is for.
-fn expected_of(element: &str, attribute: &str) -> Expects {
-    let secret = |rule, what, least| Expects::Secret { rule, what, least };
-    match (element, attribute) {
-        ("authentication-basic" | "proxy", "password") => secret("KL0408", "a password", 1),
-        ("authentication-certificate", "password") => {
-            secret("KL0409", "the password of a certificate", 1)
-        }
-        ("authentication-certificate", "body") => {
-            secret("KL0409", "a certificate with its private key", 40)
-        }
-        _ => Expects::Text,
-    }
-}
-
 impl Search {
     /// The text of a SQL data source.
     fn connection(
@@ -178,7 +125,7 @@ impl Search {
         for attribute in element.attributes() {
             let place = format!("{path}/@{}", attribute.name);
             let line = document.line_column(attribute.range.start);
-            let expects = expected_of(element.name(), &attribute.name);
+            let expects = expected_of(element, &attribute.name);
             self.read(expects, &attribute.value, &place, line);
         }
         let is_sql = element.name() == "connection-string"
@@ -195,7 +142,7 @@ impl Search {
         let mut places: Vec<(Expects, String, String)> = Vec::new();
         for attribute in element.attributes() {
             let place = format!("{path}/@{}", attribute.name);
-            let expects = expected_of(element.name(), &attribute.name);
+            let expects = expected_of(element, &attribute.name);
             places.push((expects, attribute.value, place));
         }
         let text = element.text().unwrap_or_default();
@@ -233,7 +180,8 @@ impl Search {
             Expects::Secret { rule, what, least } => {
                 self.secret(text, rule, what, least, place, line);
             }
-            Expects::Suspect => self.suspect(text, place, line),
+            Expects::Suspect { said } => self.suspect(text, said, place, line),
+            Expects::Url => self.url(text, place, line),
             Expects::Text => self.text(text, place, line),
         }
     }
@@ -254,7 +202,9 @@ impl Search {
                 self.used(&name, Role::Key(Confidence::Likely), place, line);
             }
             let spaced = least > 1 && value.contains(char::is_whitespace);
-            if value.chars().count() >= least && !spaced && looks::is_literal(value) {
+            let stand_in = least > 1 && looks::is_stand_in(value);
+            let long = value.chars().count() >= least && !spaced;
+            if long && !stand_in && looks::is_literal(value) {
                 let sure = rule == "KL0408" || looks::is_random(value) || least > 8;
                 let confidence = if sure {
                     Confidence::Certain
@@ -302,13 +252,43 @@ impl Search {
         }
     }
 
-    /// A header or parameter whose name sounds secret: only what also looks like a key counts.
-    fn suspect(&mut self, text: &str, place: &str, line: (usize, usize)) {
+    /// A header, a parameter or a variable whose name sounds secret: what looks like a key counts,
+    /// and where the name says so, what looks like a password.
+    fn suspect(&mut self, text: &str, said: bool, place: &str, line: (usize, usize)) {
         for constant in self.constants(text, place, line) {
             let value = constant.trim();
-            if looks::is_random(value) {
-                let hit = Hit::key(value, "a literal that looks like a key", Confidence::Likely);
+            for name in names(value).into_iter().filter(|_| said) {
+                self.used(&name, Role::Key(Confidence::Possible), place, line);
+            }
+            if let Some(hit) = basic(value).filter(|h| looks::has_literal(h.value.expose())) {
                 self.hit(hit, "KL0409", place, line);
+                continue;
+            }
+            let random = looks::is_random(value);
+            let is_one = random || said && looks::is_password(value);
+            if !is_one {
+                self.found(value, place, line);
+                continue;
+            }
+            let (what, confidence) = match (said, random) {
+                (true, true) => ("what its name calls a credential", Confidence::Certain),
+                (true, false) => ("what its name calls a credential", Confidence::Likely),
+                (false, _) => ("a literal that looks like a key", Confidence::Likely),
+            };
+            self.hit(Hit::key(value, what, confidence), "KL0409", place, line);
+        }
+    }
+
+    /// The place for a URL, or for a part of one.
+    fn url(&mut self, text: &str, place: &str, line: (usize, usize)) {
+        self.text(text, place, line);
+        for part in parts(text) {
+            let strings = match part {
+                Part::Literal(text) => vec![text.to_owned()],
+                Part::Expression(found) => found.strings.into_iter().collect(),
+            };
+            for hit in strings.iter().flat_map(|s| in_url(s)) {
+                self.told(hit, place, line);
             }
         }
     }
@@ -330,7 +310,7 @@ impl Search {
                 Part::Literal(text) => self.found(text, place, line),
                 Part::Expression(found) => {
                     for string in &found.strings {
-                        if found.whole.as_ref() == Some(string) {
+                        if found.values.contains(string) {
                             continue;
                         }
                         if looks::is_random(string) || is_reference(string) && !encodes {
@@ -339,7 +319,7 @@ impl Search {
                             self.found(string, place, line);
                         }
                     }
-                    out.extend(found.whole);
+                    out.extend(found.values);
                 }
             }
         }
@@ -362,20 +342,25 @@ impl Search {
 
     fn found(&mut self, text: &str, place: &str, line: (usize, usize)) {
         for hit in find(text) {
-            for name in names(hit.value.expose()) {
-                let role = match &hit.sort {
-                    Sort::Sql(opens) => Role::SqlPassword(opens.clone()),
-                    Sort::Key => Role::Key(Confidence::Certain),
-                };
-                self.used(&name, role, place, line);
-            }
-            if looks::has_literal(hit.value.expose()) {
-                let rule = match hit.sort {
-                    Sort::Sql(_) => "KL0401",
-                    Sort::Key => "KL0409",
-                };
-                self.hit(hit, rule, place, line);
-            }
+            self.told(hit, place, line);
+        }
+    }
+
+    /// A credential that shows itself, or the named values that stand for it.
+    fn told(&mut self, hit: Hit, place: &str, line: (usize, usize)) {
+        for name in names(hit.value.expose()) {
+            let role = match &hit.sort {
+                Sort::Sql(opens) => Role::SqlPassword(opens.clone()),
+                Sort::Key(_) => Role::Key(Confidence::Certain),
+            };
+            self.used(&name, role, place, line);
+        }
+        if looks::has_literal(hit.value.expose()) {
+            let rule = match hit.sort {
+                Sort::Sql(_) => "KL0401",
+                Sort::Key(_) => "KL0409",
+            };
+            self.hit(hit, rule, place, line);
         }
     }
 
@@ -412,6 +397,7 @@ impl Search {
         }
         let (severity, replacement) = match rule {
             "KL0401" => (Severity::Critical, USE_ACCESS),
+            _ if CALLERS.0.contains(&hit.what) => (Severity::High, CALLERS.1),
             _ => (Severity::High, USE_IDENTITY),
         };
         let what = match place {

@@ -10,7 +10,7 @@ use crate::finding::{Confidence, Finding, USE_ACCESS};
 use crate::named_value::{Known, judge};
 use crate::opened::Opened;
 use crate::policy::{Role, Spot, Use, search};
-use crate::{exposure, gateway, server};
+use crate::{certificate, exposure, gateway, server};
 
 /// Something that the scan could not look into. While there is one, no result is clean.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -36,14 +36,20 @@ pub fn scan(snapshot: &Snapshot, key: &FingerprintKey) -> Vec<Finding> {
     out.extend(in_named_values(snapshot, key, &uses));
     out.extend(server::findings(snapshot));
     out.extend(exposure::findings(snapshot));
-    let mut out: Vec<Finding> = out.into_iter().map(|f| f.identified(key)).collect();
     out.sort_by(|a, b| {
         let order = |f: &Finding| (std::cmp::Reverse(f.severity), f.address.clone());
+        let place = |f: &Finding| (f.place.clone(), f.rule, f.line, f.fingerprint.clone());
         order(a)
             .cmp(&order(b))
-            .then_with(|| (&a.place, &a.id).cmp(&(&b.place, &b.id)))
+            .then_with(|| place(a).cmp(&place(b)))
     });
-    out
+    let mut turns: BTreeMap<String, usize> = BTreeMap::new();
+    let identified = |finding: Finding| {
+        let turn = turns.entry(finding.said()).or_default();
+        *turn += 1;
+        finding.identified(*turn - 1)
+    };
+    out.into_iter().map(identified).collect()
 }
 
 fn note(uses: &mut Uses, address: Address, one: Use) {
@@ -60,8 +66,10 @@ fn in_policies(snapshot: &Snapshot, key: &FingerprintKey, uses: &mut Uses) -> Ve
         let gateway = address.root();
         let lookup = |name: &str| value(snapshot, &gateway, name);
         let found = search(&document, &lookup);
-        if !found.spots.is_empty() {
+        let certificates = text.contains("authentication-certificate");
+        if !found.spots.is_empty() || certificates {
             let opened = Opened::by(snapshot, address, &document, &lookup);
+            out.extend(certificate::in_policy(address, &document, &opened));
             let finding = |s: &Spot| in_policy(address, s, &opened, key);
             out.extend(found.spots.iter().map(finding));
         }
@@ -167,7 +175,7 @@ fn in_policy(address: &Address, spot: &Spot, opened: &Opened, key: &FingerprintK
         line: Some(spot.line),
         opens: match &spot.hit.sort {
             Sort::Sql(opens) => opens.clone(),
-            Sort::Key => opened.at(&spot.place),
+            Sort::Key(opens) => opens.clone().or_else(|| opened.at(&spot.place)),
         },
         confidence: spot.hit.confidence,
         severity: spot.severity,

@@ -5,6 +5,9 @@
 
 use keyless_model::{Live, Secret};
 
+use crate::constants::HOLE;
+use crate::credentials::{Hit, Sort};
+use crate::finding::{Confidence, Opens};
 use crate::looks;
 use crate::names::{MIN_KEY, is_key_parameter, sounds_secret};
 use crate::source::{names, substitute};
@@ -170,6 +173,34 @@ pub fn url_credentials(url: &str) -> Option<UrlCredential> {
     found.clean.push_str(fragment);
     let any = !found.secrets.is_empty() || !found.references.is_empty();
     any.then_some(found)
+}
+
+/// The credentials in a URL or in a path with a query, with the host if it is told: literals, and
+/// references that stand for them.
+pub(crate) fn in_url(text: &str) -> Vec<Hit> {
+    let text = text.trim();
+    let found = match text.contains("://") {
+        true => url_credentials(text),
+        false => url_credentials(&format!("https://{HOLE}/{text}")),
+    };
+    let Some(found) = found else {
+        return Vec::new();
+    };
+    let opens = host(&found.clean).map(Opens::host);
+    let hit = |secret: Secret| Hit {
+        sort: Sort::Key(opens.clone()),
+        what: "a credential in a URL",
+        confidence: Confidence::Certain,
+        value: secret,
+    };
+    let references = found.references.iter();
+    let references = references.map(|name| Secret::new(format!("{{{{{name}}}}}")));
+    found
+        .secrets
+        .into_iter()
+        .chain(references)
+        .map(hit)
+        .collect()
 }
 
 impl UrlCredential {

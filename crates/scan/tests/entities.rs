@@ -59,6 +59,33 @@ fn what_a_backend_sends_is_found_where_it_stands() {
 }
 
 #[test]
+fn client_certificates_that_the_gateway_keeps_are_a_note() {
+    let told_of = |properties: Value| told("backend", properties);
+    for (properties, pointer) in [
+        (
+            json!({ "url": "https://b.net", "credentials": { "certificateIds": ["x"] } }),
+            "/properties/credentials/certificateIds",
+        ),
+        (
+            json!({ "url": "https://b.net", "credentials": { "certificate": ["CA06"] } }),
+            "/properties/credentials/certificate",
+        ),
+    ] {
+        assert_eq!(told_of(properties), [format!("KL0424 {pointer} info")]);
+    }
+    let none = json!({ "url": "https://b.net", "credentials": { "certificate": [] } });
+    assert_eq!(told_of(none), Vec::<String>::new());
+    let xml = "<set-backend-service base-url=\"https://b.net\" />\
+               <authentication-certificate thumbprint=\"CA06F56B258B7A0D4F2B05470939478651151984\" />";
+    let found = Estate::default().inbound(xml).scan();
+    assert_eq!(found.len(), 1);
+    let place = "/policies/inbound/authentication-certificate/@thumbprint";
+    assert_eq!((found[0].rule, found[0].place.as_str()), ("KL0424", place));
+    assert_eq!(found[0].opens.as_ref().unwrap().server, "b.net");
+    assert!(!found[0].counts());
+}
+
+#[test]
 fn a_named_value_that_a_backend_sends_tells_of_the_backend() {
     let credentials = json!({ "credentials": { "header": { "api-key": ["{{orders-key}}"] } } });
     let estate = Estate::default().put(at("backend"), credentials);

@@ -3,7 +3,7 @@
 mod estate;
 
 use estate::{Estate, gateway};
-use keyless_model::Severity;
+use keyless_model::{FingerprintKey, Severity};
 use keyless_scan::Confidence;
 
 fn rules(xml: &str) -> Vec<&'static str> {
@@ -203,6 +203,22 @@ fn credentials_in_policies_are_found() {
             "KL0401",
         ),
         (
+            r#"<set-variable name="crmAuth" value="dXNlcjpodW50ZXIyMg==" />"#,
+            "KL0409",
+        ),
+        (
+            r#"<rewrite-uri template="/orders?code=abcDEF0123456789" />"#,
+            "KL0409",
+        ),
+        (
+            r#"<check-header name="x-api-key"><value>hunter22-key</value></check-header>"#,
+            "KL0409",
+        ),
+        (
+            r#"<set-header name="X-Partner-Secret"><value>hunter22</value></set-header>"#,
+            "KL0409",
+        ),
+        (
             r#"<set-body>@{ var p = "Pass"; return p + "word=s3cr3t"; }</set-body>"#,
             "KL0409",
         ),
@@ -256,14 +272,30 @@ fn attributes_are_named_and_located() {
 }
 
 #[test]
-fn the_id_outlives_a_move_and_not_a_change() {
+fn the_id_tells_the_place_and_nothing_of_the_credential() {
     let basic = |before: &str, password: &str| {
         let xml = format!("{before}<authentication-basic username=\"u\" password=\"{password}\"/>");
-        Estate::default().inbound(&xml).scan()[0].id.clone()
+        Estate::default().inbound(&xml)
     };
-    assert_eq!(basic("", "hunter22"), basic("\n\n<base/>", "hunter22"));
-    assert_ne!(basic("", "hunter22"), basic("", "hunter23"));
-    assert!(basic("", "hunter22").starts_with("KL0408-"));
+    let id = |estate: &Estate| estate.scan()[0].id.clone();
+    let here = basic("", "hunter22");
+    assert!(id(&here).starts_with("KL0408-"));
+    assert_eq!(id(&here), id(&basic("\n\n<base/>", "hunter23")));
+    let other = FingerprintKey::new([9; 32]);
+    assert_eq!(id(&here), keyless_scan::scan(&here.0, &other)[0].id);
+    let deeper = Estate::default()
+        .inbound("<wait><authentication-basic username=\"u\" password=\"hunter22\" /></wait>");
+    assert_ne!(id(&here), id(&deeper));
+}
+
+#[test]
+fn two_credentials_in_one_place_have_ids_of_their_own() {
+    let xml = r#"<set-body>{"password": "hunter22", "client_secret": "hunter23"}</set-body>"#;
+    let found = Estate::default().inbound(xml).scan();
+    let [first, second] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(second.id, format!("{}-2", first.id));
 }
 
 #[test]

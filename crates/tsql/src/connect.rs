@@ -10,7 +10,7 @@ use keyless_model::Secret;
 use tiberius::error::{Error, IoErrorKind};
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::compat::TokioAsyncWriteCompatExt;
 
 use crate::endpoint::Endpoint;
@@ -31,17 +31,19 @@ const APPLICATION: &str = "keyless";
 ///
 /// `deadline` bounds the opening as a whole, and afterwards each call on the session. A transient
 /// refusal (azure-facts C.7) is tried again after 5 s, then twice as long, up to 60 s, as long as
-/// the wait still ends before the deadline.
+/// the wait still ends before the deadline and `rest`, which waits, says that it did so: false is a
+/// wait that was cut short, and nothing is tried after it.
 ///
 /// # Errors
 /// [`SqlError::Unreachable`], [`SqlError::Tls`], [`SqlError::TimedOut`], [`SqlError::Routing`] by
 /// what failed; [`SqlError::Refused`] when the login is refused; [`SqlError::Transient`] when there
 /// was no time left for another attempt.
-pub async fn connect(
+pub async fn connect<R: Future<Output = bool>>(
     endpoint: &Endpoint,
     database: &str,
     token: &Secret,
     deadline: Duration,
+    rest: impl Fn(Duration) -> R,
 ) -> Result<Session, SqlError> {
     let place = format!("{}/{database}", endpoint.host);
     let until = Instant::now() + deadline;
@@ -59,10 +61,10 @@ pub async fn connect(
                 });
             }
         };
-        if !matches!(error, SqlError::Transient(_)) || Instant::now() + wait >= until {
+        let again = matches!(error, SqlError::Transient(_)) && Instant::now() + wait < until;
+        if !again || !rest(wait).await {
             return Err(error);
         }
-        sleep(wait).await;
         wait = longer(wait);
     }
 }
@@ -180,6 +182,11 @@ mod tests {
         assert_eq!(plain(&error), "the certificate was rejected: X");
     }
 
+    async fn asleep(wait: Duration) -> bool {
+        tokio::time::sleep(wait).await;
+        true
+    }
+
     #[tokio::test]
     async fn a_closed_port_is_unreachable_and_the_token_is_not_in_the_error() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -191,7 +198,7 @@ mod tests {
             ca_pem: None,
         };
         let token = Secret::new("canary-token");
-        let error = connect(&endpoint, "orders", &token, Duration::from_secs(5)).await;
+        let error = connect(&endpoint, "orders", &token, Duration::from_secs(5), asleep).await;
         let error = error.unwrap_err();
         assert!(matches!(error, SqlError::Unreachable { .. }), "{error}");
         assert!(!format!("{error} {error:?}").contains("canary"));
@@ -206,7 +213,14 @@ mod tests {
             ca_pem: None,
         };
         let token = Secret::new("t");
-        let error = connect(&endpoint, "orders", &token, Duration::from_millis(50)).await;
+        let error = connect(
+            &endpoint,
+            "orders",
+            &token,
+            Duration::from_millis(50),
+            asleep,
+        )
+        .await;
         assert!(matches!(error, Err(SqlError::TimedOut { .. })), "{error:?}");
     }
 }

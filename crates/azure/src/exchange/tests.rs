@@ -1,4 +1,5 @@
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt;
 use keyless_model::ArmId;
@@ -117,7 +118,7 @@ async fn a_call_waits_for_the_budget_and_tells_of_it() {
     arm.heard(&call, None, &reply(200, left, "0"));
     let began = Instant::now();
     // Ten tokens come back each second: this one is the first, then the twelfth.
-    arm.admitted(&call, 1).await;
+    arm.admitted(&call, 1).await.unwrap();
     // The paused clock moves in steps of a millisecond.
     let waited = began.elapsed().as_millis();
     assert!((100..=101).contains(&waited), "{waited}");
@@ -125,7 +126,7 @@ async fn a_call_waits_for_the_budget_and_tells_of_it() {
     for _ in 0..10 {
         arm.budget().take(SUBSCRIPTION, Class::Write);
     }
-    arm.admitted(&call, 1).await;
+    arm.admitted(&call, 1).await.unwrap();
     let told = told();
     assert_eq!(told.len(), 1);
     assert_eq!(
@@ -149,7 +150,8 @@ async fn a_call_that_waited_waits_again_if_another_was_refused_meanwhile() {
         arm.budget().close(SUBSCRIPTION, Class::Read, 3 * second);
     };
     let began = Instant::now();
-    tokio::join!(arm.admitted(&call, 1), later);
+    let (slot, ()) = tokio::join!(arm.admitted(&call, 1), later);
+    slot.unwrap();
     assert!(began.elapsed() >= second * 7 / 2);
     assert_eq!(told().len(), 2);
 }
@@ -162,7 +164,11 @@ async fn reads_wait_for_a_slot_and_writes_do_not() {
     assert_eq!(held.len(), 8);
     assert!(arm.admitted(&write, 1).now_or_never().is_some());
     let slot = held.pop().unwrap();
-    arm.heard(&read, slot.as_ref(), &reply(429, "date", "now"));
+    arm.heard(
+        &read,
+        slot.as_ref().ok().and_then(Option::as_ref),
+        &reply(429, "date", "now"),
+    );
     drop((slot, held));
     let held: Vec<_> = std::iter::from_fn(|| arm.admitted(&read, 1).now_or_never()).collect();
     assert_eq!(held.len(), 4, "a 429 halves them");
@@ -310,4 +316,52 @@ async fn an_operation_that_fails_late_does_not_repeat_a_credential() {
     let put = apim::put_backend(&contoso(), "orders", body, None).unwrap();
     let error = arm(server.port).send(put).await.unwrap_err().to_string();
     assert!(error.contains("cannot take ***"), "{error}");
+}
+
+/// A client of which somebody asks, at the first wait, to stop.
+fn stopping(port: u16) -> Arm {
+    let stop: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
+    let pace = Pace {
+        backoff: Duration::from_secs(3_600),
+        ..Pace::default()
+    };
+    let cloud = Cloud::plain_http(port);
+    let tokens = Tokens::fixed(&cloud, "token-tiger-1");
+    let arm = Arm::with_pace(cloud, tokens, pace);
+    arm.heed(stop);
+    arm.telling(std::sync::Arc::new(move |_| {
+        stop.store(true, Ordering::Relaxed);
+    }))
+}
+
+#[tokio::test]
+async fn no_try_follows_a_stop_and_the_last_answer_is_what_counts() {
+    let server = Server::start(|_, n| match n {
+        0 => Answer::json(
+            503,
+            json!({ "error": { "code": "ServerBusy", "message": "no" } }),
+        ),
+        _ => Answer::broken(),
+    })
+    .await;
+    let arm = stopping(server.port);
+    let refused = arm.exchange(&read_call(&arm)).await.err().unwrap();
+    assert_eq!((refused.status(), server.seen().len()), (Some(503), 1));
+    // What was lost may have been done, stop or no stop.
+    let arm = stopping(server.port);
+    let put = apim::put_named_value(&contoso(), "nv", json!({}), None).unwrap();
+    let lost = arm.exchange(&call(&arm, &put)).await.err().unwrap();
+    assert!(lost.uncertain(), "{lost}");
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_the_budget_is_not_sent_after_a_stop() {
+    let server = Server::start(|_, _| Answer::json(200, json!({}))).await;
+    let arm = stopping(server.port);
+    arm.budget()
+        .close(SUBSCRIPTION, Class::Write, Duration::from_secs(60));
+    let stopped = arm.exchange(&write_call(&arm)).await.err().unwrap();
+    assert!(matches!(stopped, ArmError::Stopped { .. }), "{stopped}");
+    assert!(!stopped.uncertain() && server.seen().is_empty());
 }

@@ -1,21 +1,30 @@
 //! `keyless apply`: carries a plan out, up to the next gate; run again, it goes on.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 use keyless_engine::{Options, Outcome, apply};
 use keyless_live::LiveProvider;
 use keyless_plan::Plan;
+use keyless_report::counted;
 use serde_json::json;
 
 use crate::args::{ApplyArgs, Common, Format};
 use crate::commands::plan::{make, read_plan, show};
 use crate::failure::Failure;
+use crate::heartbeat::while_waiting;
 use crate::progress::Progress;
-use crate::{output, project, session, stop};
+use crate::{again, output, project, session, stop};
 
 pub async fn run(common: &Common, args: &ApplyArgs) -> Result<u8, Failure> {
     let plan = match &args.plan {
-        Some(file) => read_plan(file)?,
+        Some(file) => {
+            let plan = read_plan(file)?;
+            if let Some(change) = changed_since(common, &plan)? {
+                output::note(&format!("note: {change}"));
+            }
+            plan
+        }
         None => {
             let made = make(common, args.inspect_secrets, &args.part).await?;
             // With JSON, stdout holds one document: what became of the plan.
@@ -26,7 +35,13 @@ pub async fn run(common: &Common, args: &ApplyArgs) -> Result<u8, Failure> {
         }
     };
     if plan.steps.is_empty() {
-        output::note("nothing to do");
+        output::note(&match plan.waiting.len() {
+            0 => "nothing to do".to_owned(),
+            n => format!(
+                "nothing can run yet: {}",
+                counted(n, "row is held up", "rows are held up")
+            ),
+        });
         if common.format == Format::Json {
             let nothing = Outcome {
                 blocked: plan.waiting.len(),
@@ -40,24 +55,42 @@ pub async fn run(common: &Common, args: &ApplyArgs) -> Result<u8, Failure> {
         output::note("nothing was changed");
         return Ok(1);
     }
+    carry_out(common, &plan, args.plan.as_deref(), args.allow_irreversible).await
+}
+
+/// Runs the plan and tells what became of it. Returns the exit code.
+pub async fn carry_out(
+    common: &Common,
+    plan: &Plan,
+    file: Option<&Path>,
+    allow_irreversible: bool,
+) -> Result<u8, Failure> {
     let store = project::store(common)?;
     let services = session::services(common, plan.roots.clone())?;
-    let key = check_inputs(&plan, &services, &store).await?;
+    let key = check_inputs(plan, &services, &store).await?;
     let provider = LiveProvider::new(services, key, session::environment);
+    // A plan that was made just now is kept in the state, where an approval finds it again.
+    let file = match file {
+        Some(file) => again::path(file),
+        None => again::path(&store.plan_path(&plan.id)?),
+    };
     let options = Options {
-        allow_irreversible: args.allow_irreversible,
-        stop: Some(stop::on_ctrl_c()),
+        allow_irreversible,
+        stop: Some(stop::on_ctrl_c(again::command(common, "apply", &file))),
         ..Options::default()
     };
-    let file = args.plan.as_ref().map(|p| p.display().to_string());
-    let mut progress = Progress::new(common, &plan, file);
-    let outcome = apply(&plan, &provider, &store, &options, &mut |event| {
-        progress.tell(event)
-    })
-    .await?;
+    let mut progress = Progress::new(common, plan, &file);
+    let under_way = progress.under_way();
+    let work = async {
+        let mut tell = |event| progress.tell(event);
+        apply(plan, &provider, &store, &options, &mut tell).await
+    };
+    let outcome = while_waiting(common, || under_way.told(), work).await?;
     match common.format {
-        Format::Text | Format::Markdown => output::data(&progress.summary(&outcome)),
-        Format::Json => output::json(&json_of(&plan, &outcome)),
+        Format::Text | Format::Markdown | Format::Sarif => {
+            output::text(&progress.summary(&outcome, stop::asked()));
+        }
+        Format::Json => output::json(&json_of(plan, &outcome)),
     }
     Ok(outcome.exit_code())
 }
@@ -109,8 +142,34 @@ async fn check_inputs(
     Ok(key)
 }
 
+/// What is not any more as it was when the plan was made, as far as the manifests tell. The plan is
+/// applied all the same: it is what somebody looked at.
+fn changed_since(common: &Common, plan: &Plan) -> Result<Option<String>, Failure> {
+    // What takes a run back asks for nothing that manifests say.
+    if plan.inputs.rolls_back.is_some() {
+        return Ok(None);
+    }
+    let shows = again::command(common, "plan", "");
+    Ok(match project::try_load(common, &[]) {
+        Ok(Ok(project)) if project.digest == plan.inputs.manifests => None,
+        Ok(Ok(_)) => Some(format!(
+            "the manifests have changed since this plan was made; the plan is what is applied, and \
+             `{shows}` shows what they ask for now"
+        )),
+        Ok(Err(_)) => Some(format!(
+            "the manifests, as this environment has them now, are not valid (`{}`); the plan is \
+             what is applied",
+            again::command(common, "validate", "")
+        )),
+        // An environment that does not exist has been shown. Without manifests there is nothing
+        // to compare: a plan may be applied elsewhere.
+        Err(failure) if failure.told => return Err(failure),
+        Err(_) => None,
+    })
+}
+
 /// Asks before a plan that was just made; without a terminal nobody can answer.
-fn asked(plan: &Plan) -> Result<bool, Failure> {
+pub fn asked(plan: &Plan) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         let message = "there is no terminal to ask on; give a plan file, or --auto-approve";
         return Err(Failure::new("KL0307", message));
@@ -118,8 +177,8 @@ fn asked(plan: &Plan) -> Result<bool, Failure> {
     let mut err = std::io::stderr();
     let _ = write!(
         err,
-        "\nCarry out these {} steps? Only “yes” does: ",
-        plan.steps.len()
+        "\nCarry out {}? Only “yes” does: ",
+        keyless_report::size(plan)
     );
     let _ = err.flush();
     let mut answer = String::new();

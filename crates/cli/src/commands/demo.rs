@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use keyless_emulator::{Emulator, Options, Seed};
+use keyless_report::counted;
 use tokio::process::Command;
 
 use crate::args::DemoArgs;
@@ -207,8 +208,8 @@ impl<'a> Stage<'a> {
             return Err(Failure::new("KL0305", message));
         }
         output::data(&format!(
-            "# callers: {} calls, none failed\n",
-            traffic.calls
+            "# callers: {}, none failed\n",
+            counted(traffic.calls, "call", "calls")
         ));
         match status.code() {
             Some(code) if code == expected => Ok(()),

@@ -1,6 +1,6 @@
 //! `keyless drift`: what has changed since, read-only to the bone.
 
-use keyless_live::{Reading, read};
+use keyless_live::Reading;
 use keyless_plan::{Class, Finding, drift};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ pub async fn run(common: &Common, args: &DriftArgs) -> Result<u8, Failure> {
         inspect_secrets: args.inspect_secrets,
         ..Reading::of(&project.desired)
     };
-    let snapshot = read(&services, reading).await?;
+    let snapshot = session::read(common, &services, reading).await?;
     let (state, store) = state(common).await?;
     // Without a key nothing was planned here yet; a passing one is enough to compare, and drift
     // writes nothing.
@@ -31,13 +31,13 @@ pub async fn run(common: &Common, args: &DriftArgs) -> Result<u8, Failure> {
             "findings": findings,
             "requests": snapshot.requests,
         })),
-        Format::Text | Format::Markdown => {
+        Format::Text | Format::Markdown | Format::Sarif => {
             output::data(&keyless_report::drift(
                 &findings,
                 snapshot.now,
                 &output::style(common),
             ));
-            output::note(&format!("{} requests to Azure", snapshot.requests));
+            output::requests(snapshot.requests);
         }
     }
     Ok(exit_code(&findings))

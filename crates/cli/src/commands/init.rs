@@ -7,7 +7,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use keyless_live::{Reading, read};
+use keyless_live::Reading;
 use keyless_model::{Address, Live, Snapshot};
 use keyless_plan::{Left, Proposal, Root, document_name, propose};
 use keyless_report::{left, manifests, unwritten, written};
@@ -30,7 +30,7 @@ pub async fn run(common: &Common, args: &InitArgs) -> Result<u8, Failure> {
         inspect_secrets: args.inspect_secrets,
         ..Reading::default()
     };
-    let snapshot = read(&services, reading).await?;
+    let snapshot = session::read(common, &services, reading).await?;
     are_there(&snapshot, &services.roots)?;
     let proposal = propose(&snapshot, &services.roots);
     let text = manifests(&proposal);
@@ -131,7 +131,7 @@ fn tell(common: &Common, args: &InitArgs, file: &Path, proposal: &Proposal, text
         output::data(text);
     }
     if !rows.is_empty() {
-        output::note(&left(&rows, &output::style(common)));
+        output::laid_out(&left(&rows, &output::style_of_notes(common)));
     }
     let what = written(proposal);
     if args.stdout {

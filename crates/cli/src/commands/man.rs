@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
+use keyless_report::counted;
 
 use crate::args::{Cli, ManArgs};
 use crate::failure::Failure;
@@ -20,7 +21,8 @@ pub fn run(args: &ManArgs) -> Result<u8, Failure> {
                 format!("{place} cannot be written: {error}; check --dir"),
             )
         })?;
-        output::note(&format!("{count} pages in {}", dir.display()));
+        let pages = counted(count, "page", "pages");
+        output::note(&format!("{pages} in {}", dir.display()));
         return Ok(0);
     }
     let command = match &args.command {
@@ -38,10 +40,49 @@ pub fn run(args: &ManArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn page(command: Command) -> std::io::Result<Vec<u8>> {
+/// The sections of a manual page in their usual order. The examples of the help stand in one of
+/// their own, which the generator does not know.
+fn page(mut command: Command) -> std::io::Result<Vec<u8>> {
+    let examples = command.get_before_help().map(ToString::to_string);
+    let has_subcommands = command.get_subcommands().next().is_some();
+    let has_more = command.get_after_help().is_some();
+    let has_version = command.get_version().is_some();
+    command = command.before_help("");
+    let man = Man::new(command);
     let mut text = Vec::new();
-    Man::new(command).render(&mut text)?;
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    text.extend(examples.map(|e| section(&e)).unwrap_or_default().bytes());
+    man.render_options_section(&mut text)?;
+    if has_subcommands {
+        man.render_subcommands_section(&mut text)?;
+    }
+    if has_more {
+        man.render_extra_section(&mut text)?;
+    }
+    if has_version {
+        man.render_version_section(&mut text)?;
+    }
     Ok(text)
+}
+
+/// The examples as they stand in the help, unfilled.
+fn section(examples: &str) -> String {
+    let lines = examples
+        .lines()
+        .skip_while(|line| line.trim() == "Examples:");
+    let line = |line: &str| {
+        let line = line.replace('\\', "\\e").replace('-', "\\-");
+        // A line that starts with one of these would be a request to roff.
+        match line.starts_with(['.', '\'']) {
+            true => format!("\\&{line}\n"),
+            false => format!("{line}\n"),
+        }
+    };
+    let body: String = lines.map(line).collect();
+    format!(".SH EXAMPLES\n.nf\n{body}.fi\n")
 }
 
 fn write_all(whole: &Command, dir: &Path) -> std::io::Result<usize> {
@@ -54,4 +95,26 @@ fn write_all(whole: &Command, dir: &Path) -> std::io::Result<usize> {
         count += 1;
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_has_the_examples_of_the_help() {
+        let mut whole = Cli::command();
+        whole.build();
+        let commands = whole.get_subcommands().filter(|c| c.get_name() != "help");
+        for command in commands.chain([&whole]) {
+            let text = String::from_utf8(page(command.clone()).unwrap()).unwrap();
+            let examples = text.split(".SH EXAMPLES\n.nf\n").nth(1).unwrap_or_default();
+            assert!(
+                examples.starts_with("  keyless "),
+                "{}: {text}",
+                command.get_name()
+            );
+            assert!(!text.contains("Examples:"), "{}", command.get_name());
+        }
+    }
 }

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use keyless_engine::load as load_state;
-use keyless_live::{Reading, read};
+use keyless_live::Reading;
 use keyless_model::{Address, Desired, Snapshot, State};
 use keyless_plan::{NoSuchTarget, Options, Phase, Plan, Selection, plan, select, unchanged};
 
 use crate::args::{Common, Format, PartArgs, PlanArgs};
 use crate::failure::Failure;
-use crate::{output, project, session};
+use crate::{again, output, project, session};
 
 /// A plan and what it was made from.
 pub struct Made {
@@ -31,11 +31,12 @@ pub async fn run(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
         write_plan(out, &made.plan)?;
     }
     show(common, &made.plan, made.unchanged, args.brief);
-    output::note(&format!("{} requests to Azure", made.snapshot.requests));
+    output::requests(made.snapshot.requests);
     if let Some(out) = &args.out
         && !made.plan.steps.is_empty()
     {
-        output::note(&format!("next: keyless apply {}", out.display()));
+        let apply = again::command(common, "apply", &again::path(out));
+        output::note(&format!("next: {apply}"));
     }
     Ok(exit_code(&made.plan))
 }
@@ -53,7 +54,7 @@ pub async fn make(
         inspect_secrets,
         ..Reading::of(&project.desired)
     };
-    let snapshot = read(&services, reading).await?;
+    let snapshot = session::read(common, &services, reading).await?;
     let (state, store) = state(common).await?;
     let options = Options {
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -110,7 +111,7 @@ pub fn show(common: &Common, plan: &Plan, unchanged: usize, brief: bool) {
     match common.format {
         Format::Json => output::data(&plan.to_json()),
         Format::Markdown => output::data(&keyless_report::markdown(plan, unchanged)),
-        Format::Text => {
+        Format::Text | Format::Sarif => {
             let lay_out = if brief && !plan.is_empty() {
                 keyless_report::brief
             } else {
@@ -122,7 +123,7 @@ pub fn show(common: &Common, plan: &Plan, unchanged: usize, brief: bool) {
 }
 
 /// 2 with a step that can run, else 3 with rows waiting, else 0.
-fn exit_code(plan: &Plan) -> u8 {
+pub fn exit_code(plan: &Plan) -> u8 {
     match (plan.steps.is_empty(), plan.waiting.is_empty()) {
         (false, _) => 2,
         (true, false) => 3,
@@ -142,7 +143,7 @@ pub fn read_plan(path: &Path) -> Result<Plan, Failure> {
     Ok(Plan::from_json(&text)?)
 }
 
-fn write_plan(path: &Path, plan: &Plan) -> Result<(), Failure> {
+pub fn write_plan(path: &Path, plan: &Plan) -> Result<(), Failure> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let written =

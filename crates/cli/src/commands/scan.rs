@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use keyless_live::{Reading, read};
-use keyless_model::{Address, ArmId, Live};
+use keyless_live::Reading;
+use keyless_model::{Address, ArmId, Desired, Live};
 use keyless_plan::Root;
 use keyless_scan::{Finding, Unsearched};
 use serde_json::json;
 
 use crate::args::{Common, Format, ScanArgs};
 use crate::failure::Failure;
-use crate::{output, project, session};
+use crate::{again, output, project, session};
 
 pub async fn run(common: &Common, args: &ScanArgs) -> Result<u8, Failure> {
-    let roots = roots(common, args)?;
+    let (roots, desired) = roots(common, args)?;
     let services = session::services(common, roots)?;
     let reading = Reading {
         inspect_secrets: args.inspect_secrets,
         search: true,
         ..Reading::default()
     };
-    let snapshot = read(&services, reading).await?;
+    let snapshot = session::read(common, &services, reading).await?;
     let key = project::store(common)?.key_or_new()?;
     let findings = keyless_scan::scan(&snapshot, &key);
     let mut unread = keyless_scan::unsearched(&snapshot);
@@ -39,13 +39,18 @@ pub async fn run(common: &Common, args: &ScanArgs) -> Result<u8, Failure> {
             "unsearched": unread,
             "requests": snapshot.requests,
         })),
-        Format::Text | Format::Markdown => {
-            output::data(&keyless_report::scan(
-                &findings,
-                &unread,
-                &output::style(common),
-            ));
-            output::note(&format!("{} requests to Azure", snapshot.requests));
+        Format::Sarif => {
+            let desired = desired.as_ref();
+            output::json(&keyless_report::scan_sarif(&findings, &unread, desired));
+        }
+        Format::Markdown => output::data(&keyless_report::scan_markdown(&findings, &unread)),
+        Format::Text => {
+            let style = output::style(common);
+            output::data(&keyless_report::scan(&findings, &unread, &style));
+            output::requests(snapshot.requests);
+            if findings.iter().any(Finding::counts) {
+                output::note(&format!("next: {}", next(common, args)));
+            }
         }
     }
     Ok(if findings.iter().any(Finding::counts) {
@@ -57,11 +62,35 @@ pub async fn run(common: &Common, args: &ScanArgs) -> Result<u8, Failure> {
     })
 }
 
-/// The services named by flags, or else those of the manifests.
-fn roots(common: &Common, args: &ScanArgs) -> Result<BTreeMap<Address, Root>, Failure> {
+/// What leads from findings to a plan: manifests, or the plan that they make.
+fn next(common: &Common, args: &ScanArgs) -> String {
+    if common.project.join("manifests").exists() {
+        let plan = again::command(common, "plan", "-o plan.json");
+        return format!("{plan} shows what takes their place");
+    }
+    let flags = |flag: &'static str, ids: &[String]| -> Vec<String> {
+        ids.iter().map(|id| format!("{flag} {id}")).collect()
+    };
+    let mut flags = [
+        flags("--gateway", &args.gateway),
+        flags("--server", &args.server),
+    ]
+    .concat();
+    if args.gateway.is_empty() {
+        flags.insert(0, "--gateway ID".to_owned());
+    }
+    let init = again::command(common, "init", &flags.join(" "));
+    format!("{init} writes first manifests")
+}
+
+/// The services named by flags, or else those of the manifests, with these.
+fn roots(
+    common: &Common,
+    args: &ScanArgs,
+) -> Result<(BTreeMap<Address, Root>, Option<Desired>), Failure> {
     if args.gateway.is_empty() && args.server.is_empty() {
-        let project = project::load(common, &[])?;
-        return Ok(session::roots(&project.desired));
+        let desired = project::load(common, &[])?.desired;
+        return Ok((session::roots(&desired), Some(desired)));
     }
     let mut roots = BTreeMap::new();
     let flags = args
@@ -82,7 +111,7 @@ fn roots(common: &Common, args: &ScanArgs) -> Result<BTreeMap<Address, Root>, Fa
         };
         roots.insert(address, Root { id, host: None });
     }
-    Ok(roots)
+    Ok((roots, None))
 }
 
 /// The id of a resource of this kind.

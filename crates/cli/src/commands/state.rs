@@ -3,6 +3,7 @@
 use keyless_engine::{StateStore, fold, load};
 use keyless_live::FileStore;
 use keyless_model::State;
+use keyless_report::counted;
 use serde_json::json;
 
 use crate::args::{Common, Format, StateAction, StateArgs};
@@ -21,13 +22,14 @@ pub async fn run(common: &Common, args: &StateArgs) -> Result<u8, Failure> {
         let rebuilt = rebuild(&store).await;
         store.release_lease().await?;
         let records = rebuilt?;
-        output::note(&format!("the state was made again from {records} records"));
+        let records = counted(records, "record", "records");
+        output::note(&format!("the state was made again from {records}"));
         return Ok(0);
     }
     let state = load(&store).await?.state;
     match common.format {
         Format::Json => output::json(&json!(state)),
-        Format::Text | Format::Markdown => {
+        Format::Text | Format::Markdown | Format::Sarif => {
             output::data(&keyless_report::state(&state, &output::style(common)))
         }
     }

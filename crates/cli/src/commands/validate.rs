@@ -1,5 +1,6 @@
 //! `keyless validate`: the manifests, offline.
 
+use keyless_report::counted;
 use serde_json::json;
 
 use crate::args::{Common, Format, ValidateArgs};
@@ -35,7 +36,8 @@ pub fn run(common: &Common, args: &ValidateArgs) -> Result<u8, Failure> {
     } else if let Err((diagnostics, sources)) = &loaded {
         project::show(common, diagnostics, sources);
     } else {
-        output::data(&format!("{documents} documents are valid"));
+        let documents = counted(documents, "document is", "documents are");
+        output::data(&format!("{documents} valid"));
     }
     let project = match loaded {
         Ok(project) => project,

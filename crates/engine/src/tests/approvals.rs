@@ -4,7 +4,7 @@ use futures::FutureExt;
 use keyless_model::Timestamp;
 use keyless_plan::{Phase, Plan};
 
-use super::plans::{Finish, effective, make, person, plan};
+use super::plans::{Finish, address, effective, make, person, plan, remove};
 use super::store::MemoryStore;
 use super::world::World;
 use super::{outcome, state};
@@ -41,6 +41,25 @@ fn a_gate_for_a_person_waits_and_opens_after_the_approval() {
         state(&store).journal,
         store.journal().lines().count() as u64
     );
+}
+
+#[test]
+fn what_cannot_be_undone_waits_for_a_person_or_the_flag() {
+    let (world, store) = (World::default(), MemoryStore::default());
+    let plan = plan(vec![make(Phase::Park, "x"), remove(Phase::Retire, "y")]);
+    world.set(&address("y"), "old");
+    // Nobody answers for what apply has not come to.
+    assert_eq!(
+        say(&store, &plan, "retire/y", "kim").unwrap_err().code(),
+        "KL0307"
+    );
+    let held = outcome(&plan, &world, &store);
+    assert_eq!(held.waiting[0].code, Some("KL0304"));
+    assert!(held.waiting[0].asks);
+    assert!(world.inner().live.contains_key(&address("y")));
+    say(&store, &plan, "retire/y", "kim").unwrap();
+    assert_eq!(outcome(&plan, &world, &store).done, ["retire/y"]);
+    assert!(!world.inner().live.contains_key(&address("y")));
 }
 
 #[test]

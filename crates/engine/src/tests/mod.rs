@@ -7,6 +7,7 @@ mod order;
 mod overtaken;
 mod plans;
 mod recheck;
+mod rollback;
 mod soaks;
 mod stops;
 mod store;

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::FutureExt;
 use keyless_plan::{Phase, Plan};
 
-use super::plans::{address, make, plan};
+use super::plans::{address, effective, make, plan};
 use super::store::MemoryStore;
 use super::world::World;
 use super::{outcome, rebuilt};
-use crate::{Event, Options, Outcome, apply};
+use crate::{Event, Fault, Options, Outcome, Probe, apply};
 
 /// Runs `plan` and asks it to stop once an event fits.
 fn stopped_at(
@@ -80,4 +80,81 @@ fn a_switch_that_does_not_show_yet_is_left_to_the_next_run() {
         "{second:?}"
     );
     assert_eq!(world.value(&address("p")).as_deref(), Some("old"));
+}
+
+fn in_a_moment() -> Fault {
+    Fault::Transient {
+        message: "not now".into(),
+    }
+}
+
+/// A world in which somebody asks to stop during the first wait.
+fn impatient() -> World {
+    let world = World::default();
+    world.inner().asked_while_waiting = true;
+    world
+}
+
+#[test]
+fn no_request_follows_the_wait_that_was_cut_short() {
+    let (world, store) = (impatient(), MemoryStore::default());
+    let plan = plan(vec![make(Phase::Grant, "a")]);
+    for _ in 0..3 {
+        world.next_act("grant/a", in_a_moment(), false);
+    }
+    let first = stopped_at(&plan, &world, &store, |_| false);
+    assert_eq!((world.writes("grant/a"), world.inner().waits), (0, 1));
+    assert!(first.failed[0].next.contains("asked to stop"), "{first:?}");
+    world.inner().acts.clear();
+    world.inner().asked_while_waiting = false;
+    assert_eq!(outcome(&plan, &world, &store).done, ["grant/a"]);
+}
+
+#[test]
+fn no_look_follows_the_wait_that_was_cut_short() {
+    let (world, store) = (impatient(), MemoryStore::default());
+    let plan = plan(vec![make(Phase::Grant, "a")]);
+    world.next_check("grant/a", Err(in_a_moment()));
+    let first = stopped_at(&plan, &world, &store, |_| false);
+    assert!(first.failed[0].message.contains("nothing was written"));
+    assert_eq!((world.writes("grant/a"), world.inner().waits), (0, 1));
+    world.inner().asked_while_waiting = false;
+    assert_eq!(outcome(&plan, &world, &store).done, ["grant/a"]);
+}
+
+#[test]
+fn a_probe_is_not_tried_again_after_the_wait_that_was_cut_short() {
+    let (world, store) = (impatient(), MemoryStore::default());
+    let plan = plan(vec![effective("r")]);
+    let gate = plan.steps[0].id.clone();
+    for _ in 0..3 {
+        world.next_probe(&gate, Ok(Probe::Waits("the role".into())));
+    }
+    let first = stopped_at(&plan, &world, &store, |_| false);
+    assert_eq!((first.waiting.len(), world.inner().waits), (1, 1));
+    assert_eq!(world.inner().probes[&gate].len(), 2);
+}
+
+#[test]
+fn a_switch_that_is_being_taken_back_is_taken_back_first_by_the_next_run() {
+    let (world, store) = (impatient(), MemoryStore::default());
+    world.set(&address("p"), "old");
+    let plan = plan(vec![super::plans::change(Phase::Switch, "p")]);
+    // It reads back otherwise, and the way back is not open either.
+    world.inner().mangled.insert("switch/p".into());
+    world
+        .inner()
+        .undos
+        .insert("switch/p".into(), vec![in_a_moment(); 4].into());
+    let sent = stopped_at(&plan, &world, &store, |_| false);
+    assert!(sent.failed[0].message.contains("asked to stop"), "{sent:?}");
+    let left = stopped_at(&plan, &world, &store, |_| false);
+    assert!(left.failed[0].message.contains("could not be taken back"));
+    assert_eq!(world.inner().undos["switch/p"].len(), 3);
+
+    world.inner().asked_while_waiting = false;
+    world.inner().undos.clear();
+    world.inner().mangled.clear();
+    assert_eq!(outcome(&plan, &world, &store).done, ["switch/p"]);
+    rebuilt(&store);
 }

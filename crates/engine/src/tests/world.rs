@@ -2,7 +2,7 @@
 //! outside. It knows nothing of the engine but the `Provider` seam.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -59,6 +59,9 @@ pub(super) struct Inner {
     pub probes: BTreeMap<String, VecDeque<Result<Probe, Fault>>>,
     pub sessions: Vec<Session>,
     pub waits: u32,
+    /// Whether somebody asks the run to stop while it waits.
+    pub asked_while_waiting: bool,
+    pub stop: Option<&'static AtomicBool>,
 }
 
 impl Default for World {
@@ -165,6 +168,12 @@ impl Inner {
             Op::Delete { .. } => {
                 self.live.remove(&step.address);
             }
+            Op::TakeBack { step } => {
+                match before(step) {
+                    Some(body) => self.live.insert(step.address.clone(), body.clone()),
+                    None => self.live.remove(&step.address),
+                };
+            }
             _ => panic!("the world knows no such step"),
         }
     }
@@ -179,6 +188,11 @@ impl Inner {
             },
             Op::Delete { .. } if live.is_none() => Standing::Done,
             Op::Delete { .. } => Standing::Ready,
+            Op::TakeBack { step } => match self.standing(step) {
+                Standing::Done => Standing::Ready,
+                Standing::Ready => Standing::Done,
+                other => other,
+            },
             _ => panic!("the world knows no such step"),
         }
     }
@@ -254,7 +268,16 @@ impl Provider for World {
         }
     }
 
+    /// Somebody who is to ask for a stop does so in the middle of it.
     async fn wait(&self, _look: u32) {
-        self.inner().waits += 1;
+        let mut inner = self.inner();
+        inner.waits += 1;
+        if let Some(stop) = inner.stop.filter(|_| inner.asked_while_waiting) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn heed(&self, stop: &'static AtomicBool) {
+        self.inner().stop = Some(stop);
     }
 }

@@ -80,11 +80,29 @@ async fn logins(reader: &Reader<'_>, server: &Address) -> Result<(), LiveError> 
     let live = match read.await {
         Ok(logins) => Live::Present(logins),
         Err(error) if error.ends_the_run() => return Err(error),
-        Err(error) => Live::Unreadable(error.to_string()),
+        Err(error) => Live::Unreadable(why(reader, server, &error)),
     };
     reader.snapshot().logins.insert(server.clone(), live);
     Ok(())
 }
+
+/// SQL Server's number for a refused login (azure-facts C.7).
+const LOGIN_FAILED: u32 = 18456;
+
+/// Why a session brought nothing. Every token is refused while the server has no Entra
+/// administrator (azure-facts C.1): who is refused then need look no further.
+fn why(reader: &Reader<'_>, server: &Address, error: &LiveError) -> String {
+    let refused = matches!(error, LiveError::Sql(e) if e.number() == Some(LOGIN_FAILED));
+    let admin = server.part("entraAdmin");
+    if refused && !reader.snapshot().entities.contains_key(&admin) {
+        return NO_ADMIN.to_owned();
+    }
+    error.to_string()
+}
+
+const NO_ADMIN: &str = "the server has no Entra administrator, and without one it takes no token; \
+                        set one with `az sql server ad-admin create`, or with `entraAdmin` in its \
+                        SqlServer document and keyless apply";
 
 async fn databases(reader: &Reader<'_>, server: &Address, id: &ArmId) -> Result<(), LiveError> {
     let items = match reader.list(sql::databases(id)?).await {
@@ -114,7 +132,7 @@ async fn database(reader: &Reader<'_>, server: &Address, name: &str) -> Result<(
     let live = match read.await {
         Ok(catalogue) => Live::Present(catalogue),
         Err(error) if error.ends_the_run() => return Err(error),
-        Err(error) => Live::Unreadable(error.to_string()),
+        Err(error) => Live::Unreadable(why(reader, server, &error)),
     };
     reader.snapshot().databases.insert(address, live);
     Ok(())

@@ -92,7 +92,11 @@ impl FileStore {
             .map_err(|e| damaged(&path, &e.to_string(), next))
     }
 
-    fn plan_path(&self, id: &str) -> Result<PathBuf, EngineError> {
+    /// Where a plan is kept once it was applied or approved.
+    ///
+    /// # Errors
+    /// When it is no id.
+    pub fn plan_path(&self, id: &str) -> Result<PathBuf, EngineError> {
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(EngineError::Plan("its id is not hexadecimal".to_owned()));
         }

@@ -6,8 +6,8 @@ use keyless_model::{Access, Address, Live, Replaced};
 
 use crate::draft::{Draft, Input};
 use crate::stages::claims::{claiming, names_it};
-use crate::stages::replaced;
 use crate::stages::sources::{Source, sources};
+use crate::stages::{replaced, tier, unread};
 use crate::step::Note;
 
 /// An Access and what has been found out and planned for it so far.
@@ -107,8 +107,9 @@ pub(crate) fn moves<'a>(input: Input<'a>, draft: &mut Draft) -> Vec<Move<'a>> {
             disabled: BTreeSet::new(),
             settled: BTreeSet::new(),
         };
-        if readable(input, draft, &one) {
+        if readable(input, draft, &one) && tier::has_sql(input, draft, &one) {
             one.sources = sources(input, draft, &mut one);
+            tier::self_hosted(input, draft, &mut one);
             out.push(one);
         }
     }
@@ -189,22 +190,8 @@ fn readable(input: Input, draft: &mut Draft, one: &Move) -> bool {
             false
         }
         Live::Unreadable(why) => {
-            let admin = crate::draft::id_of(
-                crate::phase::Phase::Identify,
-                &one.database.root().part("entraAdmin"),
-            );
-            let (why, next) = if draft.has(&admin) {
-                (
-                    format!("the database is readable after {admin}"),
-                    "apply, then plan again",
-                )
-            } else {
-                (
-                    why,
-                    "give the identity that plans a database user with VIEW DEFINITION",
-                )
-            };
-            draft.wait(&one.database, name, &what, &why, next);
+            let (why, next) = unread::database(input, draft, &one.database, why);
+            draft.wait(&one.database, name, &what, &why, &next);
             false
         }
     }

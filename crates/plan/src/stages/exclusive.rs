@@ -10,7 +10,7 @@ use crate::phase::Phase;
 use crate::stages::access::Move;
 use crate::stages::claims::unfinished;
 use crate::stages::replaced::is_built_in;
-use crate::stages::show;
+use crate::stages::{show, unread};
 use crate::step::{Op, Undo};
 
 /// Plans the revocations of every exclusive database: connections, memberships and permissions of
@@ -23,8 +23,8 @@ pub(crate) fn databases(input: Input, draft: &mut Draft, moves: &[Move]) {
             Live::Present(catalogue) => undeclared(input, moves, &database, catalogue),
             Live::Absent => continue,
             Live::Unreadable(why) => {
-                let next = "give the identity that plans a database user with VIEW DEFINITION";
-                draft.wait(&database, None, WHAT, &why, next);
+                let (why, next) = unread::database(input, draft, &database, why);
+                draft.wait(&database, None, WHAT, &why, &next);
                 continue;
             }
         };

@@ -16,7 +16,7 @@ use crate::stages::network::{
     wanted, widens,
 };
 use crate::stages::show;
-use crate::stages::shut::approved;
+use crate::stages::shut::{NOBODY_SHUT_OUT, approved};
 use crate::step::{Note, Op, Undo};
 
 /// One firewall rule that is to let in less, or nobody.
@@ -74,7 +74,8 @@ pub(crate) fn close(
         names.join(", ")
     );
     let mut needs = needs.clone();
-    needs.extend(approved(draft, root.part("firewall"), question, &needs));
+    let door = root.part("firewall");
+    needs.extend(approved(draft, &door, question, NOBODY_SHUT_OUT, &needs));
     for one in closing {
         one_less(input, draft, one, needs.clone());
     }

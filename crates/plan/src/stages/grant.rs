@@ -219,56 +219,53 @@ fn role(draft: &mut Draft, one: &mut Move) -> bool {
     let Live::Present(catalogue) = draft.world.catalogue(&one.database) else {
         return false;
     };
-    let mut statements = Vec::new();
-    match catalogue.principal(&name) {
-        None => statements.push(Statement::CreateRole { name: name.clone() }),
-        Some(p) if p.kind == PrincipalKind::Role => {}
-        Some(_) => {
-            let why = format!("the name {name} belongs to a user");
-            let what = "make the role of the Access";
-            draft.wait(
-                &one.database,
-                Some(&one.access.name),
-                what,
-                &why,
-                "rename that user",
-            );
-            return false;
-        }
+    let found = catalogue.principal(&name).map(|p| p.kind);
+    if found.is_some_and(|kind| kind != PrincipalKind::Role) {
+        let why = format!("the name {name} belongs to a user");
+        let what = "make the role of the Access";
+        let next = "rename that user";
+        draft.wait(&one.database, Some(one.name()), what, &why, next);
+        return false;
     }
+    let create = Statement::CreateRole { name: name.clone() };
+    let mut statements: Vec<Statement> = found.is_none().then_some(create).into_iter().collect();
+    statements.extend(exactly(one, catalogue, &name));
+    statements.extend(alone(one, catalogue, &name));
+    statements.is_empty() || add_role(draft, one, &name, statements)
+}
+
+/// What gives the role the rules of its Access, and takes every other from it.
+fn exactly(one: &Move, catalogue: &Catalogue, role: &str) -> Vec<Statement> {
     let wanted = rules(one.access, catalogue);
-    for extra in catalogue
-        .permissions
-        .iter()
-        .filter(|p| same_name(&p.to, &name))
-    {
-        let asked = wanted.iter().any(|w| right(w) == right(extra));
-        // What no statement of ours can take away holds up the proof.
-        if !asked && !extra.on.is_beyond() {
-            statements.push(Statement::Revoke {
-                rule: extra.clone(),
-            });
-        }
-    }
+    let asked = |p: &Permission| wanted.iter().any(|w| right(w) == right(p));
+    let held = catalogue.permissions.iter();
+    let held = held.filter(|p| same_name(&p.to, role));
+    // What no statement of ours can take away holds up the proof.
+    let extra = held.filter(|p| !asked(p) && !p.on.is_beyond());
+    let revoked = extra.map(|rule| Statement::Revoke { rule: rule.clone() });
     let missing = wanted.iter().flat_map(|rule| permit(catalogue, rule));
-    statements.extend(missing.filter(|s| !s.done(catalogue)));
+    let missing = missing.filter(|s| !s.done(catalogue));
+    revoked.chain(missing).collect()
+}
+
+/// What makes the user the only member of the role.
+fn alone(one: &Move, catalogue: &Catalogue, role: &str) -> Vec<Statement> {
     let member = Statement::AddMember {
-        role: name.clone(),
+        role: role.to_owned(),
         member: one.user.clone(),
     };
-    if !member.done(catalogue) {
-        statements.push(member);
-    }
-    for (role, member) in &catalogue.memberships {
-        if same_name(role, &name) && !same_name(member, &one.user) {
-            let (role, member) = (role.clone(), member.clone());
-            statements.push(Statement::DropMember { role, member });
-        }
-    }
-    if statements.is_empty() {
-        return true;
-    }
-    let address = one.database.child("role", &name);
+    let others = catalogue.memberships.iter();
+    let others = others.filter(|(r, member)| same_name(r, role) && !same_name(member, &one.user));
+    let out = others.map(|(role, member)| Statement::DropMember {
+        role: role.clone(),
+        member: member.clone(),
+    });
+    let member = Some(member).filter(|s| !s.done(catalogue));
+    member.into_iter().chain(out).collect()
+}
+
+fn add_role(draft: &mut Draft, one: &mut Move, name: &str, statements: Vec<Statement>) -> bool {
+    let address = one.database.child("role", name);
     let made = matches!(statements.first(), Some(Statement::CreateRole { .. }));
     let mut needs = foundations(one);
     needs.extend(one.granted.iter().cloned());

@@ -105,7 +105,8 @@ impl Found {
             same_name(address.as_str(), scope.as_str())
         };
         let parts = [
-            self.server.is(|host| is_host(input, &root, host)),
+            self.server
+                .is(|host| is_host(input.desired, input.live, &root, host)),
             match &self.database {
                 _ if *scope == root => Use::Does,
                 // The login's own default database.

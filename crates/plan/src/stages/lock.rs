@@ -13,6 +13,7 @@ use crate::phase::Phase;
 use crate::stages::access::Move;
 use crate::stages::live_sources::LiveSources;
 use crate::stages::show;
+use crate::stages::shut::approved;
 use crate::step::{Gate, Note, Op, Undo};
 
 /// Plans the lock of every server whose document asks for it.
@@ -79,23 +80,12 @@ fn lock(input: Input, draft: &mut Draft, moves: &[Move], root: &Address, live: &
         needs.clone(),
         vec![],
     ));
-    let gate = Gate::Approve {
-        question: format!(
-            "Entra-only authentication turns off every password of {root}, the server \
-             administrator's too. Can somebody still get in through Entra if all else fails?"
-        ),
-    };
-    let place = address.part("approved");
+    let question = format!(
+        "Entra-only authentication turns off every password of {root}, the server administrator's \
+         too. Can somebody still get in through Entra if all else fails?"
+    );
     let reason = "a person confirms the way in for emergencies";
-    let approved = draft.add(waits_for(
-        gate,
-        Phase::Lock,
-        place,
-        None,
-        reason,
-        needs.clone(),
-        vec![],
-    ));
+    let approved = approved(draft, &address, question, reason, &needs);
     needs.extend(ready.into_iter().chain(approved));
     let body = json!({ "properties": { "azureADOnlyAuthentication": true } });
     draft.add(NewStep {

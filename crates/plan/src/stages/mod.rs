@@ -27,4 +27,6 @@ pub(crate) mod show;
 pub(crate) mod shut;
 pub(crate) mod sources;
 pub(crate) mod switch;
+pub(crate) mod tier;
 pub(crate) mod touched;
+pub(crate) mod unread;

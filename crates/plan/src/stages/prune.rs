@@ -30,7 +30,7 @@ pub(crate) fn gateways(input: Input, draft: &mut Draft, moves: &[Move], http: &H
                 .world
                 .entities
                 .get(address)
-                .is_some_and(|e| !is_own(address, e))
+                .is_some_and(|e| !is_parking(address, e))
         });
         found.sort_by_key(|address| (rank(address), address.clone()));
         let held_up = held_up(input, moves, http, name);
@@ -106,7 +106,7 @@ fn held_up(input: Input, moves: &[Move], http: &Http, gateway: &str) -> String {
 }
 
 /// A named value that keyless made to hold a literal. The state may be lost: its mark stays.
-fn is_own(address: &Address, entity: &Entity) -> bool {
+fn is_parking(address: &Address, entity: &Entity) -> bool {
     let tags = entity
         .body
         .pointer("/properties/tags")

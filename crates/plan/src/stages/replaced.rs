@@ -25,16 +25,36 @@ pub(crate) fn derive(input: Input, draft: &mut Draft, one: &mut Move) {
 }
 
 fn derived(input: Input, draft: &mut Draft, one: &mut Move) -> BTreeSet<Replaced> {
-    let mut items = BTreeSet::new();
-    let mut names: BTreeSet<String> = BTreeSet::new();
-    let mut unknown: BTreeSet<Address> = BTreeSet::new();
-    for source in &one.sources {
-        let named_values: &[Address] = match &source.connects {
-            Connects::Identity => &[],
-            Connects::Literal { login, .. } => {
-                names.extend(login.clone());
-                &[]
+    let (mut items, mut names, mut unknown) = of_sources(one);
+    if let Some(recorded) = input.state.accesses.get(one.name()) {
+        one.told.extend(recorded.told.iter().cloned());
+        items.extend(recorded.replaces.iter().cloned());
+    }
+    for item in &items {
+        if let Replaced::NamedValue(name) = item {
+            let address = one.gateway.child("namedValue", name);
+            match behind(input, one, &address) {
+                Behind::Login(login) => names.extend(login),
+                Behind::Unknown => drop(unknown.insert(address)),
             }
+        }
+    }
+    items.extend(names.iter().filter_map(|name| principal(input, one, name)));
+    tell_unknown(draft, one, &unknown);
+    one.all_known &= unknown.is_empty();
+    items
+}
+
+/// Of the sources as they are: the named values in them, the logins that are known, and where
+/// nothing tells the login.
+fn of_sources(one: &mut Move) -> (BTreeSet<Replaced>, BTreeSet<String>, BTreeSet<Address>) {
+    let mut values: BTreeSet<Address> = BTreeSet::new();
+    let mut names = BTreeSet::new();
+    let mut unknown = BTreeSet::new();
+    for source in &one.sources {
+        match &source.connects {
+            Connects::Identity => {}
+            Connects::Literal { login, .. } => names.extend(login.clone()),
             Connects::Reference {
                 login,
                 named_values,
@@ -42,61 +62,53 @@ fn derived(input: Input, draft: &mut Draft, one: &mut Move) -> BTreeSet<Replaced
             } => {
                 names.extend(login.clone());
                 one.told.extend(named_values.iter().cloned());
-                named_values
+                values.extend(named_values.iter().cloned());
             }
-            Connects::Hidden { named_values, .. } => {
-                if named_values.is_empty() {
-                    unknown.insert(source.policy.clone());
-                }
-                named_values
+            Connects::Hidden { named_values, .. } if named_values.is_empty() => {
+                unknown.insert(source.policy.clone());
             }
-        };
-        items.extend(
-            named_values
-                .iter()
-                .map(|a| Replaced::NamedValue(a.last().1.to_owned())),
-        );
+            Connects::Hidden { named_values, .. } => values.extend(named_values.iter().cloned()),
+        }
     }
+    let named = |a: &Address| Replaced::NamedValue(a.last().1.to_owned());
+    (values.iter().map(named).collect(), names, unknown)
+}
+
+/// What is known of the login behind a named value.
+enum Behind {
+    /// It has one, or what it has is known from elsewhere.
+    Login(Option<String>),
+    Unknown,
+}
+
+fn behind(input: Input, one: &Move, address: &Address) -> Behind {
     let recorded = input.state.accesses.get(one.name());
-    one.told
-        .extend(recorded.into_iter().flat_map(|s| s.told.iter().cloned()));
-    items.extend(
-        recorded
-            .into_iter()
-            .flat_map(|s| s.replaces.iter().cloned()),
-    );
-    for item in &items {
-        let Replaced::NamedValue(name) = item else {
-            continue;
-        };
-        let address = one.gateway.child("namedValue", name);
-        // What keyless parked there was recorded in the same step.
-        if recorded.is_some_and(|s| s.parked.contains(&address)) {
-            continue;
-        }
-        let Live::Present(entity) = input.live.get(&address) else {
-            continue;
-        };
-        match entity.text("/properties/value") {
-            Some(value) => names.extend(ConnectionString::parse(value).and_then(|c| c.user())),
-            // Its login stands, or stood, in clear beside it.
-            None if one.told.contains(&address) => {}
-            None => {
-                unknown.insert(address);
-            }
-        }
+    // What keyless parked there was recorded in the same step.
+    if recorded.is_some_and(|s| s.parked.contains(address)) {
+        return Behind::Login(None);
     }
-    items.extend(names.iter().filter_map(|name| principal(input, one, name)));
-    if one.access.retire.is_some() {
-        for address in &unknown {
-            let what = "close and drop the login behind it";
-            let why = "the value is secret and was not read, so its login is not known";
-            let next = "run plan --inspect-secrets, or list the login under `replaces`";
-            draft.wait(address, Some(&one.access.name), what, why, next);
-        }
+    let Live::Present(entity) = input.live.get(address) else {
+        return Behind::Login(None);
+    };
+    match entity.text("/properties/value") {
+        Some(value) => Behind::Login(ConnectionString::parse(value).and_then(|c| c.user())),
+        // Its login stands, or stood, in clear beside it.
+        None if one.told.contains(address) => Behind::Login(None),
+        None => Behind::Unknown,
     }
-    one.all_known &= unknown.is_empty();
-    items
+}
+
+/// Says where the login is not known, if it is to be closed.
+fn tell_unknown(draft: &mut Draft, one: &Move, unknown: &BTreeSet<Address>) {
+    if one.access.retire.is_none() {
+        return;
+    }
+    for address in unknown {
+        let what = "close and drop the login behind it";
+        let why = "the value is secret and was not read, so its login is not known";
+        let next = "run plan --inspect-secrets, or list the login under `replaces`";
+        draft.wait(address, Some(one.name()), what, why, next);
+    }
 }
 
 /// The user or login of this name. A database looks for a user with a password of its own first,

@@ -182,22 +182,21 @@ fn drop_login(
 }
 
 /// Deletes the named values that held the credential, and those that keyless parked literals in.
-pub(crate) fn named_values(input: Input, draft: &mut Draft, moves: &[Move]) {
-    let mut holders: BTreeMap<Address, Vec<&Move>> = BTreeMap::new();
+/// `holders` are the Accesses to HTTP services that make one needless: it may serve both sorts.
+pub(crate) fn named_values(input: Input, draft: &mut Draft, moves: &[Move], mut holders: Holders) {
     for one in moves {
+        let around = moves.iter().filter(|m| m.gateway == one.gateway);
+        let mut needs: BTreeSet<String> = one.all_before_retire().collect();
+        needs.extend(around.flat_map(|m| m.switched.iter().cloned()));
         for address in values_of(input, one) {
-            holders.entry(address).or_default().push(one);
+            holders.entry(address).or_default().push(Holder {
+                access: one.name().to_owned(),
+                drops: one.drops(),
+                needs: needs.clone(),
+            });
         }
     }
-    holders
-        .retain(|a, those| draft.world.entities.contains_key(a) && those.iter().any(|m| m.drops()));
-    if holders.is_empty() {
-        return;
-    }
-    let references = References::of(draft);
-    for (address, those) in holders {
-        delete(input, draft, &references, moves, &those, &address);
-    }
+    needless(input, draft, holders);
 }
 
 /// The named values that an Access makes needless.
@@ -216,61 +215,82 @@ pub(crate) fn values_of(input: Input, one: &Move) -> BTreeSet<Address> {
     replaced.chain(recorded).chain(parked).collect()
 }
 
-fn delete(
-    input: Input,
-    draft: &mut Draft,
-    references: &References,
-    moves: &[Move],
-    those: &[&Move],
-    address: &Address,
-) {
-    let gateway = address.root();
-    let name = those.iter().find(|m| m.drops()).map(|m| m.name());
-    let declared = input
-        .desired
-        .named_values
-        .values()
-        .any(|n| Address::gateway(&n.gateway).child("namedValue", &n.name) == *address);
-    let kept = those
-        .iter()
-        .filter(|m| !m.drops())
-        .map(|m| format!("the Access {}", m.name()));
-    let mut users: Vec<String> = references.users(draft, address);
-    users.extend(kept);
-    let what = "delete the named value that held the credential";
-    if declared {
-        let why = "a NamedValue document declares it";
-        draft.wait(
-            address,
-            name,
-            what,
-            why,
-            "remove the document, then plan again",
-        );
+/// An Access that makes a named value needless.
+pub(crate) struct Holder {
+    pub access: String,
+    /// Whether it lets the value go in the end.
+    pub drops: bool,
+    /// What must be over before.
+    pub needs: BTreeSet<String>,
+}
+
+/// Who makes which named value needless.
+pub(crate) type Holders = BTreeMap<Address, Vec<Holder>>;
+
+/// Deletes what at least one Access lets go, all do, and nothing refers to.
+pub(crate) fn needless(input: Input, draft: &mut Draft, mut holders: Holders) {
+    let there = |a: &Address| draft.world.entities.contains_key(a);
+    holders.retain(|a, those| there(a) && those.iter().any(|h| h.drops));
+    if holders.is_empty() {
         return;
     }
-    if !users.is_empty() {
+    let references = References::of(draft);
+    for (address, those) in holders {
+        let name = those.iter().find(|h| h.drops).map(|h| h.access.as_str());
+        if let Some((why, next)) = stays(input, draft, &references, &those, &address) {
+            let what = "delete the named value that held the credential";
+            draft.wait(&address, name, what, &why, next);
+            continue;
+        }
+        delete(input, draft, name, &those, &address);
+    }
+}
+
+/// Why a named value stays, and what to do about it.
+fn stays(
+    input: Input,
+    draft: &Draft,
+    references: &References,
+    those: &[Holder],
+    address: &Address,
+) -> Option<(String, &'static str)> {
+    let documents = input.desired.named_values.values();
+    let mut places = documents.map(|n| Address::gateway(&n.gateway).child("namedValue", &n.name));
+    if places.any(|place| place == *address) {
+        let why = "a NamedValue document declares it".to_owned();
+        return Some((why, "remove the document, then plan again"));
+    }
+    let kept = those.iter().filter(|h| !h.drops);
+    let mut users = references.users(draft, address);
+    users.extend(kept.map(|h| format!("the Access {}", h.access)));
+    (!users.is_empty()).then(|| {
         let why = format!("it is still used by {}", users.join(", "));
         let next = "declare an Access with `retire` for that path, or take the reference out by \
                     hand";
-        draft.wait(address, name, what, &why, next);
-        return;
-    }
-    let mut needs: BTreeSet<String> = those.iter().flat_map(|m| m.all_before_retire()).collect();
-    let around = moves.iter().filter(|m| m.gateway == gateway);
-    needs.extend(around.flat_map(|m| m.switched.iter().cloned()));
+        (why, next)
+    })
+}
+
+fn delete(
+    input: Input,
+    draft: &mut Draft,
+    name: Option<&str>,
+    those: &[Holder],
+    address: &Address,
+) {
+    let mut needs: BTreeSet<String> = those.iter().flat_map(|h| h.needs.clone()).collect();
     needs.extend(switched_off(input, draft, address));
     let mut notes = vec![Note::Forgotten {
         address: address.clone(),
     }];
-    notes.extend(those.iter().map(|m| Note::Retired {
-        access: m.access.name.clone(),
+    notes.extend(those.iter().map(|h| Note::Retired {
+        access: h.access.clone(),
     }));
     draft.add(NewStep {
         phase: Phase::Retire,
         address: address.clone(),
         access: name.map(str::to_owned),
-        reason: "no policy refers to it any more".into(),
+        reason: "no document refers to it any more".into(),
         shown: vec![],
         op: Op::Delete {},
         needs,

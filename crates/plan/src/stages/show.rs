@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use keyless_model::sql::Statement;
 use keyless_model::{Address, FingerprintKey};
-use keyless_policy::{Document, LineKind};
+use keyless_policy::{DiffLine, Difference, Document, LineKind, What};
 use keyless_scan::ConnectionString;
 use serde_json::Value;
 
@@ -149,27 +149,18 @@ fn dedented(text: &str) -> String {
 
 /// The lines that differ, with the words that differ marked.
 pub(crate) fn diff_lines(before: &str, after: &str) -> Vec<Line> {
-    let lines = keyless_policy::diff(before, after, 1).into_iter();
-    lines
-        .map(|line| match line.kind {
-            LineKind::Kept => Line {
-                mark: ' ',
-                pieces: line.pieces,
-            },
-            LineKind::Removed => Line {
-                mark: '-',
-                pieces: line.pieces,
-            },
-            LineKind::Added => Line {
-                mark: '+',
-                pieces: line.pieces,
-            },
-            LineKind::Skipped(n) => Line {
-                mark: '…',
-                pieces: vec![(false, format!("{n} unchanged lines"))],
-            },
-        })
-        .collect()
+    let lines = keyless_policy::diff(before, after, 1);
+    lines.into_iter().map(|l| line(l, "unchanged")).collect()
+}
+
+fn line(line: DiffLine, left_out: &str) -> Line {
+    let (mark, pieces) = match line.kind {
+        LineKind::Kept => (' ', line.pieces),
+        LineKind::Removed => ('-', line.pieces),
+        LineKind::Added => ('+', line.pieces),
+        LineKind::Skipped(n) => ('…', vec![(false, format!("{n} {left_out} lines"))]),
+    };
+    Line { mark, pieces }
 }
 
 /// A connection string with its password as a fingerprint; a text that is neither one nor a
@@ -187,22 +178,55 @@ pub(crate) fn masked(key: &FingerprintKey, text: &str) -> String {
     }
 }
 
-/// The lines of a policy document that change. Of the old text, what the new one does not say too
-/// stands as fingerprints; of both, every credential that the scanner finds.
+/// What changes in the meaning of a policy document, place by place. Of the old text, what the new
+/// one does not say too stands as fingerprints; of both, every credential that the scanner finds.
 pub(crate) fn document(
     key: &FingerprintKey,
     path: &Address,
     before: &str,
     after: &str,
 ) -> Vec<Shown> {
-    let new = Document::parse(after).ok();
+    let (old, new) = (Document::parse(before).ok(), Document::parse(after).ok());
     let old_only = |old: &Document| foreign(old, new.as_ref());
-    let before = without_secrets(key, before, old_only);
-    let lines = diff_lines(&before, &without_secrets(key, after, |_| vec![]));
-    vec![Shown::Lines {
-        title: path.to_string(),
-        lines,
-    }]
+    let masked_before = without_secrets(key, before, old_only);
+    let masked_after = without_secrets(key, after, |_| vec![]);
+    let masked = [&masked_before, &masked_after].map(|text| Document::parse(text).ok());
+    let (Some(old), Some(new), [Some(a), Some(b)]) = (&old, &new, &masked) else {
+        return vec![Shown::Lines {
+            title: path.to_string(),
+            lines: diff_lines(&masked_before, &masked_after),
+        }];
+    };
+    let real = keyless_policy::differences(old, new);
+    if real.is_empty() {
+        let text = "only layout, comments or spelling change".to_owned();
+        return vec![Shown::Remark { text }];
+    }
+    // A value that is only laid out anew has another fingerprint, and does not change.
+    let is_real = |d: &&Difference| real.iter().any(|r| r.path == d.path && r.what == d.what);
+    let shown = keyless_policy::differences(a, b);
+    let kept: Vec<&Difference> = shown.iter().filter(is_real).collect();
+    let kept = if kept.is_empty() {
+        shown.iter().collect()
+    } else {
+        kept
+    };
+    kept.into_iter().map(|d| difference(path, d)).collect()
+}
+
+fn difference(address: &Address, difference: &Difference) -> Shown {
+    let what = match &difference.what {
+        What::Added => "added".to_owned(),
+        What::Removed => "removed".to_owned(),
+        What::Moved { from } => format!("moved from {from}"),
+        What::Attribute(name) => format!("attribute {name}"),
+        What::Text => "text".to_owned(),
+    };
+    let lines = difference.lines.iter().cloned();
+    Shown::Lines {
+        title: format!("{address} {}: {what}", difference.path),
+        lines: lines.map(|l| line(l, "more")).collect(),
+    }
 }
 
 /// A policy text in which every credential that the scanner finds, and what `more` tells, stands as
@@ -289,5 +313,39 @@ fn only_references(value: &Value) -> bool {
         Value::String(text) => all(text),
         Value::Array(items) => items.iter().all(only_references),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(before: &str, after: &str) -> Vec<String> {
+        let key = FingerprintKey::new([7; 32]);
+        let address = Address::gateway("contoso").part("policy");
+        let text = |shown: Shown| match shown {
+            Shown::Lines { title, lines } => format!("{title} ({} lines)", lines.len()),
+            Shown::Remark { text } => text,
+            other => format!("{other:?}"),
+        };
+        document(&key, &address, before, after)
+            .into_iter()
+            .map(text)
+            .collect()
+    }
+
+    #[test]
+    fn a_document_that_is_replaced_shows_what_differs_in_meaning() {
+        let before = "<policies><inbound><base /><set-header name=\"a\"><value>@( b+c )</value></set-header>\
+                      <rate-limit calls=\"5\" /></inbound></policies>";
+        let laid_out = before.replace("><", ">\n<").replace("b+c", "b + c");
+        assert_eq!(
+            shown(before, &laid_out),
+            ["only layout, comments or spelling change"]
+        );
+        // The expression was laid out anew only, so it is not told.
+        let title = "apim:contoso/policy /policies/inbound/rate-limit: attribute calls (2 lines)";
+        assert_eq!(shown(before, &laid_out.replace("\"5\"", "\"6\"")), [title]);
+        assert_eq!(shown("", before).len(), 1);
     }
 }

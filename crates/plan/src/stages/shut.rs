@@ -63,26 +63,22 @@ fn old_path(
     }
 }
 
-/// A person's word that nobody is shut out.
+/// A person's word, before `place` is locked: the gate's id.
 pub(crate) fn approved(
     draft: &mut Draft,
-    place: Address,
+    place: &Address,
     question: String,
+    reason: &str,
     needs: &BTreeSet<String>,
 ) -> Option<String> {
-    let gate = Gate::Approve { question };
-    let reason = "a person confirms that nobody who is to stay is shut out";
-    let place = place.part("approved");
-    draft.add(waits_for(
-        gate,
-        Phase::Lock,
-        place,
-        None,
-        reason,
-        needs.clone(),
-        vec![],
-    ))
+    let (gate, place) = (Gate::Approve { question }, place.part("approved"));
+    let needs = needs.clone();
+    let new = waits_for(gate, Phase::Lock, place, None, reason, needs, vec![]);
+    draft.add(new)
 }
+
+/// Why a person is asked before a door is shut.
+pub(crate) const NOBODY_SHUT_OUT: &str = "a person confirms that nobody who is to stay is shut out";
 
 /// Whether the document shuts the server's public door.
 pub(crate) fn wants_private(server: &SqlServer) -> bool {
@@ -123,7 +119,8 @@ fn public_access(
         "Without public network access {root} is reached through private endpoints alone. Does \
          every client that is to stay, keyless too, come in through one?"
     );
-    needs.extend(approved(draft, root.part(ACCESS), question, &needs));
+    let door = root.part(ACCESS);
+    needs.extend(approved(draft, &door, question, NOBODY_SHUT_OUT, &needs));
     let body = json!({ "properties": { ACCESS: "Disabled" } });
     let old = before.unwrap_or_else(|| "Enabled".into());
     draft.add(NewStep {

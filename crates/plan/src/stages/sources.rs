@@ -1,7 +1,7 @@
 //! Where the APIs of an Access connect to SQL from, and with what.
 
 use keyless_model::sql::same_name;
-use keyless_model::{Access, Address, ApiChoice, Entity, Live, Selection, Snapshot};
+use keyless_model::{Access, Address, ApiChoice, Desired, Entity, Live, Selection, Snapshot};
 use keyless_policy::Document;
 use keyless_scan::{ConnectionString, Resolved, SqlSource, resolve, sql_sources};
 
@@ -15,8 +15,6 @@ pub(crate) struct Source {
     pub policy: Address,
     /// The path of its `connection-string` element.
     pub path: String,
-    /// Its `use-managed-identity` as it is.
-    pub flag: bool,
     pub connects: Connects,
 }
 
@@ -216,7 +214,6 @@ fn in_policy(
                 out.push(Source {
                     policy,
                     path,
-                    flag: source.managed_identity,
                     connects,
                 });
             }
@@ -240,59 +237,97 @@ fn classify(
     one: &Move,
     source: &SqlSource,
 ) -> Result<Option<Connects>, &'static str> {
-    let found: Vec<(&Address, &Entity)> = source
-        .references
-        .iter()
-        .filter_map(|name| named_value(input.live, &one.gateway, name))
-        .collect();
-    let value = |name: &str| {
-        let named = found
-            .iter()
-            .find(|(_, e)| e.text("/properties/displayName") == Some(name));
-        named.and_then(|(_, e)| e.text("/properties/value"))
-    };
-    let hidden = source.references.iter().any(|name| value(name).is_none());
-    // A value that is not known stays as its reference: the rest may still tell where it leads.
-    let seen = |name: &str| {
-        Live::Present(value(name).map_or_else(|| format!("{{{{{name}}}}}"), str::to_owned))
-    };
-    let Resolved::Text(whole) = resolve(&source.text, seen) else {
+    let Some(told) = told(input.live, &one.gateway, source) else {
         return Ok(None);
     };
-    let text = source.text.clone();
-    let named_values: Vec<Address> = found.iter().map(|(a, _)| (*a).clone()).collect();
-    let parsed = ConnectionString::parse(&whole).filter(|p| !hidden || tells_where(p));
-    let Some(parsed) = parsed else {
-        return match (source.managed_identity, hidden) {
-            (true, _) => Ok(None),
-            (false, true) if leads_elsewhere(input, one, source) => Ok(None),
-            (false, true) => {
-                let clean = connection_string(input, one);
-                let guessed = !source
-                    .references
-                    .iter()
-                    .any(|n| is_parked_for(n, &one.database));
-                Ok(Some(Connects::Hidden {
-                    guessed,
-                    text,
-                    named_values,
-                    clean,
-                }))
-            }
-            (false, false) => Err("its connection string is an expression or is malformed"),
-        };
+    let Some(parsed) = told.connection_string() else {
+        return untold(input, one, source, &told);
     };
-    if !leads_to(input, one, &parsed) {
+    if !leads_to(input.desired, input.live, one.access, &parsed) {
         return Ok(None);
     }
     if source.managed_identity && !parsed.has_password() {
         return Ok(Some(Connects::Identity));
     }
+    Ok(Some(with_credential(source, told, &parsed)))
+}
+
+/// What the text of a source says.
+struct Told {
+    /// The named values in it that are there.
+    named_values: Vec<Address>,
+    /// Whether the value of one was not read.
+    hidden: bool,
+    /// The text with the values put in that were read.
+    text: String,
+}
+
+impl Told {
+    /// None where it is none, or does not tell where it leads.
+    fn connection_string(&self) -> Option<ConnectionString> {
+        ConnectionString::parse(&self.text).filter(|p| !self.hidden || tells_where(p))
+    }
+}
+
+/// None where an expression makes the text.
+fn told(live: &Snapshot, gateway: &Address, source: &SqlSource) -> Option<Told> {
+    let names = source.references.iter();
+    let found: Vec<(&Address, &Entity)> = names
+        .filter_map(|name| named_value(live, gateway, name))
+        .collect();
+    let value = |name: &str| {
+        let mut named = found.iter();
+        let named = named.find(|(_, e)| e.text("/properties/displayName") == Some(name));
+        named.and_then(|(_, e)| e.text("/properties/value"))
+    };
+    // A value that is not known stays as its reference: the rest may still tell where it leads.
+    let seen = |name: &str| {
+        Live::Present(value(name).map_or_else(|| format!("{{{{{name}}}}}"), str::to_owned))
+    };
+    let Resolved::Text(text) = resolve(&source.text, seen) else {
+        return None;
+    };
+    Some(Told {
+        hidden: source.references.iter().any(|name| value(name).is_none()),
+        named_values: found.iter().map(|(a, _)| (*a).clone()).collect(),
+        text,
+    })
+}
+
+/// A source whose text does not tell where it leads.
+fn untold(
+    input: Input,
+    one: &Move,
+    source: &SqlSource,
+    told: &Told,
+) -> Result<Option<Connects>, &'static str> {
+    if source.managed_identity || (told.hidden && leads_elsewhere(input, one, source)) {
+        return Ok(None);
+    }
+    if !told.hidden {
+        return Err("its connection string is an expression or is malformed");
+    }
+    let mut names = source.references.iter();
+    Ok(Some(Connects::Hidden {
+        guessed: !names.any(|n| is_parked_for(n, &one.database)),
+        text: source.text.clone(),
+        named_values: told.named_values.clone(),
+        clean: connection_string(input, one),
+    }))
+}
+
+/// A source that leads to the Access's database with a login of its own.
+fn with_credential(source: &SqlSource, told: Told, parsed: &ConnectionString) -> Connects {
+    let Told {
+        named_values,
+        hidden,
+        ..
+    } = told;
+    let (text, clean) = (source.text.clone(), parsed.without_credentials());
     let login = parsed.user();
-    let clean = parsed.without_credentials();
     // Where only the password is hidden, the login stands in clear.
-    let told = login.as_ref().is_some_and(|login| !login.contains("{{"));
-    Ok(Some(if hidden && !told {
+    let in_clear = login.as_ref().is_some_and(|login| !login.contains("{{"));
+    if hidden && !in_clear {
         Connects::Hidden {
             guessed: false,
             text,
@@ -308,7 +343,29 @@ fn classify(
             login,
             clean,
         }
-    }))
+    }
+}
+
+/// Whether the policy reaches the Access's database with the identity already.
+pub(crate) fn on_identity(
+    desired: &Desired,
+    live: &Snapshot,
+    access: &Access,
+    policy: &Address,
+) -> bool {
+    let text = live.policy_text(policy);
+    let text = text.filter(|t| t.contains("use-managed-identity"));
+    let Some(Ok(document)) = text.map(Document::parse) else {
+        return false;
+    };
+    let gateway = policy.root();
+    let there = |source: &SqlSource| {
+        let told = told(live, &gateway, source);
+        let parsed = told.and_then(|t| t.connection_string());
+        parsed.is_some_and(|p| !p.has_password() && leads_to(desired, live, access, &p))
+    };
+    let sources = sql_sources(&document);
+    sources.iter().any(|s| s.managed_identity && there(s))
 }
 
 /// Whether it is a literal that keyless parked for an Access to another database.
@@ -340,29 +397,31 @@ fn named_value<'a>(
 }
 
 /// Whether a connection string names the Access's server and database.
-fn leads_to(input: Input, one: &Move, parsed: &ConnectionString) -> bool {
-    let root = one.database.root();
-    let same_host = parsed
-        .server()
-        .is_some_and(|host| is_host(input, &root, &host));
-    same_host
-        && parsed
-            .database()
-            .is_some_and(|d| same_name(&d, &one.access.database))
+fn leads_to(
+    desired: &Desired,
+    live: &Snapshot,
+    access: &Access,
+    parsed: &ConnectionString,
+) -> bool {
+    let root = Address::server(&access.server);
+    let host = parsed.server();
+    let name = parsed.database();
+    host.is_some_and(|host| is_host(desired, live, &root, &host))
+        && name.is_some_and(|name| same_name(&name, &access.database))
 }
 
 /// Whether clients reach the server at `root` by this name.
-pub(crate) fn is_host(input: Input, root: &Address, host: &str) -> bool {
-    if let Some(fqdn) = host_of(input, root) {
+pub(crate) fn is_host(desired: &Desired, live: &Snapshot, root: &Address, host: &str) -> bool {
+    if let Some(fqdn) = host_of(live, root) {
         return host.eq_ignore_ascii_case(&fqdn);
     }
     let label = host.split('.').next().unwrap_or_default();
-    let server = input.desired.servers.get(root.root_name());
+    let server = desired.servers.get(root.root_name());
     server.is_some_and(|s| label.eq_ignore_ascii_case(&s.id.name))
 }
 
-fn host_of(input: Input, root: &Address) -> Option<String> {
-    let server = input.live.entities.get(root)?;
+fn host_of(live: &Snapshot, root: &Address) -> Option<String> {
+    let server = live.entities.get(root)?;
     server
         .text("/properties/fullyQualifiedDomainName")
         .map(str::to_owned)
@@ -372,7 +431,7 @@ fn host_of(input: Input, root: &Address) -> Option<String> {
 /// text could not be read.
 fn connection_string(input: Input, one: &Move) -> String {
     let name = &input.desired.servers[&one.access.server].id.name;
-    let host = host_of(input, &one.database.root())
+    let host = host_of(input.live, &one.database.root())
         .unwrap_or_else(|| format!("{name}.database.windows.net"));
     let database = &one.access.database;
     format!("Server=tcp:{host},1433;Initial Catalog={database};Encrypt=True;")

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::compare::managed_fingerprint;
 use crate::draft::{Draft, Input, NewStep, id_of};
 use crate::phase::Phase;
-use crate::simulate::edited;
+use crate::simulate::{attribute_at, edited};
 use crate::stages::access::Move;
 use crate::stages::sources::{Connects, Source, in_revision};
 use crate::stages::touched::of_any_revision;
@@ -326,18 +326,11 @@ pub(crate) fn planned(input: Input, one: &Move) -> BTreeMap<Address, Edits> {
         let never = never.or_else(|| before.is_none().then(|| UNPARKABLE.to_owned()));
         let entry = out.entry(source.policy.clone()).or_default();
         let path = &source.path;
-        let (text, flag) = (
-            |text: String| text_edit(path, text),
-            |on: &str| flag_edit(path, on),
-        );
-        entry.0.extend([flag("true"), text(clean)]);
-        let old_flag = if source.flag { "true" } else { "false" };
-        entry.1.extend(
-            before
-                .map(|b| [flag(old_flag), text(b)])
-                .into_iter()
-                .flatten(),
-        );
+        entry
+            .0
+            .extend([flag_edit(path, "true"), text_edit(path, clean)]);
+        let back = before.map(|b| [flag_back(input, source), text_edit(path, b)]);
+        entry.1.extend(back.into_iter().flatten());
         entry.2 = entry.2.take().or(never);
     }
     out
@@ -366,10 +359,24 @@ fn text_edit(path: &str, text: String) -> Splice {
     }
 }
 
+/// The flag as it was: one that was not there goes again.
+fn flag_back(input: Input, source: &Source) -> Splice {
+    let text = input.live.policy_text(&source.policy).unwrap_or_default();
+    match attribute_at(text, &source.path, FLAG) {
+        Some(value) => flag_edit(&source.path, &value),
+        None => Splice::RemoveAttribute {
+            path: source.path.clone(),
+            name: FLAG.into(),
+        },
+    }
+}
+
+const FLAG: &str = "use-managed-identity";
+
 fn flag_edit(path: &str, value: &str) -> Splice {
     Splice::Attribute {
         path: path.to_owned(),
-        name: "use-managed-identity".into(),
+        name: FLAG.into(),
         value: value.to_owned(),
     }
 }

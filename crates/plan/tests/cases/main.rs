@@ -9,8 +9,10 @@ mod estate;
 mod grants;
 mod logins;
 mod named_values;
+mod seen;
 mod servers;
 mod sources;
+mod tiers;
 mod unread;
 
 use std::collections::BTreeSet;
@@ -21,7 +23,6 @@ use estate::{Estate, at, policy, rule, schema, with_password, without};
 use keyless_model::sql::{PermissionState, Securable, Statement};
 use keyless_model::{
     Address, Applied, Live, NamedValue, Replaced, Replaces, Resolver, Role, Span, SqlRole,
-    Timestamp,
 };
 use keyless_plan::{Class, Finding, Gate, Note, Op, Phase, Step, Undo};
 use serde_json::json;

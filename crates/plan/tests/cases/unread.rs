@@ -1,6 +1,7 @@
 //! What is not there or could not be read.
 
 use super::*;
+use crate::estate::entity;
 
 #[test]
 fn nothing_is_planned_on_a_database_that_cannot_be_read_yet() {
@@ -22,6 +23,41 @@ fn nothing_is_planned_on_a_database_that_cannot_be_read_yet() {
         ),
         "{:?}",
         rows(&plan)
+    );
+}
+
+#[test]
+fn what_keeps_a_database_unread_decides_the_next_step() {
+    let login_failed = || Live::Unreadable("login failed".into());
+    let orders = Address::database("sql", "orders");
+
+    let mut no_admin = with_literal();
+    let databases = &mut no_admin.truth.databases;
+    databases.insert(orders.clone(), login_failed());
+    let wanted = ["no Entra administrator", "declare `entraAdmin`"];
+    assert!(
+        has_row(&no_admin.plan(), &wanted),
+        "{:?}",
+        rows(&no_admin.plan())
+    );
+
+    let mut refused = no_admin;
+    let admin = Address::server("sql").part("entraAdmin");
+    refused.truth.entities.insert(admin, entity(json!({})));
+    let wanted = ["login failed", "VIEW SECURITY DEFINITION"];
+    assert!(
+        has_row(&refused.plan(), &wanted),
+        "{:?}",
+        rows(&refused.plan())
+    );
+
+    let mut mistyped = with_literal();
+    mistyped.wanted("read").database = "0rders".into();
+    let wanted = ["no database of the name 0rders", "there are orders"];
+    assert!(
+        has_row(&mistyped.plan(), &wanted),
+        "{:?}",
+        rows(&mistyped.plan())
     );
 }
 

@@ -1,8 +1,8 @@
 //! Running a plan on the estate: each step on what is really there, and its notes into the state,
 //! as the engine does.
 
-use keyless_model::{State, Timestamp};
-use keyless_plan::{Note, Op, Plan, Step, simulate};
+use keyless_model::Timestamp;
+use keyless_plan::{Op, Plan, Step, learn, simulate};
 use std::collections::BTreeSet;
 
 use super::Estate;
@@ -11,6 +11,7 @@ impl Estate {
     /// Runs one step.
     pub fn run(&mut self, step: &Step) {
         simulate(&mut self.truth, step).unwrap_or_else(|e| panic!("{}: {e}", step.id));
+        self.reads_as_before(step);
         // What keyless makes of a literal is secret from then on.
         if matches!(&step.op, Op::Put { value: Some(_), .. }) {
             self.hidden.insert(step.address.clone());
@@ -20,6 +21,17 @@ impl Estate {
         step.notes
             .iter()
             .for_each(|note| learn(&mut self.state, note, now));
+    }
+
+    /// An edit that was taken back reads as it did: apply counts it as taken back by that alone.
+    fn reads_as_before(&self, step: &Step) {
+        if let Op::TakeBack { step } = &step.op
+            && let Op::Splice { expect, .. } = &step.op
+        {
+            let text = self.truth.policy_text(&step.address).unwrap();
+            let canonical = keyless_policy::canonical(text).unwrap();
+            assert_eq!(super::key().of(&canonical), *expect, "{}: {text}", step.id);
+        }
     }
 
     /// Runs the whole plan in its order.
@@ -56,64 +68,6 @@ pub fn run_some(
             estate.run(step);
             done.insert(&step.id);
             after(estate, step);
-        }
-    }
-}
-
-fn learn(state: &mut State, note: &Note, now: Timestamp) {
-    let applied = |state: &mut State, address: &keyless_model::Address, made: bool| {
-        let entry = state.applied.entry(address.clone()).or_default();
-        entry.made |= made;
-        entry.at = Some(now);
-    };
-    match note {
-        Note::Applied { address, made, .. } => applied(state, address, *made),
-        Note::Forgotten { address } => {
-            state.applied.remove(address);
-            for access in state.accesses.values_mut() {
-                access.parked.remove(address);
-            }
-        }
-        Note::Replaces { access, item } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .replaces
-                .insert(item.clone());
-        }
-        Note::Parked { access, address } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .parked
-                .insert(address.clone());
-        }
-        Note::Told { access, address } => {
-            let one = state.accesses.entry(access.clone()).or_default();
-            one.told.insert(address.clone());
-        }
-        Note::Switched { access } => {
-            let one = state.accesses.entry(access.clone()).or_default();
-            (one.switched_at, one.confirmed_at) = (Some(now), None);
-        }
-        Note::Confirmed { access } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .confirmed_at = Some(now);
-        }
-        Note::Disabled { access } => {
-            let one = state.accesses.entry(access.clone()).or_default();
-            (one.disabled_at, one.settled_at) = (Some(now), None);
-        }
-        Note::Settled { access } => {
-            state.accesses.entry(access.clone()).or_default().settled_at = Some(now);
-        }
-        Note::Retired { access } => {
-            state.accesses.entry(access.clone()).or_default().retired_at = Some(now);
         }
     }
 }

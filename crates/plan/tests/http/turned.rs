@@ -140,7 +140,7 @@ fn a_fetched_token_that_goes_to_two_places_stays() {
 
 #[test]
 fn a_key_that_comes_back_where_it_cannot_be_switched_is_critical() {
-    let mut e = with_policy(&inbound(&format!("<include-fragment fragment-id=\"f\" />")));
+    let mut e = with_policy(&inbound("<include-fragment fragment-id=\"f\" />"));
     let fragment = e.fragment("f", &key_header(KEY));
     runs_clean(&mut e);
     assert_eq!(e.drift(), []);

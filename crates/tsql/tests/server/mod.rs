@@ -151,7 +151,11 @@ CREATE USER orders_app FOR LOGIN orders_app",
         who: &Identity,
         database: &str,
     ) -> Result<Session, SqlError> {
-        connect(endpoint, database, &self.token(who), DEADLINE).await
+        let asleep = |wait| async move {
+            tokio::time::sleep(wait).await;
+            true
+        };
+        connect(endpoint, database, &self.token(who), DEADLINE, asleep).await
     }
 
     /// A session of the old login, as a gateway opens it.

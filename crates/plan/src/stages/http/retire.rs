@@ -1,14 +1,14 @@
 //! The soak after the switch, and the end of the named values that held keys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use keyless_model::{Address, Evidence, Replaced};
 
-use crate::draft::{Draft, Input, NewStep, id_of, waits_for};
+use crate::draft::{Draft, Input, waits_for};
 use crate::phase::Phase;
 use crate::stages::http::access::{Http, HttpMove};
-use crate::stages::retire::References;
-use crate::step::{Gate, Mark, Note, Op, Undo};
+use crate::stages::retire::{Holder, Holders};
+use crate::step::{Gate, Mark, Note};
 
 /// Waits until a person says that nobody uses the old key: nothing else tells yet.
 pub(crate) fn confirm(input: Input, draft: &mut Draft, http: &mut Http) {
@@ -64,83 +64,20 @@ pub(crate) fn values_of(input: Input, one: &HttpMove) -> BTreeSet<Address> {
     replaced.chain(recorded).chain(parked).collect()
 }
 
-/// Deletes the named values that held keys, and those that keyless parked literals in, once nothing
-/// refers to them.
-pub(crate) fn named_values(input: Input, draft: &mut Draft, http: &Http) {
-    let mut holders: BTreeMap<Address, Vec<&HttpMove>> = BTreeMap::new();
+/// The Accesses that make named values needless: those that held keys, and those that keyless parked
+/// literals in.
+pub(crate) fn holders(input: Input, http: &Http) -> Holders {
+    let mut out = Holders::new();
     for one in &http.moves {
         for address in values_of(input, one) {
-            holders.entry(address).or_default().push(one);
+            out.entry(address).or_default().push(Holder {
+                access: one.name().to_owned(),
+                drops: one.drops(),
+                needs: one.all_before_retire().collect(),
+            });
         }
     }
-    holders
-        .retain(|a, those| draft.world.entities.contains_key(a) && those.iter().any(|m| m.drops()));
-    if holders.is_empty() {
-        return;
-    }
-    let references = References::of(draft);
-    for (address, those) in holders {
-        delete(input, draft, &references, &those, &address);
-    }
-}
-
-const DELETE: &str = "delete the named value that held the key";
-
-fn delete(
-    input: Input,
-    draft: &mut Draft,
-    references: &References,
-    those: &[&HttpMove],
-    address: &Address,
-) {
-    let name = those.iter().find(|m| m.drops()).map(|m| m.name());
-    let named = input.desired.named_values.values();
-    let declared = named
-        .map(|n| Address::gateway(&n.gateway).child("namedValue", &n.name))
-        .any(|a| a == *address);
-    if declared {
-        let why = "a NamedValue document declares it";
-        let next = "remove the document, then plan again";
-        draft.wait(address, name, DELETE, why, next);
-        return;
-    }
-    let kept = those.iter().filter(|m| !m.drops());
-    let mut users: Vec<String> = references.users(draft, address);
-    users.extend(kept.map(|m| format!("the Access {}", m.name())));
-    if !users.is_empty() {
-        let why = format!("it is still used by {}", users.join(", "));
-        let next = "declare an Access with `retire` for that path, or take the reference out by \
-                    hand";
-        draft.wait(address, name, DELETE, &why, next);
-        return;
-    }
-    let mut needs: BTreeSet<String> = those.iter().flat_map(|m| m.all_before_retire()).collect();
-    needs.extend(switched_off(input, draft, address));
-    let mut notes = vec![Note::Forgotten {
-        address: address.clone(),
-    }];
-    notes.extend(those.iter().map(|m| Note::Retired {
-        access: m.access.name.clone(),
-    }));
-    let id = id_of(Phase::Retire, address);
-    if draft.has(&id) {
-        // A connection string was behind the same name.
-        draft.join(&id, needs, notes);
-        return;
-    }
-    draft.add(NewStep {
-        phase: Phase::Retire,
-        address: address.clone(),
-        access: name.map(str::to_owned),
-        reason: "no document refers to it any more".into(),
-        shown: vec![],
-        op: Op::Delete {},
-        needs,
-        undo: Undo::Never {
-            why: "its value is kept nowhere".into(),
-        },
-        notes,
-    });
+    out
 }
 
 /// The steps of this plan that write a document which refers to the named value now.

@@ -1,0 +1,156 @@
+//! `keyless rollback`: takes back what a run did, up to the point of no return.
+
+use keyless_engine::{Ran, Record, load, ran_since, runs, standing};
+use keyless_live::FileStore;
+use keyless_manifest::near;
+use keyless_plan::{Plan, rollback};
+use keyless_report::counted;
+use serde_json::json;
+
+use crate::args::{Common, Format, RollbackArgs};
+use crate::commands::apply::{asked, carry_out};
+use crate::commands::plan::{exit_code, show, write_plan};
+use crate::failure::Failure;
+use crate::{again, output, project};
+
+/// A run, its plan, and how many of its steps stand.
+struct Known {
+    ran: Ran,
+    plan: Plan,
+    stands: usize,
+}
+
+pub async fn run(common: &Common, args: &RollbackArgs) -> Result<u8, Failure> {
+    let store = project::store(common)?;
+    let records = load(&store).await?.records;
+    let known = known(&store, &records)?;
+    let Some(wanted) = &args.run else {
+        list(common, &known);
+        return Ok(0);
+    };
+    let plan = made(&records, &known, wanted)?;
+    if let Some(out) = &args.out {
+        write_plan(out, &plan)?;
+        show(common, &plan, 0, false);
+        let apply = again::command(common, "apply", &again::path(out));
+        output::note(&format!("next: {apply}"));
+        return Ok(exit_code(&plan));
+    }
+    // With JSON, stdout holds one document: what became of it.
+    if common.format != Format::Json || plan.steps.is_empty() {
+        show(common, &plan, 0, false);
+    }
+    if plan.steps.is_empty() {
+        output::note("nothing of it can be taken back");
+        return Ok(exit_code(&plan));
+    }
+    if !args.auto_approve && !asked(&plan)? {
+        output::note("nothing was changed");
+        return Ok(1);
+    }
+    carry_out(common, &plan, None, false).await
+}
+
+/// The runs of the journal whose plans are kept, the last one first.
+fn known(store: &FileStore, records: &[Record]) -> Result<Vec<Known>, Failure> {
+    let mut plans = Vec::new();
+    for ran in runs(records).into_iter().rev() {
+        if let Some(plan) = store.plan(&ran.plan)? {
+            plans.push((ran, plan));
+        }
+    }
+    let all: Vec<Plan> = plans.iter().map(|(_, plan)| plan.clone()).collect();
+    let mut out = Vec::new();
+    for (ran, plan) in plans {
+        let stands = standing(&plan, records, &all)?.len();
+        out.push(Known { ran, plan, stands });
+    }
+    Ok(out)
+}
+
+/// The plan that takes the run back.
+fn made(records: &[Record], known: &[Known], wanted: &str) -> Result<Plan, Failure> {
+    let plan = found(known, wanted)?;
+    let all: Vec<Plan> = known.iter().map(|k| k.plan.clone()).collect();
+    if plan.inputs.rolls_back.is_some() {
+        let message = "that run took another one back; `keyless plan` and apply bring it again";
+        return Err(Failure::new("KL0310", message));
+    }
+    if let Some(later) = ran_since(plan, records, &all)? {
+        let message = format!(
+            "the run {} came after it and may stand on it; take that one back first",
+            short(&later.id)
+        );
+        return Err(Failure::new("KL0310", message));
+    }
+    let done = standing(plan, records, &all)?;
+    let state = records.last().map_or(0, |r| r.seq);
+    Ok(rollback(plan, &done, env!("CARGO_PKG_VERSION"), state))
+}
+
+/// The run whose id begins so.
+fn found<'a>(known: &'a [Known], wanted: &str) -> Result<&'a Plan, Failure> {
+    let mut fits = known.iter().filter(|k| k.ran.plan.starts_with(wanted));
+    match (fits.next(), fits.next()) {
+        (Some(one), None) => Ok(&one.plan),
+        (Some(_), Some(_)) => {
+            let message = format!("more than one run begins with “{wanted}”; give more of its id");
+            Err(Failure::new("KL0310", message))
+        }
+        (None, _) => {
+            let ids = known.iter().map(|k| short(&k.ran.plan));
+            let like = near(wanted, ids);
+            let help = match like.is_empty() {
+                true => String::new(),
+                false => format!("near it: {}; ", like.join(", ")),
+            };
+            let message =
+                format!("no run is called “{wanted}”; {help}`keyless rollback` lists them");
+            Err(Failure::new("KL0310", message))
+        }
+    }
+}
+
+fn list(common: &Common, known: &[Known]) {
+    if common.format == Format::Json {
+        let runs = known.iter().map(|k| {
+            json!({
+                "run": k.ran.plan, "first": k.ran.first, "last": k.ran.last,
+                "stands": k.stands, "rollsBack": k.plan.inputs.rolls_back,
+            })
+        });
+        output::json(&json!({
+            "format": "keyless.rollback/1",
+            "runs": runs.collect::<Vec<_>>(),
+        }));
+        return;
+    }
+    if known.is_empty() {
+        output::note("no run is known here");
+        return;
+    }
+    output::text(&known.iter().map(line).collect::<String>());
+    output::note(&format!(
+        "next: {}",
+        again::command(common, "rollback", "RUN")
+    ));
+}
+
+fn line(known: &Known) -> String {
+    let what = match &known.plan.inputs.rolls_back {
+        Some(of) => format!("took {} back", short(of)),
+        None if known.stands == 0 => "nothing of it stands".to_owned(),
+        None => format!("{} of it stand", counted(known.stands, "step", "steps")),
+    };
+    format!(
+        "{}  {} to {}  {what}\n",
+        short(&known.ran.plan),
+        known.ran.first,
+        known.ran.last
+    )
+}
+
+/// As much of an id as people are shown.
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}

@@ -1,0 +1,115 @@
+//! The runs that the journal tells of, and what of each still stands.
+
+use std::collections::BTreeSet;
+
+use keyless_model::Timestamp;
+use keyless_plan::{Plan, Undo, back_id};
+
+use crate::error::EngineError;
+use crate::progress::Progress;
+use crate::record::{Record, What};
+
+/// What the journal says of one plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// Its id.
+    pub plan: String,
+    /// When something happened for it, first and last.
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
+/// Every plan for which something was sent or found done, in the order in which that happened last.
+pub fn runs(records: &[Record]) -> Vec<Ran> {
+    let mut out: Vec<Ran> = Vec::new();
+    for record in records.iter().filter(|r| acts(r.what)) {
+        let known = out.iter().position(|ran| ran.plan == record.plan);
+        let first = known.map_or(record.at, |at| out.remove(at).first);
+        out.push(Ran {
+            plan: record.plan.clone(),
+            first,
+            last: record.at,
+        });
+    }
+    out
+}
+
+fn acts(what: What) -> bool {
+    matches!(what, What::Started | What::Done | What::Already)
+}
+
+/// The steps of `plan` that keyless carried out and that none of `others` took back. What was as
+/// wanted before keyless came is not among them, nor is a gate.
+///
+/// # Errors
+/// When the journal contradicts itself.
+pub fn standing(
+    plan: &Plan,
+    records: &[Record],
+    others: &[Plan],
+) -> Result<BTreeSet<String>, EngineError> {
+    let progress = Progress::of(&plan.id, records)?;
+    let steps = plan.steps.iter().filter(|s| !s.is_gate());
+    let ours = steps.map(|s| &s.id).filter(|id| progress.made(id));
+    let mut out: BTreeSet<String> = ours.cloned().collect();
+    let backs = others.iter();
+    for back in backs.filter(|p| p.inputs.rolls_back.as_ref() == Some(&plan.id)) {
+        let taken = Progress::of(&back.id, records)?;
+        out.retain(|id| !taken.done(&back_id(id)));
+    }
+    Ok(out)
+}
+
+/// The first plan that ran after `plan` and of which something stands that could be taken back: it
+/// may stand on what `plan` did. Plans that take others back are none.
+///
+/// # Errors
+/// When the journal contradicts itself.
+pub fn ran_since<'a>(
+    plan: &Plan,
+    records: &[Record],
+    others: &'a [Plan],
+) -> Result<Option<&'a Plan>, EngineError> {
+    let ran = runs(records);
+    let after = ran.iter().skip_while(|r| r.plan != plan.id).skip(1);
+    let after = after.filter_map(|r| others.iter().find(|p| p.id == r.plan));
+    for other in after.filter(|p| p.inputs.rolls_back.is_none()) {
+        let stands = standing(other, records, others)?;
+        let could = |id: &String| {
+            let step = other.step(id);
+            step.is_some_and(|s| !matches!(s.undo, Undo::Nothing { .. }))
+        };
+        if stands.iter().any(could) {
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(plan: &str, at: i64, what: What) -> Record {
+        Record {
+            plan: plan.into(),
+            at: Timestamp::from_unix(at),
+            ..Record::new("s", what)
+        }
+    }
+
+    #[test]
+    fn runs_stand_in_the_order_of_their_last_act() {
+        let records = [
+            record("a", 1, What::Started),
+            record("b", 2, What::Done),
+            record("a", 3, What::Done),
+            record("c", 4, What::Waits),
+        ];
+        let found = runs(&records);
+        let names: Vec<&str> = found.iter().map(|r| r.plan.as_str()).collect();
+        assert_eq!(names, ["b", "a"]);
+        assert_eq!(found[1].first, Timestamp::from_unix(1));
+        assert_eq!(found[1].last, Timestamp::from_unix(3));
+    }
+}

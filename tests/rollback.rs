@@ -1,0 +1,111 @@
+//! A run is taken back: callers are served all the time, and the old path is in use again.
+
+use serde_json::Value;
+use tiberius::AuthMethod;
+
+use crate::caller::{answers, log_in};
+use crate::estate::Estate;
+
+const SERVICE: &str = "contoso-apim";
+const WEEK: i64 = 7 * 86_400 + 60;
+
+async fn everybody_is_served(estate: &Estate) {
+    answers(estate, SERVICE, "orders", "{ orders { id status } }").await;
+    answers(
+        estate,
+        SERVICE,
+        "customers",
+        "{ customer(id: 1) { id name } }",
+    )
+    .await;
+}
+
+async fn old_login_works(estate: &Estate) -> bool {
+    let login = AuthMethod::sql_server("orders_app", "planted-orders-7f3a");
+    log_in(estate, "contoso-orders-sql", "orders", login)
+        .await
+        .is_ok()
+}
+
+/// The ids of the runs, the last one first.
+async fn runs(estate: &Estate) -> Vec<String> {
+    let said = estate
+        .keyless(&["rollback", "--format", "json"])
+        .await
+        .exits(0);
+    let listed: Value = serde_json::from_str(&said.out).unwrap();
+    let runs = listed["runs"].as_array().unwrap();
+    let ids = runs.iter().map(|r| r["run"].as_str().unwrap().to_owned());
+    ids.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_runs_did_is_taken_back_in_reverse() {
+    let estate = Estate::direct().await;
+    estate
+        .keyless(&["rollback"])
+        .await
+        .exits(0)
+        .says("no run is known");
+    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    let gate = "prove/apim:contoso/access:billing-read";
+    estate
+        .keyless(&["approve", "plan.json", gate, "--by", "tester"])
+        .await
+        .exits(0);
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    // The old logins are closed after the soak: all of that can still be taken back.
+    estate.emulator.advance(WEEK);
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    assert!(!old_login_works(&estate).await);
+
+    let ids = runs(&estate).await;
+    assert_eq!(ids.len(), 2);
+    estate
+        .keyless(&["rollback", &ids[1][..8], "--auto-approve"])
+        .await
+        .exits(1)
+        .says("came after it");
+    estate
+        .keyless(&["rollback", "0000", "--auto-approve"])
+        .await
+        .exits(1)
+        .says("no run is called");
+    let asked = estate.keyless(&["rollback", &ids[0][..8]]).await.exits(1);
+    assert!(asked.err.contains("no terminal"), "{}", asked.err);
+
+    estate
+        .keyless(&["rollback", &ids[0][..8], "-o", "back.json"])
+        .await
+        .exits(2)
+        .says("takes back");
+    assert!(!old_login_works(&estate).await);
+    estate.keyless(&["apply", "back.json"]).await.exits(0);
+    assert!(old_login_works(&estate).await);
+    everybody_is_served(&estate).await;
+
+    estate
+        .keyless(&["rollback", &ids[1][..8], "--auto-approve"])
+        .await
+        .exits(0);
+    everybody_is_served(&estate).await;
+    // A run that was taken back has nothing left, and its plan file is no more of use.
+    estate
+        .keyless(&["rollback", &ids[1]])
+        .await
+        .exits(0)
+        .says("nothing of it can be taken back");
+    estate
+        .keyless(&["apply", "plan.json"])
+        .await
+        .exits(1)
+        .says("KL0302");
+    // What is wanted is wanted again, from the beginning.
+    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    everybody_is_served(&estate).await;
+    estate.keeps_secrets();
+}
