@@ -11,14 +11,32 @@ use crate::estate::Estate;
 
 /// Calls a GraphQL API through the gateway. Gives the status and the body.
 pub async fn call(estate: &Estate, service: &str, path: &str, query: &str) -> (u16, String) {
+    call_with(estate, service, path, query, None).await
+}
+
+/// The same, with a token of the caller's.
+pub async fn call_with(
+    estate: &Estate,
+    service: &str,
+    path: &str,
+    query: &str,
+    token: Option<String>,
+) -> (u16, String) {
     let cloud = Cloud::named(&estate.cloud()).unwrap();
     let tokens = Tokens::from_environment(&cloud, &|name| estate.variable(name)).unwrap();
     let url = format!("{}{path}", cloud.gateway_url(service));
     let body = serde_json::json!({ "query": query }).to_string();
+    let mut headers = vec![("Content-Type".into(), Secret::new("application/json"))];
+    if let Some(token) = token {
+        headers.push((
+            "Authorization".into(),
+            Secret::new(format!("Bearer {token}")),
+        ));
+    }
     let probe = Probe {
         url,
         method: "POST".into(),
-        headers: vec![("Content-Type".into(), Secret::new("application/json"))],
+        headers,
         body: Some(body),
     };
     let answer = Arm::new(cloud, tokens).probe(&probe).await.unwrap();
@@ -70,11 +88,13 @@ pub async fn run(client: &mut Sql, statement: &str) -> Result<usize, u32> {
 
 /// A token of the gateway's own identity for SQL, as the gateway gets it.
 pub fn identity_token(estate: &Estate, service: &str) -> AuthMethod {
-    let found = estate.emulator.directory().by_display_name(service);
-    let principal = found.first().expect("the gateway has an identity");
-    let token = estate
-        .emulator
-        .directory()
-        .issue(principal, "https://database.windows.net", 3_600);
-    AuthMethod::aad_token(token)
+    AuthMethod::aad_token(token(estate, service, "https://database.windows.net"))
+}
+
+/// A token of whoever has this name in the directory.
+pub fn token(estate: &Estate, name: &str, audience: &str) -> String {
+    let directory = estate.emulator.directory();
+    let found = directory.by_display_name(name);
+    let principal = found.first().expect("the directory has the name");
+    directory.issue(principal, audience, 3_600)
 }

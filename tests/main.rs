@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod caller;
+mod callers;
 mod canaries;
 mod codes;
 mod contoso;

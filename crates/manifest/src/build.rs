@@ -55,6 +55,10 @@ pub(crate) fn add(
             Rule::Server(resource) => keep(desired, resource),
             Rule::Database(rule) => drop(desired.database_rules.insert(name, rule)),
         },
+        "Access" if d.spec.get("callers").is_some() && !desired.callers.contains_key(&name) => {
+            drop(desired.callers.insert(name, access::callers(d)?));
+            return add(desired, document, policy);
+        }
         "Access" if access::is_http(d) => {
             drop(desired.http_accesses.insert(name, access::http(d)?));
         }

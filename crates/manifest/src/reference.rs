@@ -185,7 +185,7 @@ mod tests {
     fn every_field_has_one_row_and_every_table_line_the_same_columns() {
         let page = reference();
         assert_eq!(page.matches("| `from.apis[].resolvers` |").count(), 1);
-        assert!(page.contains("Not in this version: `from.workload`, `callers`"));
+        assert!(page.contains("Not in this version: `from.workload`, `rowLevel`"));
         for kind in KINDS {
             assert!(page.contains(kind.example), "{}", kind.name);
             for property in kind.spec {

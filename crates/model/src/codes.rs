@@ -542,6 +542,14 @@ pub const CODES: &[Code] = &[
          lead elsewhere needs a policy of its own without `<base />`.",
     ),
     code(
+        "KL0511",
+        "callers are not checked",
+        "An Access demands callers, keyless put a `validate-azure-ad-token` element into the policy \
+         of its API, and it is gone or says something else: whoever reaches the API may call it. \
+         Find out who changed the policy; `keyless plan` and apply put the element back, after a \
+         person said again that every caller sends such a token.",
+    ),
+    code(
         "KL0601",
         "policy larger than the service takes",
         "A policy document has at most 256 KiB (16 KiB in the Consumption tier), a fragment at \

@@ -29,6 +29,8 @@ pub struct Desired {
     pub accesses: BTreeMap<String, Access>,
     /// The Access documents whose target is an HTTP service.
     pub http_accesses: BTreeMap<String, HttpAccess>,
+    /// Who may call the APIs of an Access, by its name.
+    pub callers: BTreeMap<String, Callers>,
     pub identities: BTreeMap<String, ManagedIdentity>,
     /// ARM resources that are compared and written field by field, by address: backends, APIs,
     /// operations, products, firewall rules of a server.
@@ -322,6 +324,29 @@ pub struct HttpAccess {
     pub replaces: Replaces,
     pub prove: Prove,
     pub retire: Option<Retire>,
+}
+
+/// Who may call the APIs of an Access: whoever sends an Entra token that says all of this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callers {
+    pub gateway: String,
+    /// The names of the APIs; `None` is every API.
+    pub apis: Option<Vec<String>>,
+    /// Left out, the tenant of the gateway.
+    pub tenant: Option<String>,
+    pub audiences: Vec<String>,
+    /// Empty: every application of the tenant.
+    pub client_ids: Vec<String>,
+    pub claims: Vec<Claim>,
+}
+
+/// A claim that a token must make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub name: String,
+    pub values: Vec<String>,
+    /// It must hold one of the values, not all.
+    pub any: bool,
 }
 
 /// Which identity of the gateway is used.

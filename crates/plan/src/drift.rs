@@ -137,6 +137,12 @@ fn verdict(input: Input, draft: &Draft, step: &Step) -> Option<Verdict> {
         (Phase::Lock, Op::Patch { .. }) => {
             changed(Severity::High, "the server is open to the public network")
         }
+        (Phase::Lock, _) if word == "policy" => {
+            let mark = step.address.parent().map(|api| api.part("callers"));
+            let ours = mark.is_some_and(|mark| input.state.applied.contains_key(&mark));
+            let what = "nobody checks any more who calls, or not as the Access demands";
+            Some(("KL0511", Severity::Critical, ours, what))
+        }
         (Phase::Lock, _) => {
             let what = "the server takes passwords";
             Some(("KL0507", Severity::Critical, applied, what))

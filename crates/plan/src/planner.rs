@@ -11,8 +11,8 @@ use crate::stages::access::Move;
 use crate::stages::http::access::Http;
 use crate::stages::live_sources::LiveSources;
 use crate::stages::{
-    access, arm, disable, exclusive, grant, http, identify, lock, named_values, network, observe,
-    prove, prune, rbac, resources, retire, shut, switch,
+    access, arm, callers, disable, exclusive, grant, http, identify, lock, named_values, network,
+    observe, prove, prune, rbac, resources, retire, shut, switch,
 };
 
 /// What a plan is made under.
@@ -99,6 +99,7 @@ pub(crate) fn drafted<'a>(input: Input<'a>) -> (Draft, Vec<Move<'a>>, Http<'a>) 
         disable::settle(input, &mut draft, one);
     }
     exclusive::databases(input, &mut draft, &moves);
+    callers::apis(input, &mut draft);
     lock::servers(input, &mut draft, &found, &moves);
     shut::servers(input, &mut draft, &found, &moves);
     retire::principals(input, &mut draft, &found, &moves);

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use keyless_model::{
-    Access, ApiChoice, Auth, Canary, Evidence, Expected, GrantSpec, HttpAccess, Identity,
-    ProbeRequest, Prove, Replaced, Replaces, Retire, Role, Seconds, Selection, parse_duration,
+    Access, ApiChoice, Auth, Callers, Canary, Claim, Evidence, Expected, GrantSpec, HttpAccess,
+    Identity, ProbeRequest, Prove, Replaced, Replaces, Retire, Role, Seconds, Selection,
+    parse_duration,
 };
 
 use super::{flag, string, texts};
@@ -78,6 +79,28 @@ pub(super) fn http(document: &Document<'_>) -> Option<HttpAccess> {
             Some(node) => Some(retire(node, &[Evidence::Approval])?),
             None => None,
         },
+    })
+}
+
+pub(super) fn callers(document: &Document<'_>) -> Option<Callers> {
+    let (from, callers) = (document.spec.get("from")?, document.spec.get("callers")?);
+    let names = apis(from.get("apis")?)?;
+    let claims = callers.get("claims").map_or(&[][..], Node::items);
+    Some(Callers {
+        gateway: string(from, "gateway")?,
+        apis: names.map(|all| all.into_iter().map(|api| api.name).collect()),
+        tenant: string(callers, "tenant").map(|t| t.to_lowercase()),
+        audiences: texts(callers.get("audiences")?)?,
+        client_ids: callers.get("clientIds").map_or(Some(Vec::new()), texts)?,
+        claims: claims.iter().map(claim).collect::<Option<_>>()?,
+    })
+}
+
+fn claim(node: &Node) -> Option<Claim> {
+    Some(Claim {
+        name: string(node, "name")?,
+        values: texts(node.get("values")?)?,
+        any: node.get("match").and_then(Node::text) == Some("any"),
     })
 }
 

@@ -22,6 +22,71 @@ pub(crate) fn intents(documents: &[Document<'_>], found: &mut Vec<Diagnostic>) {
         }
     }
     credentials(&accesses, found);
+    callers(&accesses, found);
+}
+
+/// One call cannot be held to two demands: each API has one.
+fn callers(accesses: &[&Document<'_>], found: &mut Vec<Diagnostic>) {
+    let demands: Vec<_> = accesses
+        .iter()
+        .filter_map(|access| {
+            let from = access.spec.get("from")?;
+            let entry = access.spec.entry("callers")?;
+            Some((
+                *access,
+                from.get("gateway")?.text()?,
+                from.get("apis")?,
+                entry,
+            ))
+        })
+        .collect();
+    for (i, (access, gateway, apis, entry)) in demands.iter().enumerate() {
+        let before = demands[..i].iter();
+        let mut same = before.filter(|(_, g, other, _)| g == gateway && share_an_api(apis, other));
+        let differs = same.find(|(_, _, _, other)| said(&other.node) != said(&entry.node));
+        if let Some((first, ..)) = differs {
+            let message = format!(
+                "{} and {} demand different callers of one API",
+                first.title(),
+                access.title()
+            );
+            let span = first.span();
+            let help = format!(
+                "the other is at {}:{}; write the same in both, or in one alone",
+                span.file, span.line
+            );
+            let error = access.error("KL0113", message, &entry.at, "contradicts the other");
+            found.push(error.help(help));
+        }
+    }
+}
+
+/// What a node says, however its keys and items are ordered.
+fn said(node: &Node) -> String {
+    let mut parts: Vec<String> = match &node.value {
+        Value::Map(entries) => entries
+            .iter()
+            .map(|e| format!("{}={}", e.key, said(&e.node)))
+            .collect(),
+        Value::List(items) => items.iter().map(said).collect(),
+        Value::Scalar(_) | Value::Refused => vec![node.text().unwrap_or_default().to_lowercase()],
+    };
+    parts.sort();
+    format!("[{}]", parts.join(","))
+}
+
+fn share_an_api(a: &Node, b: &Node) -> bool {
+    if a.text() == Some("*") || b.text() == Some("*") {
+        return true;
+    }
+    let names = |apis: &Node| -> BTreeSet<String> {
+        let names = apis
+            .items()
+            .iter()
+            .filter_map(|api| api.get("name")?.text());
+        names.map(str::to_lowercase).collect()
+    };
+    !names(a).is_disjoint(&names(b))
 }
 
 /// An Access cannot use a user-assigned identity that its gateway does not have.

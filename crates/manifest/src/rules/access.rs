@@ -42,6 +42,39 @@ impl Rules<'_, '_> {
         if let Some(retire) = spec.get("retire") {
             self.retire(retire);
         }
+        if let Some(entry) = spec.entry("callers") {
+            self.callers(&entry.node);
+        }
+    }
+
+    /// Who calls is checked for a whole API: its policy runs for every operation.
+    fn callers(&mut self, callers: &Node) {
+        if let Some(entry) = callers
+            .entry("audiences")
+            .filter(|e| is_empty_list(&e.node))
+        {
+            let message = "`audiences` is empty, so no token would do";
+            let help = "name what the callers' tokens are for, such as api://orders-gateway";
+            self.fail("KL0104", message, &entry.at, "empty", help);
+        }
+        for claim in callers.get("claims").map_or(&[][..], Node::items) {
+            self.not_blank(Some(claim), "name");
+            if let Some(entry) = claim.entry("values").filter(|e| is_empty_list(&e.node)) {
+                let message = "`values` is empty, so the claim asks for nothing";
+                self.fail("KL0104", message, &entry.at, "empty", "name a value");
+            }
+        }
+        let from = self.document.spec.get("from");
+        let apis = from
+            .and_then(|f| f.get("apis"))
+            .map_or(&[][..], Node::items);
+        for entry in apis.iter().filter_map(|api| api.entry("operations")) {
+            if !entry.node.items().is_empty() {
+                let message = "`callers` are those of a whole API, and `operations` names some";
+                let help = "leave `operations` out, or write another Access for the callers";
+                self.fail("KL0113", message, &entry.at, "only some", help);
+            }
+        }
     }
 
     fn apis(&mut self) {

@@ -78,7 +78,13 @@ const SPEC: &[Property] = &[
         "",
         "When the old credential goes; left out, it stays and is reported as pending.",
     ),
-    may("callers", LATER, "", "Not in this version."),
+    may(
+        "callers",
+        Shape::Object(CALLERS),
+        "",
+        "Who may call these APIs, in every revision of them: a `validate-azure-ad-token` element \
+         comes first in their policies, once a person says that every caller sends such a token.",
+    ),
     may("rowLevel", LATER, "", "Not in this version."),
     may("expires", LATER, "", "Not in this version."),
 ];
@@ -299,6 +305,47 @@ const AUTH: &[Property] = &[
         Shape::Text,
         "",
         "Instead: a token of the identity that applies, for this audience.",
+    ),
+];
+
+const CALLERS: &[Property] = &[
+    must(
+        "audiences",
+        Shape::List(&Shape::Text),
+        "What the caller's token is for: one of these, such as `api://orders-gateway`.",
+    ),
+    may(
+        "tenant",
+        Shape::Guid,
+        "",
+        "The Entra tenant of the callers; left out, that of the gateway.",
+    ),
+    may(
+        "clientIds",
+        Shape::List(&Shape::Guid),
+        "[]",
+        "Only these applications; left out, any of the tenant.",
+    ),
+    may(
+        "claims",
+        Shape::List(&Shape::Object(CLAIM)),
+        "[]",
+        "What the token must say besides.",
+    ),
+];
+
+const CLAIM: &[Property] = &[
+    must("name", Shape::Text, "Such as `roles`."),
+    must(
+        "values",
+        Shape::List(&Shape::Text),
+        "What the claim must hold.",
+    ),
+    may(
+        "match",
+        Shape::Word(&["all", "any"]),
+        "all",
+        "Whether it must hold all of them, or one.",
     ),
 ];
 

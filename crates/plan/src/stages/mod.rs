@@ -3,7 +3,9 @@
 
 pub(crate) mod access;
 pub(crate) mod arm;
+pub(crate) mod callers;
 pub(crate) mod claims;
+pub(crate) mod demand;
 pub(crate) mod disable;
 pub(crate) mod exclusive;
 pub(crate) mod firewall;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod backends;
+mod callers;
 mod declared;
 mod deep;
 #[path = "../estate/mod.rs"]

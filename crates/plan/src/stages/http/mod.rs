@@ -9,7 +9,7 @@ pub(crate) mod access;
 mod asks;
 mod block;
 mod caller;
-mod declared;
+pub(crate) mod declared;
 mod edit;
 mod ends;
 mod find;
