@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tiberius::AuthMethod;
 
-use crate::caller::{answers, log_in};
+use crate::caller::{answers, log_in, run};
 use crate::estate::Estate;
 
 const SERVICE: &str = "contoso-apim";
@@ -106,6 +106,37 @@ async fn what_two_runs_did_is_taken_back_in_reverse() {
     // What is wanted is wanted again, from the beginning.
     estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
     estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    everybody_is_served(&estate).await;
+    estate.keeps_secrets();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_gave_to_the_user_since_is_not_taken_away() {
+    let estate = Estate::direct().await;
+    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    let last = runs(&estate).await[0].clone();
+    let by_hand = async |statement: &str| {
+        let admin = AuthMethod::sql_server("contosoadmin", "planted-admin-billing-77d0");
+        let mut client = log_in(&estate, "contoso-billing-sql", "billing", admin)
+            .await
+            .unwrap();
+        run(&mut client, statement).await.unwrap();
+    };
+    by_hand("GRANT VIEW DEFINITION TO [contoso-apim]").await;
+    estate
+        .keyless(&["rollback", &last, "--auto-approve"])
+        .await
+        .exits(1)
+        .says("was given VIEW DEFINITION since");
+    everybody_is_served(&estate).await;
+    by_hand("REVOKE VIEW DEFINITION FROM [contoso-apim]").await;
+    estate
+        .keyless(&["rollback", &last, "--auto-approve"])
+        .await
+        .exits(0);
     everybody_is_served(&estate).await;
     estate.keeps_secrets();
 }

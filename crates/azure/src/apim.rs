@@ -4,6 +4,7 @@ mod api;
 mod backend;
 mod fragment;
 mod gateway;
+mod kept;
 mod logger;
 mod named_value;
 mod operation;
@@ -25,6 +26,11 @@ pub use api::{api, apis, delete_api, patch_api, put_api, put_release, revisions}
 pub use backend::{backend, backends, delete_backend, put_backend};
 pub use fragment::{delete_fragment, fragment, fragments, put_fragment};
 pub use gateway::{gateway_apis, gateways};
+pub use kept::{
+    api_diagnostics, api_schemas, authorization_providers, authorization_servers, authorizations,
+    caches, certificates, diagnostics, documentations, identity_providers, openid_providers,
+    portal_settings, schemas, tenant_access,
+};
 pub use logger::loggers;
 pub use named_value::{
     delete_named_value, named_value, named_value_secret, named_values, put_named_value,

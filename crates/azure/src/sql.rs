@@ -2,6 +2,8 @@
 //!
 //! `PUT {sql}/firewallRules` replaces the whole set and is not offered.
 
+mod kept;
+
 use azure_mgmt_sql::package_preview_2024_05::models;
 use keyless_model::ArmId;
 use serde_json::Value;
@@ -9,6 +11,11 @@ use serde_json::Value;
 use crate::capture::{first, from_sql};
 use crate::error::ArmError;
 use crate::request::Request;
+
+pub use kept::{
+    alerts, assessment, database_alerts, database_assessment, database_auditing, job_credentials,
+    support_auditing, sync_agents, sync_members,
+};
 
 /// The only administrator and the only Entra-only setting that a server has.
 const ADMINISTRATOR: &str = "ActiveDirectory";
@@ -356,6 +363,39 @@ mod tests {
             seen(delete_firewall_rule(&id, "r")),
             want(Verb::Delete, "/firewallRules/r")
         );
+    }
+
+    #[test]
+    fn what_only_a_search_looks_at_is_read_by_get() {
+        let id = ArmId::parse(SERVER).unwrap();
+        for (request, path) in [
+            (support_auditing(&id), "/devOpsAuditingSettings/default"),
+            (
+                database_auditing(&id, "orders"),
+                "/databases/orders/extendedAuditingSettings/default",
+            ),
+            (alerts(&id), "/securityAlertPolicies/Default"),
+            (
+                database_alerts(&id, "orders"),
+                "/databases/orders/securityAlertPolicies/Default",
+            ),
+            (assessment(&id), "/vulnerabilityAssessments/default"),
+            (
+                database_assessment(&id, "orders"),
+                "/databases/orders/vulnerabilityAssessments/default",
+            ),
+            (
+                job_credentials(&id, "nightly"),
+                "/jobAgents/nightly/credentials",
+            ),
+            (
+                sync_members(&id, "orders", "shops"),
+                "/databases/orders/syncGroups/shops/syncMembers",
+            ),
+            (sync_agents(&id), "/syncAgents"),
+        ] {
+            assert_eq!(seen(request), want(Verb::Get, path));
+        }
     }
 
     #[test]

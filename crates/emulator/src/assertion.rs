@@ -80,8 +80,8 @@ pub fn verify(
         .map_err(|_| AssertionError::Signature)?;
 
     let (expires, begins) = (
-        claims["exp"].as_i64(),
-        claims["nbf"].as_i64().unwrap_or(now),
+        seconds(&claims["exp"]),
+        seconds(&claims["nbf"]).unwrap_or(now),
     );
     if expires.is_none_or(|expires| expires + SKEW < now) || begins - SKEW > now {
         return Err(AssertionError::Time);
@@ -104,6 +104,13 @@ pub fn verify(
     } else {
         Err(AssertionError::Subject)
     }
+}
+
+/// A JWT's time may have a fraction (RFC 7519, `NumericDate`); MSAL's for Python has one.
+fn seconds(claim: &Value) -> Option<i64> {
+    claim
+        .as_i64()
+        .or_else(|| claim.as_f64().map(|seconds| seconds as i64))
 }
 
 /// The header has to say which certificate signed, by SHA-256 or SHA-1 thumbprint.
@@ -197,6 +204,13 @@ mod tests {
             )
             .unwrap();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    #[test]
+    fn a_time_may_have_a_fraction() {
+        assert_eq!(seconds(&serde_json::json!(100)), Some(100));
+        assert_eq!(seconds(&serde_json::json!(100.75)), Some(100));
+        assert_eq!(seconds(&serde_json::json!("100")), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::directory::{Principal, PrincipalKind};
 use crate::entra;
 use crate::estate::Estate;
+use crate::federation;
 use crate::gateway;
 use crate::http::{Fault, Request, Response};
 
@@ -17,6 +18,8 @@ pub const IDENTITY_PATH: &str = "/msi/token";
 pub async fn answer(estate: &Estate, request: &Request) -> Response {
     match (request.verb.as_str(), request.path.as_str()) {
         ("GET", IDENTITY_PATH) => managed_identity(estate, request),
+        ("GET", "/_emulator/identity") => identity(estate),
+        ("POST", "/_emulator/assertion") => assertion(estate, request),
         ("POST", "/_emulator/advance") => advance(estate, request),
         ("GET", "/_emulator/requests") => requests(estate, request.query("reset").is_some()),
         ("GET", "/_emulator/faults") => {
@@ -35,6 +38,37 @@ pub async fn answer(estate: &Estate, request: &Request) -> Response {
         ("GET", "/_emulator/services") => services(estate),
         ("POST", "/_emulator/services") => change_service(estate, request),
         _ => Response::text(404, "Not an endpoint of the emulator's control API."),
+    }
+}
+
+/// The variables by which a program on this host finds the managed identity endpoint.
+fn identity(estate: &Estate) -> Response {
+    let endpoint = format!("http://127.0.0.1:{}{IDENTITY_PATH}", estate.ports.control);
+    let body = json!({"IDENTITY_ENDPOINT": endpoint, "IDENTITY_HEADER": estate.identity_header});
+    Response::json(200, &body)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Assertion {
+    issuer: String,
+    subject: String,
+    audience: Option<String>,
+}
+
+/// A token of another issuer, for workload identity.
+fn assertion(estate: &Estate, request: &Request) -> Response {
+    match serde_json::from_slice::<Assertion>(&request.body) {
+        Ok(Assertion {
+            issuer,
+            subject,
+            audience,
+        }) => {
+            let audience = audience.as_deref().unwrap_or(federation::AUDIENCE);
+            let token = federation::issue(estate, &issuer, &subject, audience);
+            Response::json(200, &json!({"token": token}))
+        }
+        Err(error) => bad(&format!("the body names issuer and subject: {error}")),
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -153,6 +154,11 @@ impl Directory {
         self.lock().remove(&object_id.to_lowercase());
     }
 
+    /// Everybody, by object id.
+    pub fn all(&self) -> Vec<Principal> {
+        self.lock().values().cloned().collect()
+    }
+
     pub fn by_object_id(&self, object_id: &str) -> Option<Principal> {
         self.lock().get(&object_id.to_lowercase()).cloned()
     }
@@ -191,7 +197,12 @@ impl Directory {
             nbf: now - 300,
             exp: now + lifetime,
         };
-        let body = serde_json::to_vec(&claims).unwrap_or_default();
+        self.sign(&claims)
+    }
+
+    /// Signs anything as a token.
+    pub fn sign<T: Serialize>(&self, claims: &T) -> String {
+        let body = serde_json::to_vec(claims).unwrap_or_default();
         let signed = format!(
             "{}.{}",
             URL_SAFE_NO_PAD.encode(br#"{"alg":"HS256","typ":"JWT"}"#),
@@ -205,6 +216,11 @@ impl Directory {
 
     /// Reads a token that was signed here, whoever it is for and however old it is.
     pub fn read(&self, token: &str) -> Result<Claims, TokenError> {
+        self.open(token)
+    }
+
+    /// Reads what a token says that was signed here.
+    pub fn open<T: DeserializeOwned>(&self, token: &str) -> Result<T, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (_, body) = signed.split_once('.').ok_or(TokenError::Malformed)?;
         let signature = URL_SAFE_NO_PAD

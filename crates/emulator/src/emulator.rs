@@ -226,7 +226,7 @@ impl Drop for Emulator {
 }
 
 /// An estate with its directory, and nothing in it yet.
-fn found(seed: &Seed, ports: Ports, ca_pem: &str) -> Result<Estate, SeedError> {
+pub(crate) fn found(seed: &Seed, ports: Ports, ca_pem: &str) -> Result<Estate, SeedError> {
     let clock = Clock::default();
     let directory = Directory::new(&seed.tenant, clock.clone(), ids::random());
     for principal in seed.directory_entries()? {

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::assertion;
 use crate::directory::{Principal, PrincipalKind};
 use crate::estate::Estate;
+use crate::federation;
 use crate::http::{Request, Response};
 use crate::ids;
 
@@ -52,6 +53,12 @@ pub fn resource(estate: &Estate, wanted: &str) -> Option<String> {
     if let Some(known) = RESOURCES.into_iter().find(|known| is_meant(known)) {
         return Some(known.to_owned());
     }
+    // As in every cloud, the endpoints are resources themselves.
+    for own in [estate.arm_url(), estate.graph_url()] {
+        if is_meant(&own) {
+            return Some(own);
+        }
+    }
     let services = estate.services();
     let mut audiences = services.iter().filter_map(|one| one.audience.as_deref());
     if let Some(audience) = audiences.find(|audience| is_meant(audience)) {
@@ -81,7 +88,7 @@ fn token(estate: &Estate, tenant: &str, request: &Request) -> Result<Response, R
     let application = estate
         .directory
         .by_client_id(&client_id)
-        .filter(|principal| principal.kind == PrincipalKind::Application)
+        .filter(|principal| may_ask(principal, request))
         .ok_or_else(|| {
             let what = format!(
                 "Application with identifier '{client_id}' was not found in the directory \
@@ -111,6 +118,15 @@ fn token(estate: &Estate, tenant: &str, request: &Request) -> Result<Response, R
         "access_token": token,
     });
     Ok(Response::json(200, &body).with("Cache-Control", "no-store, no-cache"))
+}
+
+/// An application may ask; a managed identity only with the token of an issuer that it trusts.
+fn may_ask(principal: &Principal, request: &Request) -> bool {
+    match principal.kind {
+        PrincipalKind::Application => true,
+        PrincipalKind::ManagedIdentity => request.form("client_assertion").is_some(),
+        PrincipalKind::User | PrincipalKind::Group => false,
+    }
 }
 
 fn known_tenant(estate: &Estate, tenant: &str) -> Result<(), Refusal> {
@@ -149,6 +165,12 @@ fn authenticate(
     if request.form("client_assertion_type").as_deref() != Some(kind) {
         let what = "The request has an unsupported client assertion type.".to_owned();
         return Err(Refusal(400, "invalid_request", 50_027, what));
+    }
+    if application.kind == PrincipalKind::ManagedIdentity {
+        let client_id = application.client_id.as_deref().unwrap_or_default();
+        return federation::verify(estate, client_id, &jwt).map_err(|refused| {
+            Refusal(401, "invalid_client", refused.number(), refused.to_string())
+        });
     }
     // The client stamps the assertion by the machine's time, which nobody can move.
     let now = estate.clock.machine();

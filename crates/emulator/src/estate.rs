@@ -112,6 +112,10 @@ impl Estate {
         format!("https://management.localhost:{}", self.ports.https)
     }
 
+    pub fn graph_url(&self) -> String {
+        format!("https://graph.localhost:{}", self.ports.https)
+    }
+
     pub fn login_url(&self) -> String {
         format!("https://login.localhost:{}", self.ports.https)
     }

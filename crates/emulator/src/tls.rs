@@ -9,11 +9,12 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "localhost",
     "*.localhost",
     "management.localhost",
     "login.localhost",
+    "graph.localhost",
     "*.database.localhost",
     "*.azure-api.localhost",
     "127.0.0.1",

@@ -88,7 +88,7 @@ async fn all_steps(
 ) -> Result<Outcome, EngineError> {
     let loaded = load(store).await?;
     let progress = Progress::of(&plan.id, &loaded.records)?;
-    not_overtaken(&plan.id, &loaded.records)?;
+    not_overtaken(plan, &loaded.records)?;
     store.keep_plan(plan).await?;
     if loaded.torn {
         let message = "the last run ended in the middle of a journal record; that record is cut \

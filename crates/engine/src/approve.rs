@@ -46,7 +46,7 @@ async fn record(
 ) -> Result<(), EngineError> {
     let mut loaded = load(store).await?;
     let progress = Progress::of(&plan.id, &loaded.records)?;
-    not_overtaken(&plan.id, &loaded.records)?;
+    not_overtaken(plan, &loaded.records)?;
     asked(plan, step, &progress)?;
     if progress.step(step).approved.is_some() {
         return Ok(());

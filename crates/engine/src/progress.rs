@@ -10,16 +10,28 @@ use crate::error::EngineError;
 use crate::record::{Record, SoakLook, What};
 
 /// Refuses a plan that has begun and that another one has overtaken: what its records say of live
-/// may not be so any more. A plan without a record looks at everything itself.
-pub(crate) fn not_overtaken(plan: &str, records: &[Record]) -> Result<(), EngineError> {
-    let Some(last) = records.iter().rposition(|r| r.plan == plan) else {
-        return Ok(());
+/// may not be so any more. A plan without a record looks at everything itself; but one that takes a
+/// run back was made of what the journal said by then, and nothing may have happened since.
+pub(crate) fn not_overtaken(plan: &Plan, records: &[Record]) -> Result<(), EngineError> {
+    let last = records.iter().rposition(|r| r.plan == plan.id);
+    let since = match last {
+        Some(last) => &records[last + 1..],
+        None if plan.inputs.rolls_back.is_some() => {
+            let known = records.partition_point(|r| r.seq <= plan.inputs.state);
+            &records[known..]
+        }
+        None => return Ok(()),
     };
-    let acted = |r: &&Record| matches!(r.what, What::Started | What::Done);
-    match records[last + 1..].iter().rfind(acted) {
+    let acted = |r: &&Record| {
+        matches!(
+            r.what,
+            What::Started | What::Done | What::Already | What::Undoing
+        )
+    };
+    match since.iter().rfind(acted) {
         None => Ok(()),
         Some(other) => Err(EngineError::Overtaken {
-            plan: plan.to_owned(),
+            plan: plan.id.clone(),
             by: other.plan.clone(),
         }),
     }
@@ -67,11 +79,6 @@ impl Progress {
 
     pub fn done(&self, id: &str) -> bool {
         self.steps.get(id).is_some_and(|p| p.done)
-    }
-
-    /// Whether keyless itself carried it out.
-    pub fn made(&self, id: &str) -> bool {
-        self.steps.get(id).is_some_and(|p| p.done && !p.already)
     }
 
     /// A step of `plan` that `step` needs and that is not done.

@@ -1,9 +1,7 @@
 //! The runs that the journal tells of, and what of each still stands.
 
-use std::collections::BTreeSet;
-
 use keyless_model::Timestamp;
-use keyless_plan::{Plan, Undo, back_id};
+use keyless_plan::{Plan, Standings, Undo, back_id};
 
 use crate::error::EngineError;
 use crate::progress::Progress;
@@ -38,8 +36,7 @@ fn acts(what: What) -> bool {
     matches!(what, What::Started | What::Done | What::Already)
 }
 
-/// The steps of `plan` that keyless carried out and that none of `others` took back. What was as
-/// wanted before keyless came is not among them, nor is a gate.
+/// What of `plan` stands by the journal, but for what `others` took back. Gates are no part of it.
 ///
 /// # Errors
 /// When the journal contradicts itself.
@@ -47,40 +44,55 @@ pub fn standing(
     plan: &Plan,
     records: &[Record],
     others: &[Plan],
-) -> Result<BTreeSet<String>, EngineError> {
+) -> Result<Standings, EngineError> {
     let progress = Progress::of(&plan.id, records)?;
-    let steps = plan.steps.iter().filter(|s| !s.is_gate());
-    let ours = steps.map(|s| &s.id).filter(|id| progress.made(id));
-    let mut out: BTreeSet<String> = ours.cloned().collect();
+    let mut out = Standings::default();
+    for id in plan.steps.iter().filter(|s| !s.is_gate()).map(|s| &s.id) {
+        let past = progress.step(id);
+        if past.done && !past.already {
+            out.ours.insert(id.clone());
+        } else if past.done {
+            out.before.insert(id.clone());
+        } else if past.ours || past.undoing {
+            out.doubtful.insert(id.clone());
+        }
+    }
     let backs = others.iter();
     for back in backs.filter(|p| p.inputs.rolls_back.as_ref() == Some(&plan.id)) {
         let taken = Progress::of(&back.id, records)?;
-        out.retain(|id| !taken.done(&back_id(id)));
+        out.ours.retain(|id| !taken.done(&back_id(id)));
     }
     Ok(out)
 }
 
-/// The first plan that ran after `plan` and of which something stands that could be taken back: it
-/// may stand on what `plan` did. Plans that take others back are none.
+/// The first run after that of `plan` which may stand on what `plan` did: something of it stands that
+/// could be taken back, or nobody knows, for its plan is not kept. Runs that take others back are
+/// none.
 ///
 /// # Errors
 /// When the journal contradicts itself.
-pub fn ran_since<'a>(
+pub fn ran_since(
     plan: &Plan,
     records: &[Record],
-    others: &'a [Plan],
-) -> Result<Option<&'a Plan>, EngineError> {
+    others: &[Plan],
+) -> Result<Option<String>, EngineError> {
     let ran = runs(records);
     let after = ran.iter().skip_while(|r| r.plan != plan.id).skip(1);
-    let after = after.filter_map(|r| others.iter().find(|p| p.id == r.plan));
-    for other in after.filter(|p| p.inputs.rolls_back.is_none()) {
+    for id in after.map(|r| &r.plan) {
+        let Some(other) = others.iter().find(|p| p.id == *id) else {
+            return Ok(Some(id.clone()));
+        };
+        if other.inputs.rolls_back.is_some() {
+            continue;
+        }
         let stands = standing(other, records, others)?;
-        let could = |id: &String| {
+        let could = |id: &&String| {
             let step = other.step(id);
             step.is_some_and(|s| !matches!(s.undo, Undo::Nothing { .. }))
         };
-        if stands.iter().any(could) {
-            return Ok(Some(other));
+        let mut all = stands.ours.iter().chain(&stands.doubtful);
+        if all.any(|id| could(&id)) {
+            return Ok(Some(other.id.clone()));
         }
     }
     Ok(None)

@@ -1,7 +1,6 @@
 //! The engine's provider on the real services: looks at one step, carries it out, takes it back,
 //! probes its gate.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -174,13 +173,22 @@ impl Provider for LiveProvider {
 }
 
 impl LiveProvider {
-    /// How live stands to taking `step` back. Statements are looked at one by one: somebody may have
-    /// taken one of them back already.
+    /// How live stands to taking `step` back.
     async fn check_back(&self, step: &Step) -> Result<Standing, Fault> {
-        if let (Undo::Sql { statements }, Op::Sql { database, .. }) = (&step.undo, &step.op) {
-            let nobody = BTreeSet::new();
-            let standing = statements::check(&self.services, database, statements, &nobody).await;
-            return standing.map_err(fault);
+        if let (
+            Undo::Sql { statements: back },
+            Op::Sql {
+                database,
+                statements,
+                ..
+            },
+        ) = (&step.undo, &step.op)
+        {
+            let standing = statements::check_back(&self.services, database, statements, back);
+            return standing.await.map_err(fault);
+        }
+        if matches!(step.op, Op::Assign { .. }) {
+            return roles::check_back(&self.services, step).await.map_err(fault);
         }
         Ok(match self.check(step).await? {
             Standing::Done => Standing::Ready,

@@ -83,6 +83,16 @@ pub(crate) async fn take_back(services: &Services, step: &Step) -> Result<(), Li
     delete(services, asked.scope, &asked.name()).await
 }
 
+/// How live stands to taking the assignment back: only the one under our own name counts.
+pub(crate) async fn check_back(services: &Services, step: &Step) -> Result<Standing, LiveError> {
+    let asked = asked(services, step).await?;
+    let request = rbac::role_assignment(asked.scope, &asked.name())?;
+    Ok(match services.arm.find(request).await? {
+        None => Standing::Done,
+        Some(_) => Standing::Ready,
+    })
+}
+
 /// Whether the assignment with this id is gone.
 pub(crate) async fn check_gone(services: &Services, id: &str) -> Result<Standing, LiveError> {
     let (scope, name) = parts(id)?;

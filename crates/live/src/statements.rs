@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use keyless_engine::Standing;
 use keyless_model::Address;
-use keyless_model::sql::{Catalogue, Login, SidSource, Statement, same_name};
+use keyless_model::sql::{Catalogue, Login, Permission, SidSource, Statement, same_name};
 
 use crate::error::LiveError;
 use crate::identity::client_sid;
@@ -33,6 +33,63 @@ pub(crate) async fn check(
         Some(found) => Standing::Conflict { found },
         None => Standing::Ready,
     })
+}
+
+/// How the database stands to taking `statements` back by `back`. Where only a part still is as they
+/// left it, somebody has changed something; and what was given since to a user or a role that would
+/// be dropped is not keyless's to take away.
+pub(crate) async fn check_back(
+    services: &Services,
+    database: &Address,
+    statements: &[Statement],
+    back: &[Statement],
+) -> Result<Standing, LiveError> {
+    if undone(services, database, back).await?.is_empty() {
+        return Ok(Standing::Done);
+    }
+    let forward = resolved(services, statements).await?;
+    let changed = !undone(services, database, &forward).await?.is_empty();
+    let found = match changed {
+        true => Some("it is not any more as the run left it".to_owned()),
+        false => given_since(services, database, back).await?,
+    };
+    Ok(match found {
+        Some(found) => Standing::Conflict { found },
+        None => Standing::Ready,
+    })
+}
+
+/// What a user or a role that is to be dropped would still have, once everything else was taken back.
+async fn given_since(
+    services: &Services,
+    database: &Address,
+    back: &[Statement],
+) -> Result<Option<String>, LiveError> {
+    let dropped = |s: &Statement| match s {
+        Statement::DropUser { name } | Statement::DropRole { name } => Some(name.clone()),
+        _ => None,
+    };
+    let names: Vec<String> = back.iter().filter_map(dropped).collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let mut world = catalogue(services, database).await?;
+    for statement in back.iter().filter(|s| dropped(s).is_none()) {
+        // What cannot run here is refused by the server with its own words.
+        let _ = statement.run(&mut world);
+    }
+    Ok(names.iter().find_map(|name| still_has(&world, name)))
+}
+
+fn still_has(world: &Catalogue, name: &str) -> Option<String> {
+    let is = |other: &str| other.eq_ignore_ascii_case(name);
+    let connect = |p: &Permission| p.permission.eq_ignore_ascii_case("CONNECT");
+    let right = world.permissions.iter().find(|p| is(&p.to) && !connect(p));
+    if let Some(right) = right {
+        return Some(format!("{name} was given {} since", right.permission));
+    }
+    let member = world.memberships.iter().find(|(r, m)| is(r) || is(m));
+    member.map(|(role, member)| format!("{member} was made a member of {role} since"))
 }
 
 /// Runs what is not done yet.

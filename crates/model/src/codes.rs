@@ -398,11 +398,12 @@ pub const CODES: &[Code] = &[
     ),
     code(
         "KL0416",
-        "credential in the description of an operation",
-        "A default value or an example of an operation holds a credential. It does nothing for \
-         the call, and is shown to every reader of the API and in the developer portal. Take it \
-         out of the description and rotate the credential. An Operation document without the \
-         value lets keyless take it out.",
+        "credential in a description",
+        "A default value or an example of an operation or a schema, or a page of a wiki, holds a \
+         credential. It does nothing for the call, and is shown to every reader of the API and in \
+         the developer portal. Take it out of the description and rotate the credential. An \
+         Operation document without the value lets keyless take it out; schemas and wikis you \
+         change by hand.",
     ),
     code(
         "KL0417",
@@ -464,6 +465,84 @@ pub const CODES: &[Code] = &[
          out, and whoever may write policies can use it. Where the service behind takes Entra \
          tokens, declare an Access for it. Where it does not, let the certificate come from Key \
          Vault and name it by `certificate-id`.",
+    ),
+    code(
+        "KL0425",
+        "client secret that the gateway keeps",
+        "An OAuth server, an OpenID provider, a sign-in of the developer portal or the credential \
+         manager logs in as a client, with a secret that Azure shows to nobody who only reads. \
+         What it gets from Entra, the gateway's identity gets without a secret: \
+         `authentication-managed-identity` with the same resource. Elsewhere it is a note: take \
+         the entry out if nobody uses it, renew its secret if somebody does.",
+    ),
+    code(
+        "KL0426",
+        "keys of callers",
+        "Callers of the gateway show subscription keys, and whoever has one is that caller, from \
+         anywhere. This is a note, as every caller has to change before a key can go. Let callers \
+         send tokens: `callers` of an Access checks them with `validate-azure-ad-token`; then set \
+         `subscriptionRequired: false` on the API, and cancel the subscriptions that nobody uses.",
+    ),
+    code(
+        "KL0427",
+        "management by a key",
+        "Tenant access is on: two keys open the gateway's own management API or its repository, \
+         past Entra and its roles, and no log says who used one. Turn it off (`enabled: false` on \
+         `tenant/access` or `tenant/gitAccess`); whoever managed the gateway this way logs in with \
+         Entra. keyless does not manage it, so do it by hand.",
+    ),
+    code(
+        "KL0428",
+        "key of a self-hosted gateway",
+        "A self-hosted gateway fetches its configuration, secrets included, with a token that one \
+         of its two keys makes. Where it can, let it log in with Entra: workload identity needs no \
+         secret at all. This is a note; where the gateway logs in so already, renew both keys once \
+         and keep neither.",
+    ),
+    code(
+        "KL0429",
+        "uploaded certificate",
+        "A certificate, or that of a host name, was uploaded with its private key, so the file \
+         is somewhere, and it runs out without anybody renewing it. Azure shows the key to nobody, \
+         so this is a note. Let the gateway fetch it from Key Vault with its identity.",
+    ),
+    code(
+        "KL0430",
+        "credential in the log",
+        "A diagnostic writes a header to the log that carries a credential, such as \
+         `Authorization`: whoever reads the log can call as its sender while it is valid. Take the \
+         header out of `headers`, or mask it under `dataMasking`. keyless does not manage \
+         diagnostics, so do it by hand.",
+    ),
+    code(
+        "KL0431",
+        "key of a delegated portal",
+        "The developer portal hands sign-in or subscriptions over to another site and signs that \
+         with a key. Azure has no identity for it, so this is a note: renew the key when somebody \
+         who knew it leaves.",
+    ),
+    code(
+        "KL0432",
+        "alerts or assessments with a storage key",
+        "The server or a database writes alerts or a vulnerability assessment to a storage account, \
+         with the account's key or a shared access signature. Take the storage out: the express \
+         configuration of the assessment has none, and Defender for Cloud shows the alerts. \
+         keyless does not manage these, so do it by hand.",
+    ),
+    code(
+        "KL0433",
+        "elastic job with a password",
+        "An elastic job agent keeps a user and a password, and logs in with them to each database \
+         that its jobs run on. Give the agent a user-assigned identity, make that a user of each \
+         target, and take the credential out of the steps of the jobs. Entra-only authentication \
+         refuses such jobs.",
+    ),
+    code(
+        "KL0434",
+        "Data Sync with a password",
+        "A sync group or a member logs in to its database with a user and a password, or an agent \
+         takes part with a key. Give them a user-assigned identity, or move the data another way: \
+         Data Sync ends in September 2027. Entra-only authentication refuses its passwords.",
     ),
     code(
         "KL0501",

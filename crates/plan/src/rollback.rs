@@ -7,33 +7,38 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::file::{Inputs, Plan, Waiting};
+use crate::phase::Phase;
 use crate::step::{Line, Note, Op, Shown, Step, Undo};
 
-/// Makes it from `plan`, of which the steps with the ids in `done` were carried out and stand. `state`
-/// is the last record of the journal, `tool` the version of keyless.
+/// What of a plan's steps stands, by the journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standings {
+    /// Carried out by keyless and read back.
+    pub ours: BTreeSet<String>,
+    /// As wanted before keyless came.
+    pub before: BTreeSet<String>,
+    /// Nobody knows: sent and not read back, or half taken back.
+    pub doubtful: BTreeSet<String>,
+}
+
+/// Makes it from `plan`, of which so much stands. `state` is the last record of the journal, `tool`
+/// the version of keyless.
 ///
 /// What cannot be taken back stands in `waiting`. Steps that left nothing to take back are left out.
-pub fn rollback(plan: &Plan, done: &BTreeSet<String>, tool: &str, state: u64) -> Plan {
-    let standing = |s: &&Step| !s.is_gate() && done.contains(&s.id);
-    let steps: Vec<&Step> = plan.steps.iter().filter(standing).collect();
+pub fn rollback(plan: &Plan, stands: &Standings, tool: &str, state: u64) -> Plan {
     let above = above(plan);
-    let never = |s: &&&Step| matches!(s.undo, Undo::Never { .. });
-    let never: BTreeSet<&str> = steps.iter().filter(never).map(|s| s.id.as_str()).collect();
+    let stays = stays(plan, stands);
     let mut out: Vec<Step> = Vec::new();
     let mut waiting = Vec::new();
-    for step in steps.iter().rev() {
-        let on_it = above.get(step.id.as_str());
-        let blocker = on_it.and_then(|all| all.iter().find(|id| never.contains(*id)));
-        let why = match (&step.undo, blocker) {
-            (Undo::Never { why }, _) => why.clone(),
-            (Undo::Nothing { .. }, _) => continue,
-            (_, Some(blocker)) => format!("{blocker} stands on it and cannot be taken back"),
-            _ => {
-                out.push(back(step, on_it));
-                continue;
+    for step in plan.steps.iter().rev() {
+        let on_it = on(step, &above, &out, &stays);
+        match why_not(step, stands, &on_it, &stays) {
+            Some(why) => waiting.push(row(step, why)),
+            None if stands.ours.contains(&step.id) && left_something(step) => {
+                out.push(back(step, &on_it));
             }
-        };
-        waiting.push(row(step, why));
+            None => {}
+        }
     }
     keep_to(&mut out);
     let inputs = Inputs {
@@ -44,9 +49,65 @@ pub fn rollback(plan: &Plan, done: &BTreeSet<String>, tool: &str, state: u64) ->
     Plan::sealed(tool, inputs, plan.roots.clone(), out, waiting)
 }
 
+fn left_something(step: &Step) -> bool {
+    !step.is_gate() && !matches!(step.undo, Undo::Nothing { .. })
+}
+
+/// The steps that stay: what cannot be taken back, what was so before, and what nobody knows.
+fn stays<'a>(plan: &'a Plan, stands: &Standings) -> BTreeMap<&'a str, Phase> {
+    let stays = |step: &&Step| {
+        let never = stands.ours.contains(&step.id) && step.irreversible().is_some();
+        let elsewhere = stands.before.contains(&step.id) || stands.doubtful.contains(&step.id);
+        !step.is_gate() && (never || elsewhere)
+    };
+    let all = plan.steps.iter().filter(stays);
+    all.map(|s| (s.id.as_str(), s.phase)).collect()
+}
+
+/// What stands on a step: what needs it. On what prepares a switch stands everything from the switch
+/// on, for needs do not tell which calls use a user, a right or an opened firewall.
+fn on(
+    step: &Step,
+    above: &BTreeMap<&str, BTreeSet<&str>>,
+    out: &[Step],
+    stays: &BTreeMap<&str, Phase>,
+) -> BTreeSet<String> {
+    let needing = above.get(step.id.as_str()).into_iter().flatten();
+    let mut all: BTreeSet<String> = needing.map(|id| (*id).to_owned()).collect();
+    if step.phase < Phase::Switch {
+        let later = out.iter().filter(|s| s.phase >= Phase::Switch);
+        all.extend(later.filter_map(|s| s.id.strip_prefix(BACK).map(str::to_owned)));
+        let staying = stays.iter().filter(|(_, phase)| **phase >= Phase::Switch);
+        all.extend(staying.map(|(id, _)| (*id).to_owned()));
+    }
+    all
+}
+
+/// Why a step that stands is not taken back, if people are to know.
+fn why_not(
+    step: &Step,
+    stands: &Standings,
+    on_it: &BTreeSet<String>,
+    stays: &BTreeMap<&str, Phase>,
+) -> Option<String> {
+    if stands.doubtful.contains(&step.id) && !step.is_gate() {
+        return Some("nobody knows how it ended: apply its plan again first".to_owned());
+    }
+    if !stands.ours.contains(&step.id) || !left_something(step) {
+        return None;
+    }
+    if let Some(why) = step.irreversible() {
+        return Some(why.to_owned());
+    }
+    let blocker = on_it.iter().find(|id| stays.contains_key(id.as_str()))?;
+    Some(format!("{blocker} stands on it, and stays"))
+}
+
+const BACK: &str = "back/";
+
 /// The id under which a step is taken back.
 pub fn back_id(step: &str) -> String {
-    format!("back/{step}")
+    format!("{BACK}{step}")
 }
 
 /// What stands on each step: those that need it, directly or through others.
@@ -62,8 +123,8 @@ fn above(plan: &Plan) -> BTreeMap<&str, BTreeSet<&str>> {
     out
 }
 
-fn back(step: &Step, on_it: Option<&BTreeSet<&str>>) -> Step {
-    let needs = on_it.into_iter().flatten().map(|id| back_id(id)).collect();
+fn back(step: &Step, on_it: &BTreeSet<String>) -> Step {
+    let needs = on_it.iter().map(|id| back_id(id)).collect();
     Step {
         id: back_id(&step.id),
         phase: step.phase,

@@ -12,7 +12,7 @@ use estate::http_made::{sketch, turn};
 use estate::look::ids;
 use estate::world::run_some;
 use keyless_model::{Entity, Selection};
-use keyless_plan::{Phase, Plan, rollback};
+use keyless_plan::{Phase, Plan, Standings, rollback};
 use proptest::prelude::*;
 
 fn no_secret(e: &Estate, text: &str) -> Result<(), TestCaseError> {
@@ -153,7 +153,8 @@ proptest! {
                 done.insert(step.id.clone());
             },
         );
-        let back = rollback(&plan, &done, "test", e.state.journal);
+        let stands = Standings { ours: done.clone(), ..Standings::default() };
+        let back = rollback(&plan, &stands, "test", e.state.journal);
         no_secret(&e, &back.to_json())?;
         for step in &back.steps {
             e.run(step);

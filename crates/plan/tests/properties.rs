@@ -14,7 +14,7 @@ use estate::world::run_some;
 use estate::{Estate, at, policy, rule, schema, with_password};
 use keyless_model::sql::{Authentication, PrincipalKind};
 use keyless_model::{Address, Severity, Sid};
-use keyless_plan::{Class, Finding, Plan, Undo, back_id, rollback};
+use keyless_plan::{Class, Finding, Plan, Standings, Undo, back_id, rollback};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -236,7 +236,8 @@ proptest! {
                 done.insert(step.id.clone());
             },
         );
-        let back = rollback(&plan, &done, "test", estate.state.journal);
+        let stands = Standings { ours: done.clone(), ..Standings::default() };
+        let back = rollback(&plan, &stands, "test", estate.state.journal);
         no_secret(&estate, &back.to_json())?;
         let dangling = estate.dangling();
         let mut before = BTreeSet::new();

@@ -139,9 +139,10 @@ fn connection(text: &str) -> &str {
 /// The host that a text names for its key: `AccountEndpoint=`, `Endpoint=sb://`, `AccountName=` of
 /// Storage, the address before `,password=` of a cache.
 fn told(text: &str, lower: &str) -> Option<String> {
+    const END: [char; 8] = [';', ',', '&', '"', '\'', ' ', '\n', '\r'];
     let after = |word: &str| {
         let at = lower.find(word)? + word.len();
-        text[at..].split([';', ',', '&', '"', '\'', ' ']).next()
+        text[at..].split(END).next()
     };
     let plain = |host: &str| {
         let sound = |c: char| c.is_alphanumeric() || ".-".contains(c);

@@ -22,7 +22,7 @@ pub(crate) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
                     end.unwrap_or(""),
                 ));
             }
-            "auditing" => out.extend(auditing(address, entity)),
+            "auditing" | "supportAuditing" => out.extend(auditing(address, entity)),
             _ => {}
         }
     }
@@ -113,7 +113,8 @@ fn tls(address: &Address, entity: &Entity) -> Option<Finding> {
     })
 }
 
-/// Azure SQL REST, extended auditing settings. The key itself is never read back.
+/// Azure SQL REST, extended auditing settings of servers and databases, and DevOps auditing
+/// settings, which have the same fields. The key itself is never read back.
 fn auditing(address: &Address, entity: &Entity) -> Option<Finding> {
     const POINTER: &str = "/properties/storageEndpoint";
     let enabled = entity

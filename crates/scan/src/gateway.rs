@@ -1,20 +1,20 @@
 //! The rules for entities of a gateway other than policies and named values: backends, the URLs of
-//! APIs, loggers, caches, descriptions of operations, OAuth servers (azure-facts B.5).
+//! APIs, loggers, caches, OAuth servers (azure-facts B.5). Descriptions and logs have files of their
+//! own.
 
 use keyless_model::{Address, Entity, FingerprintKey, Severity, Snapshot};
 use serde_json::Value;
 
 use crate::backend::{BackendCredential, BackendKind, backend_credentials, token};
 use crate::certificate::in_backend;
-use crate::credentials::{Hit, Sort, find};
+use crate::credentials::find;
 use crate::finding::{Confidence, Finding, Opens, USE_IDENTITY};
 use crate::looks;
-use crate::names::{
-    MIN_KEY, is_authorization, is_key_header, is_key_parameter, says_secret, sounds_secret,
-};
+use crate::names::{is_key_parameter, sounds_secret};
 use crate::policy::{Role, Use};
 use crate::source::names;
 use crate::url::{host, url_credentials};
+use crate::{described, logged};
 
 /// What the entities hold: literal credentials, and named values that stand for others.
 #[derive(Default)]
@@ -36,12 +36,15 @@ pub(crate) fn held(snapshot: &Snapshot, key: &FingerprintKey) -> Held {
         match address.last().0 {
             "backend" => {
                 one.backend();
-                one.out.findings.extend(in_backend(address, entity));
+                one.add(in_backend(address, entity));
             }
             "api" => one.service_url(),
             "logger" => one.logger(),
             "cache" => one.cache(),
-            "operation" => one.operation(),
+            "operation" => one.add(described::in_operation(address, entity, key)),
+            "schema" => one.add(described::in_schema(address, entity, key)),
+            "documentation" => one.add(described::in_page(address, entity, key)),
+            "diagnostic" => one.add(logged::findings(address, entity)),
             "authorizationServer" => one.authorization_server(),
             _ => {}
         }
@@ -57,6 +60,10 @@ struct One<'a> {
 }
 
 impl One<'_> {
+    fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.out.findings.extend(findings);
+    }
+
     fn backend(&mut self) {
         let opens = self.entity.text("/properties/url").and_then(opens);
         for credential in backend_credentials(&self.entity.body) {
@@ -205,34 +212,6 @@ impl One<'_> {
         });
     }
 
-    /// Default values and examples of headers, parameters and bodies (azure-facts B.5 row 31).
-    fn operation(&mut self) {
-        let entity = self.entity;
-        let mut places = Vec::new();
-        let properties = &entity.body["properties"];
-        collect(properties, "/properties".into(), "", &mut places);
-        for (pointer, name, text) in places {
-            let Some((hit, confidence)) = described(name, text) else {
-                continue;
-            };
-            self.out.findings.push(Finding {
-                place: pointer,
-                confidence,
-                severity: Severity::Warning,
-                replacement: "remove it from the description, and rotate the credential".into(),
-                opens: match &hit.sort {
-                    Sort::Sql(opens) | Sort::Key(opens) => opens.clone(),
-                },
-                fingerprint: Some(self.key.of(hit.value.expose())),
-                ..Finding::new(
-                    "KL0416",
-                    self.address,
-                    "the description of this operation shows a credential".into(),
-                )
-            });
-        }
-    }
-
     /// Azure REST, authorization servers: what is not hidden behind `listSecrets` (azure-facts B.5
     /// row 20).
     fn authorization_server(&mut self) {
@@ -286,72 +265,4 @@ fn secret_of(credential: &BackendCredential) -> String {
 
 fn opens(url: &str) -> Option<Opens> {
     host(url).map(Opens::host)
-}
-
-/// How deep the description of an operation is looked into. Azure's has seven levels.
-const MAX_DEPTH: usize = 16;
-
-/// Every default value and example below a value: its pointer, the name of the header or parameter
-/// that it is for, and its text.
-fn collect<'a>(
-    value: &'a Value,
-    pointer: String,
-    name: &'a str,
-    out: &mut Vec<(String, &'a str, &'a str)>,
-) {
-    if pointer.matches('/').count() > MAX_DEPTH {
-        return;
-    }
-    match value {
-        Value::Object(fields) => {
-            let name = fields.get("name").and_then(Value::as_str).unwrap_or(name);
-            // In an example body the field itself names the value.
-            let in_example = pointer.contains("/examples/");
-            for (field, value) in fields {
-                let segment = field.replace('~', "~0").replace('/', "~1");
-                let name = if in_example { field } else { name };
-                collect(value, format!("{pointer}/{segment}"), name, out);
-            }
-        }
-        Value::Array(items) => {
-            for (i, item) in items.iter().enumerate() {
-                collect(item, format!("{pointer}/{i}"), name, out);
-            }
-        }
-        Value::String(text) => {
-            let shown = ["/defaultValue", "/values/", "/examples/", "/sample"];
-            if shown.iter().any(|s| pointer.contains(s)) {
-                out.push((pointer, name, text));
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The credential in a default value or an example, and how sure that is.
-fn described(name: &str, text: &str) -> Option<(Hit, Confidence)> {
-    let value = text.trim();
-    let (scheme, token) = value.split_once(' ').unwrap_or(("", value));
-    let what = "a credential";
-    if is_authorization(name) && scheme.eq_ignore_ascii_case("sharedaccesssignature") {
-        let hit = Hit::key(token, what, Confidence::Certain);
-        return looks::is_literal(token).then_some((hit, Confidence::Certain));
-    }
-    let mut hits = find(text).into_iter();
-    if let Some(hit) = hits.find(|h| looks::has_literal(h.value.expose())) {
-        let confidence = hit.confidence;
-        return Some((hit, confidence));
-    }
-    let known = is_key_header(name) || is_key_parameter(name) || is_authorization(name);
-    let plain = looks::is_literal(value) && !looks::is_stand_in(value) && scheme.is_empty();
-    let confidence = if known && looks::is_random(token) {
-        Confidence::Certain
-    } else if says_secret(name) && looks::is_password(value) {
-        Confidence::Likely
-    } else if is_key_header(name) && plain && value.len() >= MIN_KEY {
-        Confidence::Possible
-    } else {
-        return None;
-    };
-    Some((Hit::key(token, what, confidence), confidence))
 }

@@ -10,7 +10,7 @@ use crate::finding::{Confidence, Finding, USE_ACCESS};
 use crate::named_value::{Known, judge};
 use crate::opened::Opened;
 use crate::policy::{Role, Spot, Use, search};
-use crate::{certificate, exposure, gateway, server};
+use crate::{certificate, exposure, gateway, kept, kept_sql, server};
 
 /// Something that the scan could not look into. While there is one, no result is clean.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -36,6 +36,8 @@ pub fn scan(snapshot: &Snapshot, key: &FingerprintKey) -> Vec<Finding> {
     out.extend(in_named_values(snapshot, key, &uses));
     out.extend(server::findings(snapshot));
     out.extend(exposure::findings(snapshot));
+    out.extend(kept::findings(snapshot));
+    out.extend(kept_sql::findings(snapshot));
     out.sort_by(|a, b| {
         let order = |f: &Finding| (std::cmp::Reverse(f.severity), f.address.clone());
         let place = |f: &Finding| (f.place.clone(), f.rule, f.line, f.fingerprint.clone());

@@ -314,3 +314,30 @@ fn a_request_shows_no_body() {
     let request = put_named_value(&contoso(), "nv", body, None).unwrap();
     assert!(!format!("{request:?}").contains("hunter2"));
 }
+
+#[test]
+fn what_only_a_search_looks_at_is_listed_and_no_secret_is_asked_for() {
+    let id = contoso();
+    let lists = [
+        (caches(&id), "/caches"),
+        (authorization_servers(&id), "/authorizationServers"),
+        (openid_providers(&id), "/openidConnectProviders"),
+        (identity_providers(&id), "/identityProviders"),
+        (authorization_providers(&id), "/authorizationProviders"),
+        (
+            authorizations(&id, "aad"),
+            "/authorizationProviders/aad/authorizations",
+        ),
+        (certificates(&id), "/certificates"),
+        (diagnostics(&id), "/diagnostics"),
+        (api_diagnostics(&id, "orders"), "/apis/orders/diagnostics"),
+        (documentations(&id), "/documentations"),
+        (schemas(&id), "/schemas"),
+        (api_schemas(&id, "orders"), "/apis/orders/schemas"),
+        (tenant_access(&id), "/tenant"),
+        (portal_settings(&id), "/portalsettings"),
+    ];
+    for (request, path) in lists {
+        assert_eq!(seen(request), plain(Verb::Get, path));
+    }
+}

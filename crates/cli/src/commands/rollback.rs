@@ -62,7 +62,7 @@ fn known(store: &FileStore, records: &[Record]) -> Result<Vec<Known>, Failure> {
     let all: Vec<Plan> = plans.iter().map(|(_, plan)| plan.clone()).collect();
     let mut out = Vec::new();
     for (ran, plan) in plans {
-        let stands = standing(&plan, records, &all)?.len();
+        let stands = standing(&plan, records, &all)?.ours.len();
         out.push(Known { ran, plan, stands });
     }
     Ok(out)
@@ -79,13 +79,13 @@ fn made(records: &[Record], known: &[Known], wanted: &str) -> Result<Plan, Failu
     if let Some(later) = ran_since(plan, records, &all)? {
         let message = format!(
             "the run {} came after it and may stand on it; take that one back first",
-            short(&later.id)
+            short(&later)
         );
         return Err(Failure::new("KL0310", message));
     }
-    let done = standing(plan, records, &all)?;
+    let stands = standing(plan, records, &all)?;
     let state = records.last().map_or(0, |r| r.seq);
-    Ok(rollback(plan, &done, env!("CARGO_PKG_VERSION"), state))
+    Ok(rollback(plan, &stands, env!("CARGO_PKG_VERSION"), state))
 }
 
 /// The run whose id begins so.

@@ -1,5 +1,6 @@
 //! Who asks, with which right, for which API version.
 
+use super::action;
 use super::authorization::{self, Ask, covers, definition};
 use super::error::ArmError;
 use super::store::Store;
@@ -8,7 +9,7 @@ use crate::directory::{Claims, TokenError};
 use crate::estate::Estate;
 use crate::http::Request;
 
-const AUDIENCES: [&str; 2] = [
+pub const AUDIENCES: [&str; 2] = [
     "https://management.azure.com",
     "https://management.core.windows.net",
 ];
@@ -28,9 +29,11 @@ pub fn authenticate(estate: &Estate, request: &Request) -> Result<Claims, ArmErr
         let message = "Authentication failed. The 'Authorization' header is missing.";
         return Err(refuse("AuthenticationFailed", message));
     };
+    let own = estate.arm_url();
+    let [first, second] = AUDIENCES;
     estate
         .directory
-        .verify(token, &AUDIENCES)
+        .verify(token, &[first, second, &own])
         .map_err(|error| match error {
             TokenError::Expired => refuse(
                 "ExpiredAuthenticationToken",
@@ -74,10 +77,27 @@ pub fn api_version(request: &Request) -> Result<(), ArmError> {
     Err(ArmError::new(400, "InvalidApiVersionParameter", message))
 }
 
+/// A body is JSON and says so.
+pub fn content_type(request: &Request) -> Result<(), ArmError> {
+    let sent = request.header("content-type");
+    let media = sent.and_then(|sent| sent.split(';').next()).map(str::trim);
+    let is_json = media.is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
+    if is_json || request.body.is_empty() {
+        return Ok(());
+    }
+    let media = media.unwrap_or("<null>");
+    let message = format!(
+        "The content media type '{media}' is not supported. Only 'application/json' is supported."
+    );
+    Err(ArmError::new(415, "UnsupportedMediaType", message))
+}
+
 /// The operation as role definitions name it.
 pub fn action_name(verb: &str, target: &Target) -> String {
     match (&target.shape, verb) {
-        (Shape::Action(action), _) => format!("{}/{action}/action", target.type_name),
+        (Shape::Action(action), _) => {
+            format!("{}/{}/action", target.type_name, action::written(action))
+        }
         (_, "GET" | "HEAD") => format!("{}/read", target.type_name),
         (_, "DELETE") => format!("{}/delete", target.type_name),
         _ => format!("{}/write", target.type_name),

@@ -34,24 +34,65 @@ pub fn answer(
             Ok(secrets(entity, json!({"value": properties["value"]})))
         }
         (Kind::NamedValue, "refreshsecret") => refresh(estate, store, request, target),
-        (Kind::Subscription, "listsecrets") => {
-            let body = json!({
-                "primaryKey": properties["primaryKey"],
-                "secondaryKey": properties["secondaryKey"],
-            });
-            Ok(secrets(entity, body))
+        (Kind::Subscription | Kind::ApimPlain, "listsecrets") => apim::secrets::told(entity)
+            .map(|body| secrets(entity, body))
+            .ok_or_else(|| unknown(action)),
+        (Kind::Subscription, "regenerateprimarykey" | "regeneratesecondarykey") => {
+            let field = if action == "regenerateprimarykey" {
+                "primaryKey"
+            } else {
+                "secondaryKey"
+            };
+            apim::secrets::renew(store, &target.key, field);
+            Ok(Response::empty(204))
         }
+        (Kind::ApimPlain, "listkeys") if is_gateway(entity) => {
+            let keys = apim::secrets::gateway_keys(store, &target.key);
+            Ok(Response::json(200, &keys))
+        }
+        (Kind::ApimPlain, "regeneratekey") if is_gateway(entity) => {
+            let body = request.json().unwrap_or_default();
+            apim::secrets::renew_gateway_key(store, &target.key, &body)?;
+            Ok(Response::empty(204))
+        }
+        (Kind::Backend, "reconnect") => Ok(Response::empty(202)),
         (Kind::Fragment, "listreferences") => {
             let users = apim::policy::fragment_users(store, entity);
             let items = users.into_iter().map(reference).collect();
             read::page(estate, request, items, true)
         }
-        _ => Err(ArmError::new(
-            404,
-            "NotFound",
-            format!("There is no action '{action}' here."),
-        )),
+        _ => Err(unknown(action)),
     }
+}
+
+fn unknown(action: &str) -> ArmError {
+    let message = format!("There is no action '{action}' here.");
+    ArmError::new(404, "NotFound", message)
+}
+
+fn is_gateway(entity: &Entity) -> bool {
+    entity.type_name.ends_with("/gateways")
+}
+
+/// The actions as Azure writes them.
+const NAMES: [&str; 9] = [
+    "listValue",
+    "refreshSecret",
+    "listSecrets",
+    "regeneratePrimaryKey",
+    "regenerateSecondaryKey",
+    "listKeys",
+    "regenerateKey",
+    "listReferences",
+    "reconnect",
+];
+
+/// An action's name in Azure's own case, as role definitions and refusals show it.
+pub fn written(action: &str) -> &str {
+    let known = NAMES
+        .into_iter()
+        .find(|name| name.eq_ignore_ascii_case(action));
+    known.unwrap_or(action)
 }
 
 fn secrets(entity: &Entity, body: Value) -> Response {

@@ -49,15 +49,17 @@ pub fn check(
         Kind::Api => apim::api::check(store, target, current, next),
         Kind::Operation | Kind::Resolver | Kind::Product => apim::plain::check(target.kind, next),
         Kind::Release => apim::api::check_release(estate, store, target, next),
-        Kind::Subscription => apim::plain::check_subscription(current, next),
+        Kind::Subscription => apim::plain::check_subscription(estate, current, next),
         Kind::Link => apim::plain::check_link(store, target),
+        Kind::NamedLink => apim::link::check(store, target, next),
         Kind::SqlServer => sql::server::check(store, target, current, next),
-        Kind::Database => sql::server::check_database(next),
+        Kind::Database => sql::server::check_database(estate, current, next),
         Kind::Administrator => sql::entra::check_admin(target, next),
         Kind::EntraOnly => sql::entra::check_only(store, target, next),
         Kind::FirewallRule => sql::firewall::check(next),
-        Kind::SqlSetting => sql::setting::check(target, next),
+        Kind::SqlSetting | Kind::DatabaseSetting => sql::setting::check(target, next),
         Kind::UserIdentity => identity::check_user_assigned(current, next),
+        Kind::Federated => identity::check_federated(next),
         Kind::RoleAssignment => {
             authorization::assignment::check(estate, store, target, current, next)
         }
@@ -92,11 +94,13 @@ pub fn check_delete(store: &Store, target: &Target, all_revisions: bool) -> Resu
             "InvalidDatabase",
             "The master database cannot be dropped.",
         )),
-        Kind::SqlSetting | Kind::SystemIdentity | Kind::RoleDefinition => Err(ArmError::new(
-            405,
-            "MethodNotAllowed",
-            "The setting cannot be deleted.",
-        )),
+        Kind::SqlSetting | Kind::DatabaseSetting | Kind::SystemIdentity | Kind::RoleDefinition => {
+            Err(ArmError::new(
+                405,
+                "MethodNotAllowed",
+                "The setting cannot be deleted.",
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -114,8 +118,10 @@ pub fn commit(estate: &Estate, store: &mut Store, change: Change) -> Result<(), 
         Kind::Service => apim::service::commit(estate, store, entity),
         Kind::NamedValue => apim::named_value::commit(estate, store, entity),
         Kind::Logger => apim::logger::commit(estate, store, entity),
+        Kind::ApimPlain => apim::cache::commit(estate, store, entity),
         Kind::Api => apim::api::commit(store, entity),
         Kind::Release => apim::api::commit_release(store, entity),
+        Kind::NamedLink => apim::link::commit(store, entity),
         Kind::SqlServer => sql::server::commit(estate, store, entity),
         Kind::Database => sql::server::commit_database(estate, store, entity),
         Kind::Administrator => sql::entra::commit_admin(estate, store, entity),
@@ -137,10 +143,16 @@ fn remove(estate: &Estate, store: &mut Store, kind: Kind, key: &str) -> Result<(
         Kind::SqlServer => sql::server::remove(estate, store, key),
         Kind::Service | Kind::UserIdentity => identity::remove(estate, store, key),
         Kind::FirewallRule => sql::firewall::remove(estate, store, key),
+        Kind::NamedLink => apim::link::remove(store, key),
         _ => {}
     }
     store.remove(key);
+    if kind == Kind::Link {
+        apim::link::remove_names(store, key);
+    }
     if kind == Kind::Api {
+        // `check_delete` has let nobody come here who does not want the others gone as well.
+        apim::api::remove_revisions(store, key);
         apim::plain::unlink(store, key);
     }
     Ok(())
@@ -155,9 +167,11 @@ pub fn view(estate: &Estate, store: &Store, entity: &Entity, format: Option<&str
         Kind::Fragment | Kind::Policy => apim::policy::show(entity.kind, &mut body, format),
         Kind::Api => apim::api::show(entity, &mut body),
         Kind::Subscription => apim::plain::hide_keys(&mut body),
+        Kind::ApimPlain => apim::secrets::hide(entity, &mut body),
+        Kind::SqlPlain => sql::kept::hide(&mut body),
         Kind::Link => apim::plain::show_link(estate, store, entity, &mut body),
         Kind::Administrator => sql::entra::show_admin(store, entity, &mut body),
-        Kind::SqlSetting => sql::setting::hide(&mut body),
+        Kind::SqlSetting | Kind::DatabaseSetting => sql::setting::hide(&mut body),
         Kind::RoleAssignment => authorization::assignment::hide(&mut body),
         _ => {}
     }

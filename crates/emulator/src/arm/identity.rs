@@ -198,6 +198,22 @@ pub fn commit_user_assigned(
     Ok(())
 }
 
+/// A federated credential names whose tokens count, and for whom they speak.
+pub fn check_federated(next: &Value) -> Result<(), ArmError> {
+    let properties = &next["properties"];
+    let text = |field: &str| {
+        properties[field]
+            .as_str()
+            .is_some_and(|text| !text.is_empty())
+    };
+    let audiences = properties["audiences"].as_array();
+    if text("issuer") && text("subject") && audiences.is_some_and(|list| list.len() == 1) {
+        return Ok(());
+    }
+    let message = "A federated credential has an issuer, a subject and one audience.";
+    Err(ArmError::new(400, "BadRequest", message))
+}
+
 /// The principal goes with what it belongs to.
 pub fn remove(estate: &Estate, store: &Store, key: &str) {
     let Some(entity) = store.get(key) else { return };

@@ -17,6 +17,8 @@ pub enum Kind {
     Logger,
     /// An association such as `products/{p}/apis/{a}`: no ETag, no body.
     Link,
+    /// The newer form of an association: `products/{p}/apiLinks/{name}` with the API's id.
+    NamedLink,
     /// An APIM entity that is only stored.
     ApimPlain,
     SqlServer,
@@ -26,8 +28,12 @@ pub enum Kind {
     FirewallRule,
     /// A SQL setting that always exists and is answered late.
     SqlSetting,
+    /// The same of a database, answered at once.
+    DatabaseSetting,
     SqlPlain,
     UserIdentity,
+    /// What lets tokens of another issuer log in as a user-assigned identity.
+    Federated,
     /// A role assignment, at any scope.
     RoleAssignment,
     /// A built-in role; never stored.
@@ -84,6 +90,14 @@ const TYPES: &[(&str, Kind)] = &[
         Kind::Link,
     ),
     (
+        "Microsoft.ApiManagement/service/products/apiLinks",
+        Kind::NamedLink,
+    ),
+    (
+        "Microsoft.ApiManagement/service/products/groupLinks",
+        Kind::NamedLink,
+    ),
+    (
         "Microsoft.ApiManagement/service/subscriptions",
         Kind::Subscription,
     ),
@@ -128,6 +142,20 @@ const TYPES: &[(&str, Kind)] = &[
         "Microsoft.ApiManagement/service/openidConnectProviders",
         Kind::ApimPlain,
     ),
+    (
+        "Microsoft.ApiManagement/service/authorizationProviders/authorizations",
+        Kind::ApimPlain,
+    ),
+    (
+        "Microsoft.ApiManagement/service/documentations",
+        Kind::ApimPlain,
+    ),
+    (
+        "Microsoft.ApiManagement/service/portalsettings",
+        Kind::ApimPlain,
+    ),
+    ("Microsoft.ApiManagement/service/schemas", Kind::ApimPlain),
+    ("Microsoft.ApiManagement/service/tenant", Kind::ApimPlain),
     ("Microsoft.ApiManagement/service/tags", Kind::ApimPlain),
     (
         "Microsoft.ApiManagement/service/workspaces",
@@ -145,6 +173,10 @@ const TYPES: &[(&str, Kind)] = &[
         "Microsoft.Sql/servers/extendedAuditingSettings",
         Kind::SqlSetting,
     ),
+    (
+        "Microsoft.Sql/servers/databases/extendedAuditingSettings",
+        Kind::DatabaseSetting,
+    ),
     ("Microsoft.Sql/servers/connectionPolicies", Kind::SqlSetting),
     ("Microsoft.Sql/servers/failoverGroups", Kind::SqlPlain),
     ("Microsoft.Sql/servers/jobAgents", Kind::SqlPlain),
@@ -153,10 +185,39 @@ const TYPES: &[(&str, Kind)] = &[
         "Microsoft.Sql/servers/jobAgents/credentials",
         Kind::SqlPlain,
     ),
+    (
+        "Microsoft.Sql/servers/devOpsAuditingSettings",
+        Kind::SqlSetting,
+    ),
+    (
+        "Microsoft.Sql/servers/securityAlertPolicies",
+        Kind::SqlPlain,
+    ),
+    (
+        "Microsoft.Sql/servers/databases/securityAlertPolicies",
+        Kind::SqlPlain,
+    ),
+    (
+        "Microsoft.Sql/servers/vulnerabilityAssessments",
+        Kind::SqlPlain,
+    ),
+    (
+        "Microsoft.Sql/servers/databases/vulnerabilityAssessments",
+        Kind::SqlPlain,
+    ),
+    (
+        "Microsoft.Sql/servers/databases/syncGroups/syncMembers",
+        Kind::SqlPlain,
+    ),
+    ("Microsoft.Sql/servers/syncAgents", Kind::SqlPlain),
     ("Microsoft.Sql/servers/virtualNetworkRules", Kind::SqlPlain),
     (
         "Microsoft.ManagedIdentity/userAssignedIdentities",
         Kind::UserIdentity,
+    ),
+    (
+        "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
+        Kind::Federated,
     ),
     ("Microsoft.ManagedIdentity/identities", Kind::SystemIdentity),
     (
@@ -200,17 +261,21 @@ impl Kind {
 
     /// Whether lists look like APIM's (`count`, `$top`, `$skip`) rather than plain ARM's.
     pub fn is_apim(self) -> bool {
-        self.has_etag() || matches!(self, Self::Link)
+        self.has_etag() || matches!(self, Self::Link | Self::NamedLink)
     }
 
     /// How a write with this verb ends: at once, or in an operation that the client polls.
     pub fn is_late(self, verb: &str) -> bool {
         match self {
-            Self::Service | Self::SqlServer | Self::Administrator | Self::EntraOnly => true,
+            Self::Service
+            | Self::SqlServer
+            | Self::Database
+            | Self::Administrator
+            | Self::EntraOnly => true,
             Self::SqlSetting => verb != "DELETE",
-            // Of an API's writes only PUT is one to poll; its PATCH answers 200 (`Api_Update`).
             Self::NamedValue | Self::Fragment => verb != "DELETE",
-            Self::Api => verb == "PUT",
+            // PATCH of an API answers 200 (`Api_Update`).
+            Self::Api => verb != "PATCH",
             _ => false,
         }
     }

@@ -9,10 +9,14 @@ mod action;
 mod apim;
 mod authorization;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod hooks;
 mod identity;
 mod kind;
+pub mod odata;
 mod operation;
+mod platform;
 mod read;
 mod seeding;
 mod sql;
@@ -26,8 +30,6 @@ pub use kind::Kind;
 pub use seeding::put_all;
 pub use store::{Entity, Store, name_of};
 pub use target::without_revision;
-
-use serde_json::json;
 
 use crate::estate::Estate;
 use crate::http::{Request, Response};
@@ -75,8 +77,12 @@ pub fn is_role(name: &str) -> bool {
 }
 
 fn handle(estate: &Estate, request: &Request) -> Result<Response, ArmError> {
+    if request.verb == "GET" && request.path.eq_ignore_ascii_case("/metadata/endpoints") {
+        return Ok(platform::metadata(estate, request));
+    }
     let claims = access::authenticate(estate, request)?;
     access::api_version(request)?;
+    access::content_type(request)?;
     let segments = request.segments();
     let mut store = estate.store();
     let polled = (request.verb == "GET")
@@ -85,11 +91,8 @@ fn handle(estate: &Estate, request: &Request) -> Result<Response, ArmError> {
     if let Some((id, by_location)) = polled {
         return operation::poll(estate, &mut store, &id, by_location);
     }
-    if let ("GET", [_, subscription]) = (request.verb.as_str(), segments.as_slice()) {
-        let id = format!("/subscriptions/{subscription}");
-        let action = "Microsoft.Resources/subscriptions/read";
-        access::authorize(estate, &store, &claims, &id, action)?;
-        return Ok(subscription_body(estate, subscription));
+    if let Some(answer) = platform::answer(estate, &store, &claims, request, &segments) {
+        return answer;
     }
     let target = target::parse(&store, &request.verb, &segments)?;
     let action = access::action_name(&request.verb, &target);
@@ -105,15 +108,4 @@ fn handle(estate: &Estate, request: &Request) -> Result<Response, ArmError> {
             "The method is not known here.",
         )),
     }
-}
-
-fn subscription_body(estate: &Estate, subscription: &str) -> Response {
-    let body = json!({
-        "id": format!("/subscriptions/{subscription}"),
-        "subscriptionId": subscription,
-        "tenantId": estate.directory.tenant(),
-        "displayName": "Emulated subscription",
-        "state": "Enabled",
-    });
-    Response::json(200, &body)
 }

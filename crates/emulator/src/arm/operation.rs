@@ -53,14 +53,14 @@ pub fn start(
     let version = request.query("api-version").unwrap_or_default();
     let (status_path, location_path) = paths(&change, &id, version, code);
     let url = |path: &str| format!("{}{path}", estate.arm_url());
-    let mut headers = vec![("Location".to_owned(), url(&location_path))];
-    if change.kind != Kind::Api {
-        headers.push(("Azure-AsyncOperation".to_owned(), url(&status_path)));
-    }
-    headers.push((
-        "Retry-After".to_owned(),
-        estate.settings.retry_after.to_string(),
-    ));
+    let headers = vec![
+        ("Location".to_owned(), url(&location_path)),
+        ("Azure-AsyncOperation".to_owned(), url(&status_path)),
+        (
+            "Retry-After".to_owned(),
+            estate.settings.retry_after.to_string(),
+        ),
+    ];
     let operation = Operation {
         id: id.clone(),
         lock: lock(&change.key),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::error::ArmError;
 use super::hooks;
 use super::kind::Kind;
+use super::odata;
 use super::operation;
 use super::store::{Entity, Store};
 use super::target::{Computed, Shape, Target};
@@ -115,8 +116,13 @@ fn catch_up(estate: &Estate, store: &mut Store, kind: Kind, key: &str) {
     }
 }
 
-/// `$expand=administrators/activedirectory` puts the Entra admin into a SQL server's body.
+/// `$expand=administrators/activedirectory` puts the Entra admin into a SQL server's body,
+/// `expandApiVersionSet=true` the version set into an API's.
 fn expand(request: &Request, store: &Store, entity: &Entity, body: &mut Value) {
+    let asked = request.query("expandApiVersionSet");
+    if entity.kind == Kind::Api && asked.is_some_and(|yes| yes.eq_ignore_ascii_case("true")) {
+        apim::api::expand_version_set(store, entity, body);
+    }
     let wanted = request
         .query("$expand")
         .is_some_and(|what| what.eq_ignore_ascii_case("administrators/activedirectory"));
@@ -160,6 +166,10 @@ fn list(
             catch_up(estate, store, target.kind, key);
         }
     }
+    let wanted = match filter {
+        filter if !filter.trim().is_empty() && target.kind.is_apim() => Some(odata::parse(filter)?),
+        _ => None,
+    };
     let items = children
         .iter()
         .filter_map(|key| store.get(key))
@@ -169,6 +179,7 @@ fn list(
             expand(request, store, entity, &mut body);
             body
         })
+        .filter(|body| wanted.as_ref().is_none_or(|wanted| wanted.passes(body)))
         .collect();
     page(estate, request, items, target.kind.is_apim())
 }
@@ -189,20 +200,11 @@ fn top_level(store: &Store, target: &Target) -> Vec<String> {
         .collect()
 }
 
-/// Non-current revisions stay out of the list of APIs, and `isCurrent eq true` out of all.
+/// Non-current revisions stay out of the list of APIs.
 fn listed(estate: &Estate, request: &Request, entity: &Entity) -> bool {
-    let filter = request.query("$filter").unwrap_or_default();
     match entity.kind {
-        Kind::Api if entity.key().contains(";rev=") => {
-            estate.settings.list_revisions && !filter.contains("isCurrent eq true")
-        }
-        Kind::NamedValue if only_failed(request) && !apim::named_value::has_failed(entity) => false,
-        Kind::NamedValue | Kind::Api => match filter.split_once("displayName eq ") {
-            Some((_, name)) => {
-                entity.property("displayName") == Some(name.trim().trim_matches('\''))
-            }
-            None => true,
-        },
+        Kind::Api if entity.key().contains(";rev=") => estate.settings.list_revisions,
+        Kind::NamedValue if only_failed(request) => apim::named_value::has_failed(entity),
         _ => true,
     }
 }

@@ -132,6 +132,15 @@ fn merge(into: &mut Value, patch: &Value) {
     }
 }
 
+/// The version from which on deleting an API is an operation to poll (`Api_Delete`: 202, before it
+/// 200).
+const API_DELETE_IS_LATE_SINCE: &str = "2024-05-01";
+
+fn before(request: &Request, version: &str) -> bool {
+    let asked = request.query("api-version").unwrap_or_default();
+    asked.get(..10).is_some_and(|date| date < version)
+}
+
 /// Answers DELETE.
 pub fn delete(
     estate: &Estate,
@@ -155,7 +164,8 @@ pub fn delete(
         kind: target.kind,
         next: None,
     };
-    if target.kind.is_late("DELETE") {
+    let at_once = target.kind == Kind::Api && before(request, API_DELETE_IS_LATE_SINCE);
+    if target.kind.is_late("DELETE") && !at_once {
         let headers = operation::start(estate, store, request, change, 200);
         let mut response = Response::empty(202);
         // The service gives no usable address for switching Entra-only off (azure-facts A.4).
@@ -165,9 +175,6 @@ pub fn delete(
         return Ok(response);
     }
     hooks::commit(estate, store, change)?;
-    if target.kind == Kind::Api && all_revisions {
-        apim::api::remove_revisions(store, &target.key);
-    }
     Ok(match target.kind {
         // A removed assignment is shown once more (`RoleAssignments_Delete`).
         Kind::RoleAssignment => Response::json(200, &last),
@@ -188,20 +195,20 @@ pub fn accept(
         // The service shows what it still is.
         (Kind::Service, Some(next)) => {
             let mut body = hooks::view(estate, store, store.get(&change.key).unwrap_or(next), None);
-            body["properties"]["provisioningState"] = json!("Updating");
+            let state = if created { "Created" } else { "Updating" };
+            body["properties"]["provisioningState"] = json!(state);
             Some(body)
         }
-        (Kind::NamedValue | Kind::Fragment, Some(next)) => {
+        (Kind::NamedValue | Kind::Fragment | Kind::Api, Some(next)) => {
             let mut body = hooks::view(estate, store, next, None);
             body["properties"]["provisioningState"] = json!("InProgress");
             Some(body)
         }
-        (Kind::Api, Some(next)) => Some(hooks::view(estate, store, next, None)),
         _ => None,
     };
     let status = match (kind, request.verb.as_str(), created) {
-        (Kind::NamedValue | Kind::Fragment | Kind::Api, "PUT", true) => 201,
-        (Kind::NamedValue | Kind::Fragment, "PUT", false) => 200,
+        (Kind::NamedValue | Kind::Fragment | Kind::Api | Kind::Service, "PUT", true) => 201,
+        (Kind::NamedValue | Kind::Fragment | Kind::Api | Kind::Service, "PUT", false) => 200,
         _ => 202,
     };
     let etag = change
@@ -211,9 +218,12 @@ pub fn accept(
         .map(|next| next.etag.clone());
     let last = if created { 201 } else { 200 };
     let headers = operation::start(estate, store, request, change, last);
-    let body = shown.unwrap_or_else(
-        || json!({"operation": "UpsertLogicalServerSetting", "startTime": estate.clock.iso()}),
-    );
+    let name = if kind == Kind::Database {
+        "CreateLogicalDatabase"
+    } else {
+        "UpsertLogicalServerSetting"
+    };
+    let body = shown.unwrap_or_else(|| json!({"operation": name, "startTime": estate.clock.iso()}));
     let mut response = Response::json(status, &body);
     response.headers.extend(headers);
     match etag {

@@ -11,7 +11,7 @@ pub use requests::{RequestCount, Requests};
 pub use serve::{serve_plain, serve_tls};
 
 use crate::estate::Estate;
-use crate::{arm, entra, gateway};
+use crate::{arm, entra, gateway, graph};
 
 /// Answers a request that came over HTTPS: the host tells which service is meant.
 pub async fn answer(estate: &Estate, request: &Request) -> Answer {
@@ -41,6 +41,8 @@ async fn serve(estate: &Estate, host: &str, request: &Request) -> Response {
         arm::answer(estate, request)
     } else if host == "login.localhost" {
         entra::answer(estate, request)
+    } else if host == "graph.localhost" {
+        graph::answer(estate, request)
     } else if let Some(service) = host.strip_suffix(".azure-api.localhost") {
         gateway::answer(estate, service, request).await
     } else {

@@ -8,6 +8,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::HOST;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -82,7 +83,7 @@ async fn read(request: hyper::Request<Incoming>) -> Result<Request, Response> {
     let body = Limited::new(body, BODY_LIMIT)
         .collect()
         .await
-        .map_err(|_| Response::text(413, "The body is larger than 8 MiB or was cut off."))?
+        .map_err(|_| too_large())?
         .to_bytes();
     let host = parts
         .headers
@@ -109,6 +110,13 @@ async fn read(request: hyper::Request<Incoming>) -> Result<Request, Response> {
         headers: parts.headers,
         body,
     })
+}
+
+/// Resource Manager's refusal of a body that is too large, which is as good for the others.
+fn too_large() -> Response {
+    let message = "The body is larger than 8 MiB or was cut off.";
+    let error = json!({"code": "RequestEntityTooLarge", "message": message});
+    Response::json(413, &json!({"error": error}))
 }
 
 fn write(response: Response) -> hyper::Response<Full<Bytes>> {

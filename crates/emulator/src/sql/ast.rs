@@ -25,6 +25,13 @@ impl Name {
     }
 }
 
+/// A statement and the line that it begins in.
+#[derive(Clone, Debug)]
+pub struct Located {
+    pub line: u32,
+    pub statement: Statement,
+}
+
 #[derive(Clone, Debug)]
 pub enum Statement {
     /// SELECT, with or without CTEs.
@@ -39,21 +46,28 @@ pub enum Statement {
     Declare(Vec<(String, ColumnType, Option<Tokens>)>),
     If {
         condition: Tokens,
-        then: Box<Statement>,
-        otherwise: Option<Box<Statement>>,
+        then: Box<Located>,
+        otherwise: Option<Box<Located>>,
     },
     While {
         condition: Tokens,
-        body: Box<Statement>,
+        body: Box<Located>,
     },
-    Block(Vec<Statement>),
+    /// Leave the loop, or go to its next turn.
+    Break,
+    Continue,
+    Block(Vec<Located>),
     Try {
-        body: Vec<Statement>,
-        handler: Vec<Statement>,
+        body: Vec<Located>,
+        handler: Vec<Located>,
     },
-    Begin,
+    /// With the name that a ROLLBACK can use.
+    Begin(Option<String>),
     Commit,
-    Rollback,
+    Rollback(Option<String>),
+    Save(String),
+    /// `WAITFOR DELAY`.
+    Wait(Tokens),
     Print(Tokens),
     /// Number, message, state; nothing inside a CATCH means "again".
     Throw(Option<(Tokens, Tokens, Tokens)>),
@@ -64,7 +78,7 @@ pub enum Statement {
     ExecText(Tokens),
     ExecuteAs(Tokens),
     Revert,
-    Use,
+    Use(String),
     Security(Security),
     Ddl(Ddl),
 }
@@ -182,6 +196,17 @@ pub enum Security {
     DropRole {
         name: String,
         if_exists: bool,
+    },
+    CreateApplicationRole {
+        name: String,
+        options: UserOptions,
+    },
+    AlterApplicationRole {
+        name: String,
+        options: UserOptions,
+    },
+    DropApplicationRole {
+        name: String,
     },
     Permission(PermissionStatement),
     CreateLogin {

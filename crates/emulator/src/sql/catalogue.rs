@@ -55,6 +55,7 @@ pub enum PrincipalType {
     ExternalUser,
     ExternalGroup,
     Role,
+    ApplicationRole,
 }
 
 impl PrincipalType {
@@ -64,6 +65,7 @@ impl PrincipalType {
             Self::ExternalUser => "E",
             Self::ExternalGroup => "X",
             Self::Role => "R",
+            Self::ApplicationRole => "A",
         }
     }
 
@@ -73,6 +75,7 @@ impl PrincipalType {
             Self::ExternalUser => "EXTERNAL_USER",
             Self::ExternalGroup => "EXTERNAL_GROUP",
             Self::Role => "DATABASE_ROLE",
+            Self::ApplicationRole => "APPLICATION_ROLE",
         }
     }
 }
@@ -127,6 +130,10 @@ pub struct Principal {
 impl Principal {
     pub fn is_role(&self) -> bool {
         self.kind == PrincipalType::Role
+    }
+
+    pub fn is_user(&self) -> bool {
+        !self.is_role() && self.kind != PrincipalType::ApplicationRole
     }
 }
 

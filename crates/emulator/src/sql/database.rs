@@ -5,6 +5,7 @@
 //! service would let others read what was there before; here they wait.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -14,6 +15,9 @@ use tokio::sync::Notify;
 
 use super::catalogue::{Catalogue, same};
 use super::functions::{self, CallContext};
+
+/// Thousands of the storage's steps after which a statement is broken off: some seconds.
+const MOST_STEPS: u32 = 200_000;
 
 /// What a statement does to a table of the storage.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,10 +42,14 @@ pub struct DbState {
     pub catalogue: Arc<Catalogue>,
     /// The catalogue as it was when the open transaction began.
     saved: Option<Arc<Catalogue>>,
+    /// Savepoints of the open transaction, each with the catalogue of its time.
+    savepoints: Vec<(String, Arc<Catalogue>)>,
     /// The session whose transaction has written something.
     owner: Option<i32>,
     pub dropped: bool,
     accesses: Arc<Mutex<Vec<Access>>>,
+    /// Thousands of steps that the statement has taken.
+    steps: Arc<AtomicU32>,
     /// What functions such as USER_NAME() answer from.
     pub call: Arc<Mutex<CallContext>>,
 }
@@ -68,6 +76,10 @@ impl Database {
             note(&seen, context);
             Authorization::Allow
         }))?;
+        let steps: Arc<AtomicU32> = Arc::default();
+        let taken = Arc::clone(&steps);
+        let too_long = move || taken.fetch_add(1, Ordering::Relaxed) > MOST_STEPS;
+        storage.progress_handler(1000, Some(too_long))?;
         let call = Arc::new(Mutex::new(CallContext::new(Arc::clone(&catalogue), name)));
         functions::register(&storage, &call)?;
         Ok(Self {
@@ -76,9 +88,11 @@ impl Database {
                 storage,
                 catalogue,
                 saved: None,
+                savepoints: Vec::new(),
                 owner: None,
                 dropped: false,
                 accesses,
+                steps,
                 call,
             }),
             turn: Notify::new(),
@@ -125,6 +139,11 @@ impl DbState {
         self.owner.is_none_or(|owner| owner == session)
     }
 
+    /// Gives the next statement its share of steps.
+    pub fn allow_steps(&self) {
+        self.steps.store(0, Ordering::Relaxed);
+    }
+
     /// What has been touched since the last time this was asked.
     pub fn take_accesses(&self) -> Vec<Access> {
         std::mem::take(&mut *self.accesses.lock().unwrap_or_else(PoisonError::into_inner))
@@ -144,6 +163,7 @@ impl DbState {
     pub fn commit(&mut self) -> rusqlite::Result<()> {
         self.storage.execute_batch("COMMIT")?;
         self.saved = None;
+        self.savepoints.clear();
         self.owner = None;
         Ok(())
     }
@@ -159,8 +179,32 @@ impl DbState {
         if let Some(saved) = self.saved.take() {
             self.catalogue = saved;
         }
+        self.savepoints.clear();
         self.owner = None;
         ended
+    }
+
+    /// Remembers how things are now. A name may be used again; the last one counts.
+    pub fn save(&mut self, name: &str) -> rusqlite::Result<()> {
+        self.storage
+            .execute_batch(&format!("SAVEPOINT \"s{}\"", self.savepoints.len()))?;
+        self.savepoints
+            .push((name.to_owned(), Arc::clone(&self.catalogue)));
+        Ok(())
+    }
+
+    /// Goes back to a savepoint, which stays; whether there is one of this name.
+    pub fn roll_back_to(&mut self, name: &str) -> rusqlite::Result<bool> {
+        let found = self
+            .savepoints
+            .iter()
+            .rposition(|(known, _)| same(known, name));
+        let Some(at) = found else { return Ok(false) };
+        self.storage
+            .execute_batch(&format!("ROLLBACK TO \"s{at}\""))?;
+        self.savepoints.truncate(at + 1);
+        self.catalogue = Arc::clone(&self.savepoints[at].1);
+        Ok(true)
     }
 
     pub fn catalogue_mut(&mut self) -> &mut Catalogue {

@@ -266,12 +266,15 @@ impl Session {
         }
         let stored = quote(&db.catalogue.storage_name(&object));
         match object.kind {
-            ObjectType::Table => self.store(db, &format!("DROP TABLE {stored}"))?,
+            ObjectType::Table => self.store(db, &format!("DROP TABLE main.{stored}"))?,
             ObjectType::View => self.store(db, &format!("DROP VIEW {stored}"))?,
             _ => {}
         }
         db.catalogue_mut().drop_object(object.id);
-        Ok(())
+        match object.kind {
+            ObjectType::SecurityPolicy => self.enforce_policies(db),
+            _ => Ok(()),
+        }
     }
 
     fn create_view(
@@ -297,7 +300,8 @@ impl Session {
         if let Some(existed) = existed {
             self.store(db, &format!("DROP VIEW IF EXISTS {}", quote(&existed)))?;
         }
-        self.store(db, &format!("CREATE VIEW {stored} AS {}", query.sql))?;
+        // A temporary one, for it has to see the filters of security policies.
+        self.store(db, &format!("CREATE TEMP VIEW {stored} AS {}", query.sql))?;
         let probe = db.storage.prepare(&format!("SELECT * FROM {stored}"));
         let columns: Vec<Column> = probe
             .map_err(|error| SqlError::from_sqlite(&error))?

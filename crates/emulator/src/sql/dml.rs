@@ -27,7 +27,11 @@ impl Session {
             .iter()
             .filter_map(|table| db.catalogue.object_by_storage_name(table))
             .any(|object| object.columns.iter().any(|column| column.identity));
-        if identity {
+        let temporary = named
+            .tables
+            .iter()
+            .any(|table| self.temporary_identities.contains(table));
+        if identity || temporary {
             self.settings.identity = Some(db.storage.last_insert_rowid());
         }
         Ok(())
@@ -44,7 +48,7 @@ impl Session {
     }
 
     pub(super) fn truncate(&mut self, db: &mut DbState, name: &Name) -> Result<(), SqlError> {
-        let (table, named) = self.rewritten(db, |rewriter| rewriter.table(&name.0))?;
+        let (table, named) = self.rewritten(db, |rewriter| rewriter.target(&name.0))?;
         let object = named
             .tables
             .first()
@@ -136,10 +140,13 @@ fn target_at(tokens: &[Lexed], word: &str) -> Result<usize, SqlError> {
 }
 
 fn insert(rewriter: &mut Rewriter<'_>, tokens: &[Lexed]) -> Result<Change, SqlError> {
+    if tokens.get(1).is_some_and(|token| token.is_word("BULK")) {
+        return Err(SqlError::unsupported("INSERT BULK"));
+    }
     let mut at = target_at(tokens, "INTO")?;
     let (parts, length) = chain(tokens.get(at..).unwrap_or_default())?;
     at += length;
-    let mut sql = format!("INSERT INTO {}", rewriter.table(&parts)?);
+    let mut sql = format!("INSERT INTO {}", rewriter.target(&parts)?);
     if tokens.get(at).is_some_and(|t| t.is("(")) {
         let group = group_length(&tokens[at..])?;
         let names: Vec<String> = tokens[at + 1..at + group - 1]
@@ -180,21 +187,16 @@ fn update(rewriter: &mut Rewriter<'_>, tokens: &[Lexed]) -> Result<Change, SqlEr
     if from {
         return Err(SqlError::unsupported("UPDATE … FROM"));
     }
-    let output = find(tokens, "OUTPUT").filter(|at| *at < tail);
+    let output = find(tokens, "OUTPUT").filter(|at| (set + 1..tail).contains(at));
     let end = output.unwrap_or(tail);
     let mut assignments = Vec::new();
     for assignment in split(&tokens[set + 1..end], ",") {
         assignments.push(set_column(rewriter, &assignment)?);
     }
     let alias = quote(parts.last().map_or("", String::as_str));
-    let table = rewriter.table(&parts)?;
+    let table = rewriter.target(&parts)?;
     let mut sql = format!("UPDATE {table} AS {alias} SET {}", assignments.join(", "));
-    if tail < tokens.len() {
-        sql.push_str(&format!(
-            " WHERE {}",
-            rewriter.expression(&tokens[tail + 1..])?.text
-        ));
-    }
+    sql.push_str(&condition(rewriter, &parts, tokens.get(tail + 1..))?);
     let outputs = output.map_or(&tokens[..0], |at| &tokens[at + 1..tail]);
     let (returned, returning) = returning(rewriter, outputs, true)?;
     sql.push_str(&returned);
@@ -228,7 +230,10 @@ fn set_column(rewriter: &mut Rewriter<'_>, tokens: &[Lexed]) -> Result<String, S
             } else {
                 &operator[..1]
             };
-            format!("{column} = {column} {sign} ({})", value.text)
+            match sign {
+                "/" | "%" => format!("{column} = {column} {sign} tsql_divisor({})", value.text),
+                _ => format!("{column} = {column} {sign} ({})", value.text),
+            }
         }
     })
 }
@@ -240,6 +245,28 @@ fn tail(tokens: &[Lexed], from: usize) -> (usize, bool) {
     (from + at, find(&rest[..at], "FROM").is_some())
 }
 
+/// The WHERE of a change: what the statement says, and what security policies do.
+fn condition(
+    rewriter: &mut Rewriter<'_>,
+    parts: &[String],
+    said: Option<&[Lexed]>,
+) -> Result<String, SqlError> {
+    let alias = quote(parts.last().map_or("", String::as_str));
+    let filter = rewriter.target_filter(parts, &alias)?;
+    let said = said.filter(|tokens| !tokens.is_empty());
+    let said = said.map(|tokens| rewriter.expression(tokens)).transpose()?;
+    let both = [said.map(|expression| expression.text), filter];
+    let both: Vec<String> = both
+        .into_iter()
+        .flatten()
+        .map(|text| format!("({text})"))
+        .collect();
+    Ok(match both.is_empty() {
+        true => String::new(),
+        false => format!(" WHERE {}", both.join(" AND ")),
+    })
+}
+
 fn delete(rewriter: &mut Rewriter<'_>, tokens: &[Lexed]) -> Result<Change, SqlError> {
     let at = target_at(tokens, "FROM")?;
     let (parts, length) = chain(tokens.get(at..).unwrap_or_default())?;
@@ -248,13 +275,8 @@ fn delete(rewriter: &mut Rewriter<'_>, tokens: &[Lexed]) -> Result<Change, SqlEr
         return Err(SqlError::unsupported("DELETE … FROM"));
     }
     let alias = quote(parts.last().map_or("", String::as_str));
-    let mut sql = format!("DELETE FROM {} AS {alias}", rewriter.table(&parts)?);
-    if tail < tokens.len() {
-        sql.push_str(&format!(
-            " WHERE {}",
-            rewriter.expression(&tokens[tail + 1..])?.text
-        ));
-    }
+    let mut sql = format!("DELETE FROM {} AS {alias}", rewriter.target(&parts)?);
+    sql.push_str(&condition(rewriter, &parts, tokens.get(tail + 1..))?);
     let output = find(tokens, "OUTPUT").filter(|at| *at < tail);
     let outputs = output.map_or(&tokens[..0], |at| &tokens[at + 1..tail]);
     let (returned, returning) = returning(rewriter, outputs, false)?;

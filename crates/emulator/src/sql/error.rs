@@ -11,6 +11,9 @@ pub struct SqlError {
     pub class: u8,
     pub state: u8,
     pub message: String,
+    /// Where in its batch or procedure, counted from 1; 0 while nobody has said.
+    pub line: u32,
+    pub procedure: Option<String>,
 }
 
 impl SqlError {
@@ -20,7 +23,39 @@ impl SqlError {
             class,
             state: 1,
             message: message.into(),
+            line: 0,
+            procedure: None,
         }
+    }
+
+    /// Says where it happened, unless that is known.
+    pub fn at(mut self, line: u32, procedure: Option<&str>) -> Self {
+        if self.line == 0 {
+            self.line = line;
+            self.procedure = procedure.map(str::to_owned);
+        }
+        self
+    }
+
+    /// 191, for what would need more room on the stack than there is.
+    pub fn too_deep() -> Self {
+        let message = "Some part of your SQL statement is nested too deeply. Rewrite the query or \
+                       break it up into smaller queries.";
+        Self::new(191, 15, message)
+    }
+
+    /// 701, for what would need more memory than an emulator should take.
+    pub fn out_of_memory() -> Self {
+        Self::new(
+            701,
+            17,
+            "There is insufficient system memory to run this query.",
+        )
+    }
+
+    /// 8134.
+    pub fn divided_by_zero() -> Self {
+        Self::new(8134, 16, "Divide by zero error encountered.")
     }
 
     /// Whether the rest of the batch is skipped even with XACT_ABORT off. Other errors end their
@@ -150,6 +185,8 @@ impl SqlError {
             class: class.parse().ok()?,
             state: state.parse().ok()?,
             message: message.to_owned(),
+            line: 0,
+            procedure: None,
         })
     }
 
@@ -162,6 +199,13 @@ impl SqlError {
         };
         if let Some(own) = Self::from_display(&text) {
             return own;
+        }
+        if text == "interrupted" {
+            return Self::new(
+                8649,
+                17,
+                "The query has been canceled because it does not end.",
+            );
         }
         let after = |prefix: &str| text.strip_prefix(prefix).map(str::trim).map(str::to_owned);
         let last = |path: String| path.rsplit('.').next().unwrap_or_default().to_owned();

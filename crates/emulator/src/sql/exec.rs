@@ -9,8 +9,8 @@ use std::sync::PoisonError;
 
 use rusqlite::types::Value;
 
-use super::ast::{Statement, Tokens};
-use super::catalogue::Securable;
+use super::ast::{Located, Statement, Tokens};
+use super::catalogue::{Securable, same};
 use super::database::DbState;
 use super::error::SqlError;
 use super::lexer::Lexed;
@@ -22,11 +22,13 @@ use super::value::{self, ColumnType};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     Next,
+    Break,
+    Continue,
     Return(i32),
 }
 
-/// A loop that runs longer than this is broken off.
-const LOOPS: usize = 100_000;
+/// A batch whose loops turn more often than this, together, is broken off.
+const LOOPS: u32 = 100_000;
 
 /// Whether a statement can change the database.
 fn writes(statement: &Statement) -> bool {
@@ -45,7 +47,7 @@ impl Session {
     pub(super) fn statements(
         &mut self,
         db: &mut DbState,
-        statements: &[Statement],
+        statements: &[Located],
     ) -> Result<Flow, SqlError> {
         for statement in statements {
             match self.statement(db, statement) {
@@ -68,7 +70,13 @@ impl Session {
         Ok(())
     }
 
-    fn statement(&mut self, db: &mut DbState, statement: &Statement) -> Result<Flow, SqlError> {
+    fn statement(&mut self, db: &mut DbState, located: &Located) -> Result<Flow, SqlError> {
+        self.line = located.line;
+        let outcome = self.carry_out_one(db, &located.statement);
+        outcome.map_err(|error| error.at(located.line, self.procedure.as_deref()))
+    }
+
+    fn carry_out_one(&mut self, db: &mut DbState, statement: &Statement) -> Result<Flow, SqlError> {
         if writes(statement) {
             self.own(db)?;
         }
@@ -104,15 +112,21 @@ impl Session {
                     return self.statement(db, otherwise);
                 }
             }
+            Statement::Break => return Ok(Flow::Break),
+            Statement::Continue => return Ok(Flow::Continue),
             Statement::While { condition, body } => return self.repeat(db, condition, body),
             Statement::Block(statements) => return self.statements(db, statements),
             Statement::Try { body, handler } => return self.attempt(db, body, handler),
-            Statement::Begin => self.begin(),
+            Statement::Begin(name) => self.begin(name.clone()),
             Statement::Commit => self.commit(db)?,
-            Statement::Rollback => self.roll_back_statement(db)?,
+            Statement::Rollback(name) => self.roll_back_statement(db, name.as_deref())?,
+            Statement::Save(name) => self.save(db, name)?,
+            Statement::Wait(_) => return Err(SqlError::unsupported("WAITFOR inside a block")),
             Statement::Print(tokens) => {
                 let message = value::to_text(&self.evaluate(db, tokens)?, 0);
-                self.replies.push(Reply::Info(SqlError::new(0, 0, message)));
+                let info = SqlError::new(0, 0, message);
+                let info = info.at(self.line, self.procedure.as_deref());
+                self.replies.push(Reply::Info(info));
             }
             Statement::Throw(thrown) => return Err(self.thrown(db, thrown.as_ref())?),
             Statement::RaiseError(arguments) => self.raise(db, arguments)?,
@@ -140,7 +154,8 @@ impl Session {
                     self.subjects.pop();
                 }
             }
-            Statement::Use => {
+            Statement::Use(name) if same(name, &self.database.name) => self.done(None),
+            Statement::Use(_) => {
                 return Err(SqlError::new(
                     40508,
                     16,
@@ -174,14 +189,17 @@ impl Session {
         &mut self,
         db: &mut DbState,
         condition: &Tokens,
-        body: &Statement,
+        body: &Located,
     ) -> Result<Flow, SqlError> {
-        for _ in 0..LOOPS {
+        while self.loops < LOOPS {
+            self.loops += 1;
             if !self.holds(db, condition)? {
                 return Ok(Flow::Next);
             }
-            if let Flow::Return(status) = self.statement(db, body)? {
-                return Ok(Flow::Return(status));
+            match self.statement(db, body)? {
+                Flow::Next | Flow::Continue => {}
+                Flow::Break => return Ok(Flow::Next),
+                flow @ Flow::Return(_) => return Ok(flow),
             }
         }
         Err(SqlError::new(50000, 16, "The loop does not end."))
@@ -190,8 +208,8 @@ impl Session {
     fn attempt(
         &mut self,
         db: &mut DbState,
-        body: &[Statement],
-        handler: &[Statement],
+        body: &[Located],
+        handler: &[Located],
     ) -> Result<Flow, SqlError> {
         self.tries += 1;
         let outcome = self.statements(db, body);
@@ -246,7 +264,8 @@ impl Session {
                 message.replace_range(at..at + 2, &text);
             }
         }
-        let error = SqlError::new(50000, severity as u8, message);
+        let error = SqlError::new(50000, severity.clamp(0, 25) as u8, message);
+        let error = error.at(self.line, self.procedure.as_deref());
         if severity <= 10 {
             self.replies.push(Reply::Info(error));
             return Ok(());
@@ -287,8 +306,9 @@ impl Session {
         }
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self, name: Option<String>) {
         if self.transactions == 0 {
+            self.transaction_name = name;
             self.replies.push(Reply::Began);
         }
         self.transactions += 1;
@@ -337,7 +357,37 @@ impl Session {
         Ok(())
     }
 
-    fn roll_back_statement(&mut self, db: &mut DbState) -> Result<(), SqlError> {
+    /// SAVE TRANSACTION: a place that a ROLLBACK can go back to.
+    fn save(&mut self, db: &mut DbState, name: &str) -> Result<(), SqlError> {
+        if self.transactions == 0 {
+            let message = "Cannot issue SAVE TRANSACTION when there is no active transaction.";
+            return Err(SqlError::new(628, 16, message));
+        }
+        self.own(db)?;
+        db.save(name)
+            .map_err(|error| SqlError::from_sqlite(&error))?;
+        self.done(None);
+        Ok(())
+    }
+
+    fn roll_back_statement(&mut self, db: &mut DbState, to: Option<&str>) -> Result<(), SqlError> {
+        if let Some(name) = to
+            && self.transactions > 0
+            && !self
+                .transaction_name
+                .as_deref()
+                .is_some_and(|own| same(own, name))
+        {
+            let found = db.roll_back_to(name);
+            if !found.map_err(|error| SqlError::from_sqlite(&error))? {
+                let message = format!(
+                    "Cannot roll back {name}. No transaction or savepoint of that name was found."
+                );
+                return Err(SqlError::new(6401, 16, message));
+            }
+            self.done(None);
+            return Ok(());
+        }
         if self.transactions == 0 {
             let message = "The ROLLBACK TRANSACTION request has no corresponding BEGIN \
                            TRANSACTION.";
@@ -397,7 +447,7 @@ impl Session {
         call.login_sid = self.identity.sid.clone();
         call.host = self.identity.host.clone();
         call.program = self.identity.program.clone();
-        call.is_server_admin = self.identity.is_server_admin && self.subjects.len() == 1;
+        call.is_server_admin = self.acts_as_server_admin();
         call.server_roles = self.identity.server_roles.clone();
         call.entra_only = entra_only;
         call.now = self.server.clock.now();

@@ -65,6 +65,7 @@ const TEXT_FUNCTIONS: &[&str] = &[
     "concat_ws",
     "db_name",
     "error_message",
+    "error_procedure",
     "host_name",
     "json_value",
     "lower",
@@ -124,7 +125,8 @@ fn function_type(name: &str) -> Option<ColumnType> {
         _ if INT_FUNCTIONS.contains(&name) => Some(ColumnType::Int),
         "count_big" | "row_number" | "rank" | "dense_rank" => Some(ColumnType::BigInt),
         "getdate" | "getutcdate" | "dateadd" => Some(ColumnType::DateTime),
-        "sysutcdatetime" | "sysdatetime" | "sysdatetimeoffset" => Some(ColumnType::DateTime2),
+        "sysutcdatetime" | "sysdatetime" => Some(ColumnType::DateTime2(7)),
+        "sysdatetimeoffset" => Some(ColumnType::DateTimeOffset(7)),
         "newid" => Some(ColumnType::Guid),
         "suser_sid" => Some(ColumnType::Binary(Some(85))),
         "scope_identity" => Some(ColumnType::Decimal {
@@ -134,6 +136,9 @@ fn function_type(name: &str) -> Option<ColumnType> {
         _ => None,
     }
 }
+
+/// How deep CASE may lie in CASE, on the service as well.
+const MOST_CASES: u32 = 10;
 
 impl Rewriter<'_> {
     /// A list of expressions separated by commas.
@@ -147,12 +152,17 @@ impl Rewriter<'_> {
     }
 
     pub fn expression(&mut self, tokens: &[Lexed]) -> Result<Expression, SqlError> {
+        self.deeper(|rewriter| rewriter.whole_expression(tokens))
+    }
+
+    fn whole_expression(&mut self, tokens: &[Lexed]) -> Result<Expression, SqlError> {
         let mut pieces = Vec::new();
         let mut at = 0;
         while at < tokens.len() {
             at += self.piece(&tokens[at..], &mut pieces)?;
         }
         join_strings(&mut pieces);
+        guard_divisors(&mut pieces);
         let textual = pieces.iter().any(|piece| piece.text == "||");
         let ty = match pieces.as_slice() {
             [one] => one.operand.and_then(|(ty, _)| ty),
@@ -301,7 +311,19 @@ impl Rewriter<'_> {
         if depth != 0 {
             return Err(SqlError::syntax("CASE"));
         }
+        if self.cases >= MOST_CASES {
+            let message = "Case expressions may only be nested to level 10.";
+            return Err(SqlError::new(125, 15, message));
+        }
+        self.cases += 1;
         let inside = &tokens[1..length - 1];
+        let piece = self.case_of(inside);
+        self.cases -= 1;
+        pieces.push(piece?);
+        Ok(length)
+    }
+
+    fn case_of(&mut self, inside: &[Lexed]) -> Result<Piece, SqlError> {
         let inner = self.expression(inside)?;
         // The type is that of the first branch that has one.
         let mut ty = None;
@@ -313,14 +335,17 @@ impl Rewriter<'_> {
                 .iter()
                 .position(stop)
                 .map_or(inside.len(), |n| start + n);
-            ty = ty.or(self.expression(&inside[start..end])?.ty);
+            if ty.is_none() {
+                ty = self.expression(&inside[start..end])?.ty;
+            }
             from = end;
         }
-        if let Some(at) = inside.iter().rposition(|t| t.is_word("ELSE")) {
-            ty = ty.or(self.expression(&inside[at + 1..])?.ty);
+        if ty.is_none()
+            && let Some(at) = inside.iter().rposition(|t| t.is_word("ELSE"))
+        {
+            ty = self.expression(&inside[at + 1..])?.ty;
         }
-        pieces.push(Piece::operand(format!("CASE {} END", inner.text), ty));
-        Ok(length)
+        Ok(Piece::operand(format!("CASE {} END", inner.text), ty))
     }
 
     /// `column`, `table.column`, `schema.table.column`, `table.*`, or `schema.function(…)`.
@@ -401,11 +426,28 @@ impl Rewriter<'_> {
             "iif" => types.get(1).copied().flatten(),
             _ => None,
         });
-        let called = if name == "count_big" { "count" } else { name };
+        let unbounded = matches!(
+            types.first(),
+            Some(Some(ColumnType::Text(None) | ColumnType::VarChar(None)))
+        );
+        let called = match name {
+            "count_big" => "count",
+            "replicate" if unbounded => "replicate_max",
+            name => name,
+        };
         let mut text = format!("{called}({})", texts.join(", "));
         if TEXT_FUNCTIONS.contains(&name) {
             text.push_str(" COLLATE TSQL");
         }
+        let windowed = tokens
+            .get(length)
+            .is_some_and(|token| token.is_word("OVER"));
+        let whole = first.filter(|ty| ty.is_integer() && name == "avg" && !windowed);
+        if whole.is_some() {
+            // The mean of whole numbers is one.
+            text = format!("CAST({text} AS INTEGER)");
+        }
+        let ty = ty.or(whole);
         pieces.push(Piece::operand(text, ty));
         Ok(length)
     }
@@ -481,6 +523,9 @@ fn niladic(pieces: &mut Vec<Piece>, call: &str) -> usize {
 
 /// The tokens of a parenthesis with everything in it.
 pub fn group_length(tokens: &[Lexed]) -> Result<usize, SqlError> {
+    if !tokens.first().is_some_and(|token| token.is("(")) {
+        return Err(SqlError::syntax("("));
+    }
     let mut depth = 0;
     for (at, token) in tokens.iter().enumerate() {
         depth += i32::from(token.is("(")) - i32::from(token.is(")"));
@@ -489,6 +534,19 @@ pub fn group_length(tokens: &[Lexed]) -> Result<usize, SqlError> {
         }
     }
     Err(SqlError::syntax("("))
+}
+
+/// The storage answers NULL for a division by zero; the service ends the statement with 8134.
+fn guard_divisors(pieces: &mut [Piece]) {
+    for at in 0..pieces.len() {
+        let divides = pieces[at].operand.is_none() && matches!(pieces[at].text.as_str(), "/" | "%");
+        let divisor = pieces[at..]
+            .iter_mut()
+            .find(|piece| piece.operand.is_some());
+        if let Some(piece) = divisor.filter(|_| divides) {
+            piece.text = format!("tsql_divisor({})", piece.text);
+        }
+    }
 }
 
 /// Turns `+` into `||` in every chain in which one operand is text.

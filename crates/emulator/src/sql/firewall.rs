@@ -125,7 +125,7 @@ impl Session {
             let message = format!("Could not find stored procedure '{procedure}'.");
             return Err(SqlError::new(2812, 16, message));
         }
-        if !self.identity.is_server_admin || self.subjects.len() > 1 {
+        if !self.acts_as_server_admin() {
             return Err(SqlError::no_permission());
         }
         let now = self.server.clock.now();

@@ -295,8 +295,12 @@ fn session_functions(storage: &Connection, call: &Shared) -> Result<()> {
     add("error_state", |c, _| {
         maybe_int(c.caught.as_ref().map(|e| e.state.into()))
     })?;
-    add("error_line", |c, _| maybe_int(c.caught.as_ref().map(|_| 1)))?;
-    add("error_procedure", |_, _| Value::Null)?;
+    add("error_line", |c, _| {
+        maybe_int(c.caught.as_ref().map(|e| e.line.max(1).into()))
+    })?;
+    add("error_procedure", |c, _| {
+        maybe_text(c.caught.as_ref().and_then(|e| e.procedure.clone()))
+    })?;
     add("error_message", |c, _| {
         maybe_text(c.caught.as_ref().map(|e| e.message.clone()))
     })?;
@@ -426,7 +430,8 @@ fn date_functions(storage: &Connection, call: &Shared) -> Result<()> {
         let shifted = moment
             .zip(unit)
             .zip(integer(f, 1))
-            .map(|((m, unit), n)| m.plus_seconds(unit * n).to_text(0));
+            .and_then(|((m, unit), n)| m.plus_seconds(unit.checked_mul(n)?))
+            .map(|shifted| shifted.to_text(0));
         maybe_text(shifted)
     })?;
     add("datediff", |_, f| {

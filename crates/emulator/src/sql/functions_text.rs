@@ -80,20 +80,61 @@ pub fn register(storage: &Connection) -> Result<()> {
         });
         Ok(maybe_int(found))
     })?;
+    add("replace", |f| {
+        let (Some(text), Some(old), Some(new)) = (text(f, 0), text(f, 1), text(f, 2)) else {
+            return Ok(Value::Null);
+        };
+        Ok(Value::Text(replace(&text, &old, &new)))
+    })?;
     add("reverse", |f| {
         Ok(maybe_text(text(f, 0).map(|t| t.chars().rev().collect())))
     })?;
-    add("replicate", |f| {
-        let count = usize::try_from(integer(f, 1).unwrap_or(0))
-            .unwrap_or(0)
-            .min(8000);
-        Ok(maybe_text(text(f, 0).map(|t| t.repeat(count))))
+    add("replicate", |f| Ok(replicate(f, 8000)))?;
+    // What is declared `max` grows further, though here not to two gigabytes.
+    add("replicate_max", |f| Ok(replicate(f, 16 * 1024 * 1024)))?;
+    add("tsql_divisor", |f| match value(f, 0) {
+        Value::Integer(0) => Err(failed(SqlError::divided_by_zero())),
+        Value::Real(0.0) => Err(failed(SqlError::divided_by_zero())),
+        divisor => Ok(divisor),
     })?;
     add("newid", |_| {
         let mut bytes = [0; 16];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::InvalidQuery)?;
         Ok(Value::Text(sid_to_guid(bytes)))
     })
+}
+
+/// Replaces without regard to case.
+fn replace(text: &str, old: &str, new: &str) -> String {
+    let folded = |c: &char| c.to_lowercase().collect::<String>();
+    let old: Vec<String> = old.chars().map(|c| folded(&c)).collect();
+    let chars: Vec<char> = text.chars().collect();
+    let (mut replaced, mut at) = (String::new(), 0);
+    while at < chars.len() {
+        let end = at + old.len();
+        let found = chars
+            .get(at..end)
+            .is_some_and(|part| part.iter().map(folded).eq(old.iter().cloned()));
+        if found && !old.is_empty() {
+            replaced.push_str(new);
+            at = end;
+        } else {
+            replaced.push(chars[at]);
+            at += 1;
+        }
+    }
+    replaced
+}
+
+/// A text so often as its second argument says, at most `most` characters; NULL for a negative one.
+fn replicate(context: &Context<'_>, most: usize) -> Value {
+    let count = integer(context, 1).and_then(|n| usize::try_from(n).ok());
+    let repeated = text(context, 0).zip(count).map(|(text, count)| {
+        let length = text.chars().count().max(1);
+        let count = count.min(most / length + 1);
+        text.repeat(count).chars().take(most).collect()
+    });
+    maybe_text(repeated)
 }
 
 /// T-SQL's LIKE: `%`, `_`, `[abc]`, `[^a-z]`, without case.
@@ -106,25 +147,49 @@ fn like(pattern: &str, subject: &str, escape: Option<char>) -> bool {
     matches(&lower(pattern), &lower(subject), escape)
 }
 
+/// Goes through the subject once for each `%`: after a mismatch only the last `%` takes one more.
 fn matches(pattern: &[char], subject: &[char], escape: Option<char>) -> bool {
-    let Some(first) = pattern.first() else {
-        return subject.is_empty();
-    };
-    if Some(*first) == escape && pattern.len() > 1 {
-        return subject.first() == Some(&pattern[1])
-            && matches(&pattern[2..], &subject[1..], escape);
+    let (mut at, mut from) = (0, 0);
+    let mut last_many: Option<(usize, usize)> = None;
+    loop {
+        if pattern.get(at) == Some(&'%') && escape != Some('%') {
+            at += 1;
+            last_many = Some((at, from));
+            continue;
+        }
+        match one(&pattern[at..], subject.get(from).copied(), escape) {
+            Some(length) => {
+                at += length;
+                from += 1;
+            }
+            None if at == pattern.len() && from == subject.len() => return true,
+            None => match last_many {
+                Some((after, start)) if start < subject.len() => {
+                    last_many = Some((after, start + 1));
+                    (at, from) = (after, start + 1);
+                }
+                _ => return false,
+            },
+        }
+    }
+}
+
+/// The length of what stands for one character in the pattern, when that is this one.
+fn one(pattern: &[char], c: Option<char>, escape: Option<char>) -> Option<usize> {
+    let (first, c) = (*pattern.first()?, c?);
+    if Some(first) == escape && pattern.len() > 1 {
+        return (pattern[1] == c).then_some(2);
     }
     match first {
-        '%' => (0..=subject.len()).any(|at| matches(&pattern[1..], &subject[at..], escape)),
-        '_' => !subject.is_empty() && matches(&pattern[1..], &subject[1..], escape),
-        '[' => match pattern.iter().position(|c| *c == ']').filter(|at| *at > 1) {
-            Some(close) => subject.first().is_some_and(|c| {
-                in_class(&pattern[1..close], *c)
-                    && matches(&pattern[close + 1..], &subject[1..], escape)
-            }),
-            None => false,
-        },
-        c => subject.first() == Some(c) && matches(&pattern[1..], &subject[1..], escape),
+        '_' => Some(1),
+        '[' => {
+            let close = pattern
+                .iter()
+                .position(|c| *c == ']')
+                .filter(|at| *at > 1)?;
+            in_class(&pattern[1..close], c).then_some(close + 1)
+        }
+        first => (first == c).then_some(1),
     }
 }
 
@@ -152,10 +217,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn replacing_looks_over_case() {
+        assert_eq!(replace("aXbx", "x", "--"), "a--b--");
+        assert_eq!(replace("ŽLUTÝ", "žl", ""), "UTÝ");
+        assert_eq!(replace("ab", "", "x"), "ab");
+    }
+
+    #[test]
     fn like_knows_classes_and_escapes() {
         assert!(like("##MS[_]%", "##ms_x", None));
         assert!(!like("##MS[_]%", "##msax", None));
         assert!(like("[^a-c]x", "dx", None));
         assert!(like("10!%", "10%", Some('!')));
+        assert!(!like("10!%", "10x", Some('!')));
+        assert!(like("a%b%c", "aXbYbZc", None) && !like("a%b%c", "aXcY", None));
+        assert!(like("%", "", None) && !like("_", "", None));
+    }
+
+    #[test]
+    fn a_pattern_of_many_wildcards_ends() {
+        let subject = "a".repeat(20_000);
+        assert!(!like(
+            &"%a".repeat(50).replace("%a%a", "%aa"),
+            &(subject.clone() + "b"),
+            None
+        ));
+        assert!(like(&"%a".repeat(50), &subject, None));
     }
 }

@@ -25,6 +25,8 @@ pub enum Token {
 pub struct Lexed {
     pub token: Token,
     pub start: usize,
+    /// Counted from 1.
+    pub line: u32,
 }
 
 impl Lexed {
@@ -62,15 +64,23 @@ const SYMBOLS: &[&str] = &[
 pub fn lex(source: &str) -> Result<Vec<Lexed>, SqlError> {
     let bytes = source.as_bytes();
     let mut tokens = Vec::new();
-    let mut at = 0;
+    let (mut at, mut line) = (0, 1);
     while at < bytes.len() {
         let rest = &source[at..];
-        if let Some(length) = skipped(rest)? {
-            at += length;
-            continue;
-        }
-        let (token, length) = next(rest)?;
-        tokens.push(Lexed { token, start: at });
+        let length = match skipped(rest).map_err(|error| error.at(line, None))? {
+            Some(length) => length,
+            None => {
+                let (token, length) = next(rest).map_err(|error| error.at(line, None))?;
+                tokens.push(Lexed {
+                    token,
+                    start: at,
+                    line,
+                });
+                length
+            }
+        };
+        let ends = rest.as_bytes()[..length].iter().filter(|b| **b == b'\n');
+        line += ends.count() as u32;
         at += length;
     }
     Ok(tokens)

@@ -6,6 +6,7 @@
 //! tables when a query names them (`views`), and every access to a user table is checked against
 //! them. What goes over the wire is `tds`'s business.
 
+mod application_roles;
 mod ast;
 mod catalogue;
 mod clauses;
@@ -18,6 +19,8 @@ mod expression;
 mod firewall;
 mod functions;
 mod functions_text;
+#[cfg(test)]
+mod fuzz;
 mod grants;
 mod lexer;
 mod login;
@@ -32,6 +35,7 @@ mod principals;
 mod procedures;
 mod query;
 mod rewrite;
+mod row_security;
 mod server;
 mod session;
 mod tables;

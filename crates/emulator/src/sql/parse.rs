@@ -2,18 +2,30 @@
 //!
 //! The whole batch is parsed before any of it runs, as on the server.
 
-use super::ast::{Argument, Exec, Name, Parameter, Statement, Tokens};
+use super::ast::{Argument, Exec, Located, Name, Parameter, Statement, Tokens};
 use super::error::SqlError;
 use super::lexer::{Lexed, Token, lex};
 use super::parser::{Parser, STARTERS, split};
 
+/// Operators that assign, and what they do before.
+const COMPOUND: [(&str, &str); 5] = [
+    ("+=", "+"),
+    ("-=", "-"),
+    ("*=", "*"),
+    ("/=", "/"),
+    ("%=", "%"),
+];
+
+/// How deep statements may lie in one another.
+const DEEPEST: u32 = 64;
+
 /// Parses a whole batch.
-pub fn parse(source: &str) -> Result<Vec<Statement>, SqlError> {
+pub fn parse(source: &str) -> Result<Vec<Located>, SqlError> {
     let tokens = lex(source)?;
     let mut parser = Parser::new(source, &tokens);
     let mut statements = Vec::new();
     while parser.skip_semicolons() {
-        statements.push(parser.statement()?);
+        statements.push(parser.located()?);
     }
     Ok(statements)
 }
@@ -33,14 +45,14 @@ pub fn parse_parameters(source: &str) -> Result<Vec<Parameter>, SqlError> {
 }
 
 /// Parses a stored procedure's text: its parameters and its body.
-pub fn parse_procedure(source: &str) -> Result<(Vec<Parameter>, Vec<Statement>), SqlError> {
+pub fn parse_procedure(source: &str) -> Result<(Vec<Parameter>, Vec<Located>), SqlError> {
     let tokens = lex(source)?;
     let mut parser = Parser::new(source, &tokens);
     parser.procedure_head()?;
     let parameters = parser.procedure_parameters()?;
     let mut body = Vec::new();
     while parser.skip_semicolons() {
-        body.push(parser.statement()?);
+        body.push(parser.located()?);
     }
     Ok((parameters, body))
 }
@@ -66,8 +78,20 @@ impl Parser<'_> {
         self.peek().is_some()
     }
 
-    pub fn statement(&mut self) -> Result<Statement, SqlError> {
-        while self.symbol(";") {}
+    /// The next statement, with the line that it is in.
+    pub fn located(&mut self) -> Result<Located, SqlError> {
+        self.skip_semicolons();
+        let line = self.peek().map_or(0, |token| token.line);
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(SqlError::too_deep());
+        }
+        let statement = self.statement().map_err(|error| error.at(line, None))?;
+        self.depth -= 1;
+        Ok(Located { line, statement })
+    }
+
+    fn statement(&mut self) -> Result<Statement, SqlError> {
         let Some(token) = self.peek() else {
             return Err(self.unexpected());
         };
@@ -93,22 +117,54 @@ impl Parser<'_> {
             "WHILE" => {
                 self.at += 1;
                 let condition = self.condition()?;
-                Ok(Statement::While {
-                    condition,
-                    body: Box::new(self.statement()?),
-                })
+                self.loops += 1;
+                let body = Box::new(self.located()?);
+                self.loops -= 1;
+                Ok(Statement::While { condition, body })
+            }
+            "BREAK" | "CONTINUE" if self.loops == 0 => {
+                let (number, message) = match word.as_str() {
+                    "BREAK" => (
+                        135,
+                        "Cannot use a BREAK statement outside the scope of a WHILE statement.",
+                    ),
+                    _ => (
+                        136,
+                        "Cannot use a CONTINUE statement outside the scope of a WHILE statement.",
+                    ),
+                };
+                Err(SqlError::new(number, 15, message))
+            }
+            "BREAK" => {
+                self.at += 1;
+                Ok(Statement::Break)
+            }
+            "CONTINUE" => {
+                self.at += 1;
+                Ok(Statement::Continue)
             }
             "BEGIN" => self.begin(),
             "COMMIT" | "ROLLBACK" => {
                 self.at += 1;
                 let _ = self.words("TRANSACTION") || self.words("TRAN") || self.words("WORK");
-                self.transaction_name();
-                let commit = word == "COMMIT";
-                Ok(if commit {
-                    Statement::Commit
-                } else {
-                    Statement::Rollback
+                let name = self.transaction_name();
+                Ok(match word.as_str() {
+                    "COMMIT" => Statement::Commit,
+                    _ => Statement::Rollback(name),
                 })
+            }
+            "SAVE" => {
+                self.at += 1;
+                if !self.words("TRANSACTION") {
+                    self.expect("TRAN")?;
+                }
+                let name = self.transaction_name();
+                name.map(Statement::Save).ok_or_else(|| self.unexpected())
+            }
+            "WAITFOR" => {
+                self.at += 1;
+                self.expect("DELAY")?;
+                Ok(Statement::Wait(self.rest_of_expression()))
             }
             "PRINT" => {
                 self.at += 1;
@@ -134,8 +190,7 @@ impl Parser<'_> {
             }
             "USE" => {
                 self.at += 1;
-                self.identifier()?;
-                Ok(Statement::Use)
+                self.identifier().map(Statement::Use)
             }
             "CREATE" | "ALTER" | "DROP" | "GRANT" | "DENY" | "REVOKE" => self.definition(),
             _ => self.call(),
@@ -151,13 +206,28 @@ impl Parser<'_> {
 
     fn set(&mut self) -> Result<Statement, SqlError> {
         self.at += 1;
-        if let Some(Token::Variable(name)) = self.peek().map(|token| &token.token) {
+        if let Some(variable) = self.peek()
+            && let Token::Variable(name) = &variable.token
+        {
             self.at += 1;
-            self.expect_symbol("=")?;
-            return Ok(Statement::SetVariable(
-                name.clone(),
-                self.rest_of_expression(),
-            ));
+            let operator = COMPOUND
+                .iter()
+                .find(|(compound, _)| self.at_symbol(compound));
+            if operator.is_some() {
+                self.at += 1;
+            } else {
+                self.expect_symbol("=")?;
+            }
+            let mut value = self.rest_of_expression();
+            if let Some((_, operator)) = operator {
+                let symbol = |symbol| Lexed {
+                    token: Token::Symbol(symbol),
+                    ..variable.clone()
+                };
+                value.splice(..0, [variable.clone(), symbol(operator), symbol("(")]);
+                value.push(symbol(")"));
+            }
+            return Ok(Statement::SetVariable(name.clone(), value));
         }
         Ok(Statement::SetOption(self.rest_of_expression()))
     }
@@ -187,12 +257,12 @@ impl Parser<'_> {
     fn branch(&mut self) -> Result<Statement, SqlError> {
         self.at += 1;
         let condition = self.condition()?;
-        let then = Box::new(self.statement()?);
+        let then = Box::new(self.located()?);
         while self.at_symbol(";") && self.ahead(1).is_some_and(|t| t.is_word("ELSE")) {
             self.at += 1;
         }
         let otherwise = if self.words("ELSE") {
-            Some(Box::new(self.statement()?))
+            Some(Box::new(self.located()?))
         } else {
             None
         };
@@ -206,8 +276,7 @@ impl Parser<'_> {
     fn begin(&mut self) -> Result<Statement, SqlError> {
         self.at += 1;
         if self.words("TRANSACTION") || self.words("TRAN") {
-            self.transaction_name();
-            return Ok(Statement::Begin);
+            return Ok(Statement::Begin(self.transaction_name()));
         }
         if self.words("TRY") {
             let body = self.block("TRY")?;
@@ -222,7 +291,7 @@ impl Parser<'_> {
     }
 
     /// Statements up to `END`, and the word after it.
-    fn block(&mut self, what: &str) -> Result<Vec<Statement>, SqlError> {
+    fn block(&mut self, what: &str) -> Result<Vec<Located>, SqlError> {
         let mut statements = Vec::new();
         loop {
             if !self.skip_semicolons() {
@@ -234,22 +303,26 @@ impl Parser<'_> {
                 }
                 return Ok(statements);
             }
-            statements.push(self.statement()?);
+            statements.push(self.located()?);
         }
     }
 
-    /// A transaction's name or `WITH (DELAYED_DURABILITY …)`: neither means anything here.
-    fn transaction_name(&mut self) {
-        let named = self.peek().is_some_and(|token| match &token.token {
-            Token::Quoted(_) | Token::Variable(_) => true,
+    /// A transaction's or savepoint's name. A variable stands for itself, so that the same one
+    /// finds it again.
+    fn transaction_name(&mut self) -> Option<String> {
+        let name = match &self.peek()?.token {
+            Token::Quoted(name) => name.clone(),
+            Token::Variable(name) => format!("@{name}"),
             Token::Word(word) => {
-                let word = word.to_ascii_uppercase();
-                !STARTERS.contains(&word.as_str())
-                    && !matches!(word.as_str(), "SELECT" | "SET" | "WITH")
+                let upper = word.to_ascii_uppercase();
+                let other = STARTERS.contains(&upper.as_str())
+                    || matches!(upper.as_str(), "SELECT" | "SET" | "WITH");
+                Some(word).filter(|_| !other)?.clone()
             }
-            _ => false,
-        });
-        self.at += usize::from(named);
+            _ => return None,
+        };
+        self.at += 1;
+        Some(name)
     }
 
     fn throw(&mut self) -> Result<Statement, SqlError> {
@@ -433,25 +506,59 @@ mod tests {
         .unwrap();
         assert_eq!(statements.len(), 2);
         assert!(matches!(
-            statements[0],
+            statements[0].statement,
             Statement::If {
                 otherwise: Some(_),
                 ..
             }
         ));
-        assert!(matches!(&statements[1], Statement::Try { body, handler }
-            if body.len() == 2 && handler.len() == 2));
+        assert!(
+            matches!(&statements[1].statement, Statement::Try { body, handler }
+            if body.len() == 2 && handler.len() == 2)
+        );
     }
 
     #[test]
     fn arguments_of_a_call_are_taken_apart() {
         let statements =
             parse("exec sp_set_session_context @key = N'a', @value = @v, @read_only = 1").unwrap();
-        assert!(matches!(&statements[0], Statement::Exec(exec) if exec.arguments.len() == 3));
+        assert!(
+            matches!(&statements[0].statement, Statement::Exec(exec) if exec.arguments.len() == 3)
+        );
+    }
+
+    #[test]
+    fn statements_and_mistakes_know_their_line() {
+        let statements = parse("select 1\n\nif 1 = 1\n  print 'a'").unwrap();
+        assert_eq!(statements[1].line, 3);
+        assert!(matches!(&statements[1].statement, Statement::If { then, .. } if then.line == 4));
+        assert_eq!(parse("select 1\n)").unwrap_err().line, 2);
+        assert_eq!(parse("select 1\nselect 'x").unwrap_err().line, 2);
+    }
+
+    #[test]
+    fn a_compound_assignment_computes_first() {
+        let statements = parse("set @n -= 1 + 2").unwrap();
+        let Statement::SetVariable(name, value) = &statements[0].statement else {
+            panic!("{statements:?}");
+        };
+        let text = super::super::parse_ddl::to_text(value);
+        assert_eq!((name.as_str(), text.as_str()), ("n", "@n -(1 + 2)"));
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let deep = "if 1 = 1 ".repeat(5_000) + "select 1";
+        assert_eq!(parse(&deep).unwrap_err().number, 191);
     }
 
     #[test]
     fn nonsense_is_error_102() {
         assert_eq!(parse("select 1; )").unwrap_err().number, 102);
+        assert_eq!(parse("if 1 = 1 break").unwrap_err().number, 135);
+        assert_eq!(
+            parse("while 1 = 1 select 1 continue").unwrap_err().number,
+            136
+        );
     }
 }

@@ -363,7 +363,10 @@ pub fn to_text(tokens: &[Lexed]) -> String {
             Token::Symbol(symbol) => (*symbol).to_owned(),
         };
         let tight = matches!(written.as_str(), "." | "(" | ")" | ",") || text.ends_with(['.', '(']);
-        if !text.is_empty() && !tight {
+        // A point and a number would become one number.
+        let point = (written == "." && text.ends_with(|c: char| c.is_ascii_digit()))
+            || (text.ends_with('.') && written.starts_with(|c: char| c.is_ascii_digit()));
+        if !text.is_empty() && (!tight || point) {
             text.push(' ');
         }
         text.push_str(&written);

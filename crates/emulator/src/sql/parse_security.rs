@@ -47,6 +47,20 @@ impl Parser<'_> {
                 name: self.identifier()?,
                 if_exists,
             }
+        } else if self.words("CREATE APPLICATION ROLE") {
+            Security::CreateApplicationRole {
+                name: self.identifier()?,
+                options: self.user_options()?,
+            }
+        } else if self.words("ALTER APPLICATION ROLE") {
+            Security::AlterApplicationRole {
+                name: self.identifier()?,
+                options: self.user_options()?,
+            }
+        } else if self.words("DROP APPLICATION ROLE") {
+            Security::DropApplicationRole {
+                name: self.identifier()?,
+            }
         } else if self.words("ALTER SERVER ROLE") {
             Security::AlterServerRole {
                 name: self.identifier()?,
@@ -273,7 +287,13 @@ impl Parser<'_> {
             }
         }
         let on = if self.words("ON") {
-            self.on()?
+            let on = self.on()?;
+            // The columns may stand behind the object as well.
+            let columns = self.column_list()?;
+            for (_, of_permission) in &mut permissions {
+                of_permission.extend(columns.iter().cloned());
+            }
+            on
         } else {
             On::Database(None)
         };
@@ -315,6 +335,17 @@ impl Parser<'_> {
         if words.is_empty() {
             return Err(self.unexpected());
         }
+        let columns = self.column_list()?;
+        let name = match words.join(" ").as_str() {
+            "EXEC" => "EXECUTE".to_owned(),
+            "ALL PRIVILEGES" => "ALL".to_owned(),
+            name => name.to_owned(),
+        };
+        Ok((name, columns))
+    }
+
+    /// Columns in parentheses, when there are any.
+    fn column_list(&mut self) -> Result<Vec<String>, SqlError> {
         let mut columns = Vec::new();
         if self.symbol("(") {
             columns.push(self.identifier()?);
@@ -323,12 +354,7 @@ impl Parser<'_> {
             }
             self.expect_symbol(")")?;
         }
-        let name = match words.join(" ").as_str() {
-            "EXEC" => "EXECUTE".to_owned(),
-            "ALL PRIVILEGES" => "ALL".to_owned(),
-            name => name.to_owned(),
-        };
-        Ok((name, columns))
+        Ok(columns)
     }
 
     fn on(&mut self) -> Result<On, SqlError> {

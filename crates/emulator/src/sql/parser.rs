@@ -12,7 +12,9 @@ use super::value::ColumnType;
 pub const STARTERS: &[&str] = &[
     "ALTER",
     "BEGIN",
+    "BREAK",
     "COMMIT",
+    "CONTINUE",
     "CREATE",
     "DECLARE",
     "DELETE",
@@ -37,6 +39,7 @@ pub const STARTERS: &[&str] = &[
     "TRUNCATE",
     "UPDATE",
     "USE",
+    "WAITFOR",
     "WHILE",
 ];
 
@@ -44,6 +47,9 @@ pub(super) struct Parser<'a> {
     pub source: &'a str,
     pub(super) tokens: &'a [Lexed],
     pub(super) at: usize,
+    /// How many statements lie around this place, and how many of them are loops.
+    pub(super) depth: u32,
+    pub(super) loops: u32,
 }
 
 impl<'a> Parser<'a> {
@@ -52,6 +58,8 @@ impl<'a> Parser<'a> {
             source,
             tokens,
             at: 0,
+            depth: 0,
+            loops: 0,
         }
     }
 
@@ -115,13 +123,14 @@ impl<'a> Parser<'a> {
 
     /// 102 at the token that comes next. A string is not shown: it may be a password.
     pub fn unexpected(&self) -> SqlError {
-        match self.peek().or(self.tokens.last()) {
-            Some(token) if matches!(token.token, Token::Text(_)) => SqlError::syntax("a string"),
-            Some(token) => {
-                SqlError::syntax(&super::parse_ddl::to_text(std::slice::from_ref(token)))
-            }
-            None => SqlError::syntax(""),
-        }
+        let Some(token) = self.peek().or(self.tokens.last()) else {
+            return SqlError::syntax("");
+        };
+        let near = match token.token {
+            Token::Text(_) => "a string".to_owned(),
+            _ => super::parse_ddl::to_text(std::slice::from_ref(token)),
+        };
+        SqlError::syntax(&near).at(token.line, None)
     }
 
     pub fn identifier(&mut self) -> Result<String, SqlError> {

@@ -304,6 +304,11 @@ pub fn allowed(
     {
         return true;
     }
+    // A grant on a column stands against a denial on its table, and only that.
+    let on_column = matches!(on, Securable::Column(..))
+        && catalogue.permissions.iter().any(|p| {
+            p.on == on && p.state != State::Deny && p.name == name && who.contains(&p.grantee)
+        });
     let mut granted = false;
     for (securable, names) in &levels {
         for permission in &catalogue.permissions {
@@ -314,6 +319,7 @@ pub fn allowed(
                 continue;
             }
             match permission.state {
+                State::Deny if on_column && matches!(securable, Securable::Object(_)) => {}
                 State::Deny => return false,
                 State::Grant | State::GrantWithOption => granted = true,
             }

@@ -1,4 +1,4 @@
-//! Security policies: kept and shown; their predicates are not applied to queries yet.
+//! Security policies: made, changed and shown. `row_security` makes them work.
 
 use super::ast::{Name, PredicateDefinition};
 use super::catalogue::{Object, ObjectType, Predicate, Securable};
@@ -20,7 +20,8 @@ impl Session {
         self.add_policy(db, name, |object| {
             object.predicates = predicates;
             object.enabled = enabled;
-        })
+        })?;
+        self.enforce_policies(db)
     }
 
     pub(super) fn alter_policy(
@@ -52,7 +53,7 @@ impl Session {
             policy.enabled = enabled.unwrap_or(policy.enabled);
             policy.modified = now;
         }
-        Ok(())
+        self.enforce_policies(db)
     }
 
     fn may_alter_policies(&self, db: &DbState) -> Result<(), SqlError> {

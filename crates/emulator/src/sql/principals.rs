@@ -32,6 +32,13 @@ impl Session {
             Security::CreateRole { name, owner } => self.create_role(db, name, owner.as_deref()),
             Security::AlterRole { name, change } => self.alter_role(db, name, change),
             Security::DropRole { name, if_exists } => self.drop_role(db, name, *if_exists),
+            Security::CreateApplicationRole { name, options } => {
+                self.create_application_role(db, name, options)
+            }
+            Security::AlterApplicationRole { name, options } => {
+                self.alter_application_role(db, name, options)
+            }
+            Security::DropApplicationRole { name } => self.drop_application_role(db, name),
             Security::Permission(statement) => self.permission(db, statement),
             Security::AlterAuthorization { on, to } => self.alter_authorization(db, on, to),
             Security::CreateLogin { name, source, sid } => {
@@ -206,7 +213,7 @@ impl Session {
         let id = db
             .catalogue
             .principal(name)
-            .filter(|p| !p.is_role())
+            .filter(|p| p.is_user())
             .map(|p| p.id);
         let id = id.filter(|id| *id > 4).ok_or_else(cannot)?;
         let own_password = options.password.is_some() && self.subject().id() == id;
@@ -252,7 +259,7 @@ impl Session {
         let found = db
             .catalogue
             .principal(name)
-            .filter(|p| !p.is_role())
+            .filter(|p| p.is_user())
             .cloned();
         let Some(user) = found else {
             return if if_exists {
@@ -455,7 +462,7 @@ pub fn found_sid(principal: &directory::Principal) -> Option<Vec<u8>> {
 }
 
 /// Refuses to drop a principal that owns something or has granted something.
-fn owns_nothing(db: &DbState, id: i32) -> Result<(), SqlError> {
+pub(super) fn owns_nothing(db: &DbState, id: i32) -> Result<(), SqlError> {
     let catalogue = &db.catalogue;
     let refuse = |number, what: &str| {
         let message = format!("The database principal {what}, and cannot be dropped.");

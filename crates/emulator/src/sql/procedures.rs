@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 
 use super::ast::Name;
 use super::ast::{Exec, Parameter, RoleChange, Security};
-use super::catalogue::{ObjectType, Securable};
+use super::catalogue::{ObjectType, Securable, same};
 use super::database::DbState;
 use super::error::SqlError;
 use super::exec::Flow;
@@ -47,6 +47,14 @@ impl Argument {
 impl Session {
     /// Carries out a call and answers what it leaves, the status last.
     pub async fn call(&mut self, call: Call) -> Vec<Reply> {
+        if same(&call.procedure, "sp_reset_connection") {
+            if let Err(error) = self.can_be_reset() {
+                return vec![Reply::Error(error)];
+            }
+            let mut replies = self.reset();
+            replies.push(Reply::Status(0));
+            return replies;
+        }
         if let Err(error) = self.wait().await {
             return vec![Reply::Error(error)];
         }
@@ -152,6 +160,8 @@ impl Session {
             "sp_set_firewall_rule" | "sp_delete_firewall_rule" => {
                 self.server_firewall(&last, arguments)?;
             }
+            "sp_setapprole" => self.set_application_role(db, arguments)?,
+            "sp_unsetapprole" => self.unset_application_role(arguments)?,
             "sp_addrolemember" | "sp_droprolemember" => {
                 let [role, member] = arguments else {
                     return Err(SqlError::new(
@@ -178,7 +188,7 @@ impl Session {
     }
 
     /// An output parameter goes back under the name that it came with.
-    fn output(&mut self, argument: &Argument, ty: ColumnType, value: Value) {
+    pub(super) fn output(&mut self, argument: &Argument, ty: ColumnType, value: Value) {
         let name = match argument.name.as_str() {
             "" => String::new(),
             name => format!("@{name}"),
@@ -251,10 +261,12 @@ impl Session {
     }
 
     fn outputs(&mut self, declared: &[Parameter], values: &[Argument], variables: &Variables) {
-        for (parameter, argument) in declared.iter().zip(values) {
-            if argument.output
-                && let Some((ty, value)) = variables.get(&parameter.name)
-            {
+        for (at, argument) in values.iter().enumerate().filter(|(_, a)| a.output) {
+            let name = match argument.name.trim_start_matches('@') {
+                "" => declared.get(at).map(|parameter| parameter.name.clone()),
+                name => Some(name.to_lowercase()),
+            };
+            if let Some((ty, value)) = name.and_then(|name| variables.get(&name)) {
                 self.output(argument, *ty, value.clone());
             }
         }
@@ -270,12 +282,14 @@ impl Session {
     ) -> Result<Variables, SqlError> {
         let statements = parse(text)?;
         let depth = std::mem::replace(&mut self.depth, 0);
+        let procedure = self.procedure.take();
         let alone = std::mem::replace(&mut self.alone, statements.len() == 1);
         let outer = std::mem::replace(&mut self.variables, variables);
         let subjects = self.subjects.len();
         let outcome = self.statements(db, &statements);
         self.subjects.truncate(subjects.max(1));
         self.depth = depth;
+        self.procedure = procedure;
         self.alone = alone;
         let inner = std::mem::replace(&mut self.variables, outer);
         outcome.map(|_| inner)
@@ -315,9 +329,11 @@ impl Session {
         let outer = std::mem::replace(&mut self.variables, variables);
         let nocount = self.settings.nocount;
         let subjects = self.subjects.len();
+        let caller = self.procedure.replace(object.name.clone());
         self.depth += 1;
         let outcome = self.statements(db, &body);
         self.depth -= 1;
+        self.procedure = caller;
         self.subjects.truncate(subjects.max(1));
         self.settings.nocount = nocount;
         let inner = std::mem::replace(&mut self.variables, outer);
@@ -325,7 +341,7 @@ impl Session {
         self.outputs(&declared, arguments, &inner);
         Ok(match flow {
             Flow::Return(status) => status,
-            Flow::Next => 0,
+            Flow::Next | Flow::Break | Flow::Continue => 0,
         })
     }
 

@@ -37,6 +37,9 @@ pub struct Named {
     pub tables: BTreeSet<String>,
 }
 
+/// More rows than this are not collected.
+const MOST_ROWS: usize = 1_000_000;
+
 impl Session {
     /// A SELECT: its rows become a reply, unless they go to variables.
     pub(super) fn query(&mut self, db: &mut DbState, tokens: &[Lexed]) -> Result<(), SqlError> {
@@ -115,6 +118,8 @@ impl Session {
             temporary: &self.temporary,
             session: self.id,
             in_window: false,
+            depth: 0,
+            cases: 0,
             ctes: Vec::new(),
             system: BTreeSet::new(),
             permission_calls: Vec::new(),
@@ -178,6 +183,9 @@ impl Session {
         {
             let values: rusqlite::Result<Vec<Value>> = (0..count).map(|at| row.get(at)).collect();
             rows.push(values.map_err(|error| SqlError::from_sqlite(&error))?);
+            if rows.len() > MOST_ROWS {
+                return Err(SqlError::out_of_memory());
+            }
         }
         let columns = columns
             .drain(..)
@@ -214,6 +222,7 @@ impl Session {
         self.set_call(db);
         self.make_views(db, named)?;
         db.take_accesses();
+        db.allow_steps();
         let mut statement = db
             .storage
             .prepare(sql)
@@ -243,7 +252,7 @@ impl Session {
             server: &self.server,
             database: &self.database.name,
             session: self.id,
-            is_server_admin: self.identity.is_server_admin && self.subjects.len() == 1,
+            is_server_admin: self.acts_as_server_admin(),
         };
         for (schema, name) in &named.system {
             let full = format!("{schema}.{name}");
@@ -297,16 +306,25 @@ impl Session {
                 permission,
                 Securable::Object(object.id),
             );
-            let allowed = match (permission, on) {
+            let partly = || {
+                object.columns.iter().any(|c| {
+                    let on = Securable::Column(object.id, c.id);
+                    allowed(catalogue, &subject, permission, on)
+                })
+            };
+            let may = match (permission, on) {
                 ("SELECT" | "UPDATE", Securable::Column(..)) => {
                     allowed(catalogue, &subject, permission, on)
                 }
+                // Rows that are only counted need one column that may be read.
+                ("SELECT", _) => whole || partly(),
                 _ => whole,
             };
-            if !allowed {
+            if !may {
                 let schema = catalogue.schema_name(object.schema);
                 let database = &self.database.name;
-                if whole {
+                // Whoever may read some columns hears which one he may not.
+                if whole || (on != Securable::Object(object.id) && partly()) {
                     let message = format!(
                         "The {permission} permission was denied on the column '{}' of the object \
                          '{}', database '{database}', schema '{schema}'.",
@@ -418,7 +436,9 @@ fn settle(ty: Option<ColumnType>, rows: &[Vec<Value>], at: usize) -> ColumnType 
 /// A value as its column's type wants it; text is not cut to an inferred length.
 fn fit(value: Value, ty: ColumnType) -> Result<Value, SqlError> {
     match (&value, ty) {
-        (Value::Null, _) | (Value::Text(_), ColumnType::Text(_)) => Ok(value),
+        (Value::Null, _) | (Value::Text(_), ColumnType::Text(_) | ColumnType::VarChar(_)) => {
+            Ok(value)
+        }
         (Value::Blob(_), ColumnType::Binary(_)) => Ok(value),
         (Value::Integer(_), ColumnType::Int | ColumnType::BigInt) => Ok(value),
         (Value::Real(r), ColumnType::Int | ColumnType::BigInt) if r.fract() != 0.0 => {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::types::Value;
 
 use super::ast::Tokens;
-use super::catalogue::{Catalogue, same};
+use super::catalogue::{Catalogue, Object, ObjectType, same};
 use super::clauses::{
     AFTER_SOURCE, chain, clauses, column_names, condition_length, hints_length, is_alias, is_hint,
     item_name, set_parts,
@@ -49,6 +49,9 @@ pub struct Rewriter<'a> {
     pub temporary: &'a [String],
     pub session: i32,
     pub in_window: bool,
+    /// How deep in parentheses and subqueries, and in CASE.
+    pub depth: u32,
+    pub cases: u32,
     pub ctes: Vec<String>,
     /// System views that the text names: schema and name.
     pub system: BTreeSet<(String, String)>,
@@ -73,9 +76,30 @@ fn cte_name(name: &str) -> String {
     quote(&format!("with:{}", name.to_lowercase()))
 }
 
-impl Rewriter<'_> {
+/// How deep a query may be nested.
+const DEEPEST: u32 = 100;
+
+impl<'a> Rewriter<'a> {
+    /// Does `work` one level further down, when there is room.
+    pub fn deeper<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        if self.depth >= DEEPEST {
+            return Err(SqlError::too_deep());
+        }
+        self.depth += 1;
+        let done = work(self);
+        self.depth -= 1;
+        done
+    }
+
     /// A whole query: CTEs, set operators, ORDER BY.
     pub fn query(&mut self, tokens: &[Lexed]) -> Result<Query, SqlError> {
+        self.deeper(|rewriter| rewriter.whole_query(tokens))
+    }
+
+    fn whole_query(&mut self, tokens: &[Lexed]) -> Result<Query, SqlError> {
         let known = self.ctes.len();
         let (prefix, rest) = if tokens.first().is_some_and(|t| t.is_word("WITH")) {
             self.common_tables(tokens)?
@@ -229,6 +253,10 @@ impl Rewriter<'_> {
 
     /// A FROM clause.
     pub fn sources(&mut self, tokens: &[Lexed]) -> Result<String, SqlError> {
+        self.deeper(|rewriter| rewriter.all_sources(tokens))
+    }
+
+    fn all_sources(&mut self, tokens: &[Lexed]) -> Result<String, SqlError> {
         let mut sql = String::new();
         let mut at = 0;
         let mut expects_source = true;
@@ -347,6 +375,7 @@ impl Rewriter<'_> {
                 let known = self.temporary.iter().any(|name| same(name, last));
                 let name = temporary_name(last, self.session);
                 return if known {
+                    self.tables.insert(name.clone());
                     Ok(quote(&name))
                 } else {
                     Err(SqlError::invalid_object(last))
@@ -376,6 +405,39 @@ impl Rewriter<'_> {
             }
         }
         Err(SqlError::invalid_object(&shown()))
+    }
+
+    /// The table itself that a statement changes, whatever filter lies before it.
+    pub fn target(&mut self, parts: &[String]) -> Result<String, SqlError> {
+        let name = self.table(parts)?;
+        Ok(match self.target_object(parts) {
+            Some(object) if object.kind == ObjectType::Table => format!("main.{name}"),
+            _ => name,
+        })
+    }
+
+    /// The condition that security policies put on rows to be changed, called `alias`.
+    pub fn target_filter(
+        &mut self,
+        parts: &[String],
+        alias: &str,
+    ) -> Result<Option<String>, SqlError> {
+        match self.target_object(parts) {
+            Some(object) => self.filter(object, alias),
+            None => Ok(None),
+        }
+    }
+
+    fn target_object(&self, parts: &[String]) -> Option<&'a Object> {
+        let (last, schema) = (parts.last()?, parts.iter().rev().nth(1));
+        let schemas = match schema {
+            Some(schema) => vec![schema.as_str()],
+            None => vec![self.default_schema, "dbo"],
+        };
+        schemas
+            .into_iter()
+            .filter_map(|schema| self.catalogue.schema(schema))
+            .find_map(|schema| self.catalogue.object(schema.id, last))
     }
 
     fn table_function(&mut self, parts: &[String], args: &[Lexed]) -> Result<String, SqlError> {

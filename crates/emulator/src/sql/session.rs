@@ -3,22 +3,25 @@
 //! A batch is parsed whole, then its statements run one after another and leave replies, in the
 //! order in which the wire sends them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::types::Value;
 
-use super::ast::Statement;
+use super::application_roles::Assumed;
+use super::ast::{Located, Statement};
 use super::catalogue::{GUEST, Securable};
 use super::database::{Database, DbState};
 use super::error::SqlError;
+use super::exec::Flow;
 use super::parse::parse;
 use super::permissions::{Subject, allowed};
 use super::query::ResultSet;
 use super::rewrite::Variables;
 use super::server::Server;
-use super::value::ColumnType;
+use super::time::Moment;
+use super::value::{self, ColumnType};
 use crate::directory::PrincipalKind;
 
 /// How long a batch waits for another session's transaction.
@@ -86,11 +89,22 @@ pub struct Session {
     pub(super) read_only_keys: Vec<String>,
     pub(super) caught: Vec<SqlError>,
     pub(super) tries: u32,
+    /// How often the loops of this batch have turned.
+    pub(super) loops: u32,
     /// How deep in procedures, whose owner's rights reach the tables of the same owner.
     pub(super) depth: u32,
     pub(super) alone: bool,
     pub(super) prepared: BTreeMap<i32, (String, String)>,
     pub(super) temporary: Vec<String>,
+    /// Those of them that number their rows.
+    pub(super) temporary_identities: BTreeSet<String>,
+    /// Set while the session is an application role.
+    pub(super) assumed: Option<Assumed>,
+    /// The name of the transaction, when BEGIN gave it one.
+    pub(super) transaction_name: Option<String>,
+    /// The line of the statement that runs, and the procedure that it is in.
+    pub(super) line: u32,
+    pub(super) procedure: Option<String>,
     pub(super) replies: Vec<Reply>,
 }
 
@@ -116,10 +130,16 @@ impl Session {
             read_only_keys: Vec::new(),
             caught: Vec::new(),
             tries: 0,
+            loops: 0,
             depth: 0,
             alone: false,
             prepared: BTreeMap::new(),
             temporary: Vec::new(),
+            temporary_identities: BTreeSet::new(),
+            assumed: None,
+            transaction_name: None,
+            line: 0,
+            procedure: None,
             replies: Vec::new(),
         }
     }
@@ -133,12 +153,58 @@ impl Session {
         &self.database.name
     }
 
-    /// Runs a batch when it is this session's turn.
+    /// Runs a batch when it is this session's turn. Dropped while it waits, what was done before
+    /// stays done, as after a client's cancel.
     pub async fn run(&mut self, text: &str) -> Vec<Reply> {
-        match self.wait().await {
-            Ok(()) => self.run_now(text),
-            Err(error) => vec![Reply::Error(error)],
+        self.variables.clear();
+        let statements = match parse(text) {
+            Ok(statements) => statements,
+            Err(error) => {
+                // A mistake in the text is told at once, whoever holds the database.
+                self.settings.error = error.number;
+                return vec![Reply::Error(error)];
+            }
+        };
+        self.alone = statements.len() == 1;
+        let mut replies = Vec::new();
+        let mut rest = statements.as_slice();
+        loop {
+            if let Err(error) = self.wait().await {
+                replies.push(Reply::Error(error));
+                return replies;
+            }
+            let waits = |located: &Located| matches!(located.statement, Statement::Wait(_));
+            let (now, later) = rest.split_at(rest.iter().position(waits).unwrap_or(rest.len()));
+            let mut delay = None;
+            replies.extend(self.exclusively(|session, db| {
+                if session.batch(db, now)? == Flow::Next {
+                    delay = later
+                        .first()
+                        .map(|wait| session.delay(db, wait))
+                        .transpose()?;
+                }
+                Ok(())
+            }));
+            let Some(delay) = delay else { return replies };
+            tokio::time::sleep(delay).await;
+            replies.push(Reply::Done(None));
+            rest = &later[1..];
         }
+    }
+
+    /// How long a WAITFOR waits.
+    fn delay(&mut self, db: &mut DbState, wait: &Located) -> Result<Duration, SqlError> {
+        let Statement::Wait(tokens) = &wait.statement else {
+            return Ok(Duration::ZERO);
+        };
+        let written = value::to_text(&self.evaluate(db, tokens)?, 0);
+        let time = Some(written.trim()).filter(|time| time.contains(':'));
+        let time = time.and_then(Moment::parse).ok_or_else(|| {
+            let message =
+                format!("Incorrect time syntax in time string '{written}' used with WAITFOR.");
+            SqlError::new(148, 15, message).at(wait.line, None)
+        })?;
+        Ok(Duration::from_nanos(time.ticks.unsigned_abs() * 100))
     }
 
     /// Waits until no other session's transaction is open in this database.
@@ -164,7 +230,8 @@ impl Session {
         self.variables.clear();
         self.exclusively(|session, db| {
             let statements = parse(text)?;
-            session.batch(db, &statements)
+            session.alone = statements.len() == 1;
+            session.batch(db, &statements).map(|_| ())
         })
     }
 
@@ -191,6 +258,7 @@ impl Session {
             self.replies.push(Reply::Error(error));
         }
         self.tries = 0;
+        self.loops = 0;
         self.depth = 0;
         self.caught.clear();
         if !db.is_owned_by(self.id) {
@@ -199,9 +267,8 @@ impl Session {
         std::mem::take(&mut self.replies)
     }
 
-    fn batch(&mut self, db: &mut DbState, statements: &[Statement]) -> Result<(), SqlError> {
-        self.alone = statements.len() == 1;
-        let ended = self.statements(db, statements).map(|_| ());
+    fn batch(&mut self, db: &mut DbState, statements: &[Located]) -> Result<Flow, SqlError> {
+        let ended = self.statements(db, statements);
         if let Err(error) = &ended
             && (self.settings.xact_abort || self.doomed || error.class >= 17)
             && self.transactions > 0
@@ -225,17 +292,26 @@ impl Session {
         self.context = Arc::default();
         self.read_only_keys.clear();
         self.prepared.clear();
+        self.temporary_identities.clear();
         replies
     }
 
     /// Begins, commits or rolls back, as the driver's own requests ask.
-    pub async fn transaction(&mut self, statement: TransactionRequest) -> Vec<Reply> {
-        let text = match statement {
-            TransactionRequest::Begin => "BEGIN TRANSACTION",
-            TransactionRequest::Commit => "COMMIT TRANSACTION",
-            TransactionRequest::Rollback => "ROLLBACK TRANSACTION",
+    pub async fn transaction(&mut self, request: &TransactionRequest) -> Vec<Reply> {
+        let (verb, name) = match request {
+            TransactionRequest::Begin => ("BEGIN", ""),
+            TransactionRequest::Commit { .. } => ("COMMIT", ""),
+            TransactionRequest::Rollback { to, .. } => ("ROLLBACK", to.as_str()),
+            TransactionRequest::Save(name) => ("SAVE", name.as_str()),
         };
-        self.run(text).await
+        let mut text = format!("{verb} TRANSACTION");
+        if !name.is_empty() {
+            text.push_str(&format!(" [{}]", name.replace(']', "]]")));
+        }
+        if request.begins_again() {
+            text.push_str("; BEGIN TRANSACTION");
+        }
+        self.run(&text).await
     }
 
     pub(super) fn subject(&self) -> Subject {
@@ -268,11 +344,28 @@ impl Session {
 }
 
 /// What a transaction manager request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransactionRequest {
     Begin,
-    Commit,
-    Rollback,
+    /// `again` begins the next one at once.
+    Commit {
+        again: bool,
+    },
+    /// To a savepoint, when the name is not empty.
+    Rollback {
+        to: String,
+        again: bool,
+    },
+    Save(String),
+}
+
+impl TransactionRequest {
+    fn begins_again(&self) -> bool {
+        matches!(
+            self,
+            Self::Commit { again: true } | Self::Rollback { again: true, .. }
+        )
+    }
 }
 
 fn lock_timeout() -> SqlError {

@@ -26,16 +26,8 @@ impl Session {
         if !temporary && db.catalogue.object(schema, name.last()).is_some() {
             return Err(SqlError::object_exists(name.last()));
         }
-        let (definition, _) = self.rewritten(db, |rewriter| {
-            let mut parts = Vec::new();
-            for column in columns {
-                parts.push(column_definition(rewriter, column)?);
-            }
-            for tokens in constraints {
-                parts.push(constraint(rewriter, tokens, false)?);
-            }
-            Ok(parts.join(", "))
-        })?;
+        let (definition, _) =
+            self.rewritten(db, |rewriter| definition(rewriter, columns, constraints))?;
         if temporary {
             let table = temporary_name(name.last(), self.id);
             self.store(
@@ -43,6 +35,9 @@ impl Session {
                 &format!("CREATE TEMP TABLE {} ({definition})", quote(&table)),
             )?;
             self.temporary.push(name.last().to_owned());
+            if columns.iter().any(|column| column.identity) {
+                self.temporary_identities.insert(table);
+            }
             return Ok(());
         }
         let table = format!("{}.{}", db.catalogue.schema_name(schema), name.last());
@@ -73,14 +68,14 @@ impl Session {
         let (sql, _) = self.rewritten(db, |rewriter| {
             let table = rewriter.table(&table.0)?;
             let column = column_definition(rewriter, column)?;
-            Ok(format!("ALTER TABLE {table} ADD COLUMN {column}"))
+            Ok(format!("ALTER TABLE main.{table} ADD COLUMN {column}"))
         })?;
         self.store(db, &sql)?;
         if let Some(object) = db.catalogue_mut().objects.get_mut(&id) {
             let at = object.columns.len();
             object.columns.push(catalogue_column(at, column));
         }
-        Ok(())
+        self.enforce_policies(db)
     }
 
     pub(super) fn drop_table(
@@ -115,7 +110,7 @@ impl Session {
             let unique = if unique { "UNIQUE " } else { "" };
             let columns = rewriter.expressions(columns)?;
             Ok(format!(
-                "CREATE {unique}INDEX {index} ON {stored} ({columns})"
+                "CREATE {unique}INDEX main.{index} ON {stored} ({columns})"
             ))
         })?;
         self.store(db, &sql)
@@ -130,6 +125,34 @@ fn catalogue_column(at: usize, column: &ColumnDefinition) -> Column {
         nullable: !column.not_null && !column.identity,
         identity: column.identity,
     }
+}
+
+/// Columns and constraints. The storage numbers only a primary key, so the identity column becomes
+/// it, and another key is a unique one.
+fn definition(
+    rewriter: &mut Rewriter<'_>,
+    columns: &[ColumnDefinition],
+    constraints: &[Tokens],
+) -> Result<String, SqlError> {
+    const KEY: &str = "PRIMARY KEY";
+    let numbered = columns.iter().any(|column| column.identity);
+    let other_key = |text: String| match numbered {
+        true => text.replace(KEY, "UNIQUE"),
+        false => text,
+    };
+    let mut parts = Vec::new();
+    for column in columns {
+        let text = column_definition(rewriter, column)?;
+        parts.push(match column.identity {
+            true if !text.contains(KEY) => format!("{text} {KEY} AUTOINCREMENT"),
+            true => text,
+            false => other_key(text),
+        });
+    }
+    for tokens in constraints {
+        parts.push(other_key(constraint(rewriter, tokens, false)?));
+    }
+    Ok(parts.join(", "))
 }
 
 /// A column for the storage. An identity column must be `INTEGER` there to count by itself.

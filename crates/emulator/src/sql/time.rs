@@ -26,28 +26,62 @@ pub fn text(epoch_seconds: i64) -> String {
 }
 
 impl Moment {
-    /// Reads `YYYY-MM-DD`, then optionally a blank or `T`, a time and a fraction; `Z` is allowed.
+    /// Reads `YYYY-MM-DD`, a time, or both with a blank or `T` between them; a fraction and an
+    /// offset are allowed.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim().trim_end_matches('Z');
+        Self::parse_with_offset(text).map(|(moment, _)| moment)
+    }
+
+    /// The local time as it is written, and its offset in minutes.
+    pub fn parse_with_offset(text: &str) -> Option<(Self, i64)> {
+        let (text, offset) = split_offset(text.trim())?;
         let (date, time) = match text.split_once(['T', ' ']) {
             Some((date, time)) => (date, time),
+            // A time alone is one of the first day that there is in `datetime`.
+            None if text.contains(':') => ("1900-01-01", text),
             None => (text, "00:00:00"),
         };
-        let mut date = date.splitn(3, '-').map(str::parse::<i64>);
-        let (year, month, day) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);
-        if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-            return None;
+        let days = parse_date(date)?;
+        let ticks = parse_time(time.trim())?;
+        Some((Self { days, ticks }, offset))
+    }
+
+    /// Itself, when it is a time between the years 1 and 9999.
+    pub fn checked(self) -> Option<Self> {
+        let in_day = (0..86_400 * TICKS).contains(&self.ticks);
+        let last = days_from_civil(9999, 12, 31);
+        (in_day && (0..=last).contains(&self.days)).then_some(self)
+    }
+
+    /// The text of this time, which is in UTC, as it is at an offset of so many minutes.
+    pub fn to_text_at(self, minutes: i16) -> Option<String> {
+        let local = self.plus_seconds(i64::from(minutes) * 60)?.to_text(7);
+        let sign = if minutes < 0 { '-' } else { '+' };
+        let minutes = minutes.unsigned_abs();
+        Some(format!(
+            "{local} {sign}{:02}:{:02}",
+            minutes / 60,
+            minutes % 60
+        ))
+    }
+
+    /// Rounded to so many digits of the fraction.
+    pub fn rounded(self, digits: usize) -> Self {
+        let unit = 10_i64.pow(7 - digits.min(7) as u32);
+        self.rounded_to(unit)
+    }
+
+    /// Rounded to the minute, as `smalldatetime` is.
+    pub fn to_minute(self) -> Self {
+        self.rounded_to(60 * TICKS)
+    }
+
+    fn rounded_to(self, unit: i64) -> Self {
+        let ticks = (self.ticks + unit / 2) / unit * unit;
+        Self {
+            days: self.days + ticks / (86_400 * TICKS),
+            ticks: ticks % (86_400 * TICKS),
         }
-        let (clock, fraction) = time.split_once('.').unwrap_or((time, ""));
-        let mut clock = clock.splitn(3, ':').map(str::parse::<i64>);
-        let hours = clock.next()?.ok()?;
-        let minutes = clock.next()?.ok()?;
-        let seconds = clock.next().map_or(Some(0), Result::ok)?;
-        let fraction = format!("{fraction:0<7}").get(..7)?.parse::<i64>().ok()?;
-        Some(Self {
-            days: days_from_civil(year, month, day),
-            ticks: (hours * 3600 + minutes * 60 + seconds) * TICKS + fraction,
-        })
     }
 
     /// The text with `digits` of the fraction (0 to 7).
@@ -63,12 +97,16 @@ impl Moment {
         format!("{whole}.{}", &fraction[..digits.min(7)])
     }
 
-    pub fn plus_seconds(self, seconds: i64) -> Self {
-        let total = self.days * 86_400 * TICKS + self.ticks + seconds * TICKS;
-        Self {
-            days: total.div_euclid(86_400 * TICKS),
-            ticks: total.rem_euclid(86_400 * TICKS),
-        }
+    /// `None` past the first or the last day.
+    pub fn plus_seconds(self, seconds: i64) -> Option<Self> {
+        let days = self.days.checked_add(seconds.div_euclid(86_400))?;
+        let ticks = self.ticks + seconds.rem_euclid(86_400) * TICKS;
+        let days = days + ticks / (86_400 * TICKS);
+        let last = days_from_civil(9999, 12, 31);
+        (0..=last).contains(&days).then_some(Self {
+            days,
+            ticks: ticks % (86_400 * TICKS),
+        })
     }
 
     pub fn seconds(self) -> i64 {
@@ -79,6 +117,54 @@ impl Moment {
     pub fn civil(self) -> (i64, i64, i64) {
         civil_from_days(self.days)
     }
+}
+
+/// Takes `Z`, `+hh:mm` or `-hh:mm` off the end of a time.
+fn split_offset(text: &str) -> Option<(&str, i64)> {
+    if let Some(text) = text.strip_suffix('Z') {
+        return Some((text, 0));
+    }
+    let Some(at) = text.len().checked_sub(6).filter(|_| text.is_ascii()) else {
+        return Some((text, 0));
+    };
+    let (before, offset) = text.split_at(at);
+    let sign = match offset.as_bytes()[0] {
+        b'+' => 1,
+        // A date has signs too; an offset follows a time.
+        b'-' if before.contains(':') => -1,
+        _ => return Some((text, 0)),
+    };
+    let (hours, minutes) = offset[1..].split_once(':')?;
+    let (hours, minutes) = (digits(hours)?, digits(minutes)?);
+    let valid = (0..=14).contains(&hours) && (0..60).contains(&minutes);
+    valid.then(|| (before.trim_end(), sign * (hours * 60 + minutes)))
+}
+
+/// A number of digits alone: no sign, no blank.
+fn digits(text: &str) -> Option<i64> {
+    let all = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| all)
+}
+
+fn parse_date(text: &str) -> Option<i64> {
+    let mut parts = text.splitn(3, '-').map(digits);
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    let valid = (1..=9999).contains(&year) && (1..=12).contains(&month) && day >= 1;
+    let days = valid.then(|| days_from_civil(year, month, day.min(32)))?;
+    (civil_from_days(days) == (year, month, day)).then_some(days)
+}
+
+fn parse_time(text: &str) -> Option<i64> {
+    let (clock, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let mut clock = clock.splitn(3, ':').map(digits);
+    let (hours, minutes) = (clock.next()??, clock.next()??);
+    let seconds = clock.next().unwrap_or(Some(0))?;
+    let valid =
+        (0..24).contains(&hours) && (0..60).contains(&minutes) && (0..60).contains(&seconds);
+    digits(fraction)?;
+    let fraction = digits(format!("{fraction:0<7}").get(..7)?)?;
+    let seconds = hours * 3600 + minutes * 60 + seconds;
+    valid.then_some(seconds * TICKS + fraction)
 }
 
 /// Days since 0001-01-01 in the proleptic Gregorian calendar; years start in March so that the
@@ -116,6 +202,22 @@ mod tests {
         assert_eq!(days_from_civil(1, 1, 1), 0);
         assert_eq!(days_from_civil(1900, 1, 1), DATETIME_DAYS);
         assert_eq!(days_from_civil(1970, 1, 1), EPOCH_DAYS);
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for written in [
+            "2023-02-29",
+            "2024-01-01 24:00",
+            "2024-01-01 10:61",
+            "+1:00",
+            "12:00.x",
+            "é:00:00",
+        ] {
+            assert_eq!(Moment::parse(written), None, "{written}");
+        }
+        let (_, offset) = Moment::parse_with_offset("2024-01-01 10:00 +14:00").unwrap();
+        assert_eq!(offset, 840);
     }
 
     #[test]

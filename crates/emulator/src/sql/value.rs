@@ -5,8 +5,7 @@ use rusqlite::types::Value;
 use super::error::SqlError;
 use super::time::Moment;
 
-/// The type of a column, parameter or variable. Character types are all Unicode here: what they
-/// differ in never shows on the wire.
+/// The type of a column, parameter or variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
     Bit,
@@ -15,17 +14,28 @@ pub enum ColumnType {
     Int,
     BigInt,
     Float,
+    Real,
     Decimal {
         precision: u8,
         scale: u8,
     },
-    /// With its length; `None` is `max`.
+    Money,
+    SmallMoney,
+    /// `nvarchar` with its length; `None` is `max`.
     Text(Option<u16>),
-    /// `char(n)` and `nchar(n)`: padded with blanks.
+    /// `varchar`, likewise.
+    VarChar(Option<u16>),
+    /// `nchar(n)`, and `char(n)` too: padded with blanks.
     Char(u16),
     Binary(Option<u16>),
+    /// `binary(n)`: filled up with zeros.
+    FixedBinary(u16),
     DateTime,
-    DateTime2,
+    SmallDateTime,
+    /// With the digits of its fraction, as the next two.
+    DateTime2(u8),
+    DateTimeOffset(u8),
+    Time(u8),
     Date,
     Guid,
 }
@@ -37,35 +47,38 @@ impl ColumnType {
             -1 => None,
             n => u16::try_from(n).ok(),
         };
+        let digits = args.first().map_or(7, |n| (*n).clamp(0, 7) as u8);
         Some(match name.to_ascii_lowercase().as_str() {
             "bit" => Self::Bit,
             "tinyint" => Self::TinyInt,
             "smallint" => Self::SmallInt,
             "int" | "integer" => Self::Int,
             "bigint" | "rowversion" | "timestamp" => Self::BigInt,
-            "float" | "real" => Self::Float,
+            "float" => match args.first() {
+                Some(1..=24) => Self::Real,
+                _ => Self::Float,
+            },
+            "real" => Self::Real,
             "decimal" | "numeric" => Self::Decimal {
                 precision: args.first().map_or(18, |n| *n as u8).clamp(1, 38),
                 scale: args.get(1).map_or(0, |n| *n as u8),
             },
-            "money" => Self::Decimal {
-                precision: 19,
-                scale: 4,
-            },
-            "smallmoney" => Self::Decimal {
-                precision: 10,
-                scale: 4,
-            },
-            "nvarchar" | "varchar" => Self::Text(length(30)),
+            "money" => Self::Money,
+            "smallmoney" => Self::SmallMoney,
+            "nvarchar" => Self::Text(length(30)),
+            "varchar" => Self::VarChar(length(30)),
             "sysname" => Self::Text(Some(128)),
             "text" | "ntext" | "xml" | "sql_variant" => Self::Text(None),
             "char" | "nchar" => Self::Char(length(1).unwrap_or(1)),
-            "varbinary" | "binary" => Self::Binary(length(30)),
+            "varbinary" => Self::Binary(length(30)),
+            "binary" => Self::FixedBinary(length(30).unwrap_or(30)),
             "image" => Self::Binary(None),
-            "datetime" | "smalldatetime" => Self::DateTime,
-            "datetime2" | "datetimeoffset" => Self::DateTime2,
+            "datetime" => Self::DateTime,
+            "smalldatetime" => Self::SmallDateTime,
+            "datetime2" => Self::DateTime2(digits),
+            "datetimeoffset" => Self::DateTimeOffset(digits),
             "date" => Self::Date,
-            "time" => Self::Text(Some(16)),
+            "time" => Self::Time(digits),
             "uniqueidentifier" => Self::Guid,
             _ => return None,
         })
@@ -91,14 +104,23 @@ impl ColumnType {
             Self::Int => "INT".into(),
             Self::BigInt => "BIGINT".into(),
             Self::Float => "FLOAT".into(),
+            Self::Real => "REAL".into(),
+            Self::Money => "MONEY".into(),
+            Self::SmallMoney => "SMALLMONEY".into(),
             Self::Decimal { precision, scale } => format!("DECIMAL({precision},{scale})"),
             Self::Text(None) => "NVARCHAR(-1)".into(),
             Self::Text(Some(length)) => format!("NVARCHAR({length})"),
+            Self::VarChar(None) => "VARCHAR(-1)".into(),
+            Self::VarChar(Some(length)) => format!("VARCHAR({length})"),
             Self::Char(length) => format!("NCHAR({length})"),
             Self::Binary(None) => "VARBINARY(-1)".into(),
             Self::Binary(Some(length)) => format!("VARBINARY({length})"),
+            Self::FixedBinary(length) => format!("BINARY({length})"),
             Self::DateTime => "DATETIME".into(),
-            Self::DateTime2 => "DATETIME2".into(),
+            Self::SmallDateTime => "SMALLDATETIME".into(),
+            Self::DateTime2(digits) => format!("DATETIME2({digits})"),
+            Self::DateTimeOffset(digits) => format!("DATETIMEOFFSET({digits})"),
+            Self::Time(digits) => format!("TIME({digits})"),
             Self::Date => "DATE".into(),
             Self::Guid => "UNIQUEIDENTIFIER".into(),
         }
@@ -113,19 +135,34 @@ impl ColumnType {
             Self::Int => "int",
             Self::BigInt => "bigint",
             Self::Float => "float",
+            Self::Real => "real",
+            Self::Money => "money",
+            Self::SmallMoney => "smallmoney",
             Self::Decimal { .. } => "decimal",
             Self::Text(_) => "nvarchar",
+            Self::VarChar(_) => "varchar",
             Self::Char(_) => "nchar",
             Self::Binary(_) => "varbinary",
+            Self::FixedBinary(_) => "binary",
             Self::DateTime => "datetime",
-            Self::DateTime2 => "datetime2",
+            Self::SmallDateTime => "smalldatetime",
+            Self::DateTime2(_) => "datetime2",
+            Self::DateTimeOffset(_) => "datetimeoffset",
+            Self::Time(_) => "time",
             Self::Date => "date",
             Self::Guid => "uniqueidentifier",
         }
     }
 
+    pub fn is_integer(self) -> bool {
+        matches!(
+            self,
+            Self::TinyInt | Self::SmallInt | Self::Int | Self::BigInt
+        )
+    }
+
     pub fn is_text(self) -> bool {
-        matches!(self, Self::Text(_) | Self::Char(_))
+        matches!(self, Self::Text(_) | Self::VarChar(_) | Self::Char(_))
     }
 
     /// Compared without case: character types, and identifiers that are kept as text.
@@ -145,8 +182,12 @@ pub fn cast(value: Value, to: ColumnType, style: i64) -> Result<Value, SqlError>
         ColumnType::TinyInt | ColumnType::SmallInt | ColumnType::Int | ColumnType::BigInt => {
             to_integer(&value, to).map(Value::Integer)
         }
-        ColumnType::Float | ColumnType::Decimal { .. } => to_real(value, to),
-        ColumnType::Text(length) => {
+        ColumnType::Float
+        | ColumnType::Real
+        | ColumnType::Decimal { .. }
+        | ColumnType::Money
+        | ColumnType::SmallMoney => to_real(value, to),
+        ColumnType::Text(length) | ColumnType::VarChar(length) => {
             let mut text = to_text(&value, style);
             if let Some(length) = length {
                 text = text.chars().take(length.into()).collect();
@@ -165,23 +206,50 @@ pub fn cast(value: Value, to: ColumnType, style: i64) -> Result<Value, SqlError>
             }
             Ok(Value::Blob(bytes))
         }
-        ColumnType::DateTime | ColumnType::DateTime2 | ColumnType::Date => {
-            let text = to_text(&value, 0);
-            let moment = Moment::parse(&text).ok_or_else(|| {
-                let message = "Conversion failed when converting date and/or time from character \
-                               string.";
-                SqlError::new(241, 16, message)
-            })?;
-            let digits = if text.contains('.') { 7 } else { 0 };
-            let text = moment.to_text(digits);
-            Ok(Value::Text(if to == ColumnType::Date {
-                text[..10].to_owned()
-            } else {
-                text
-            }))
+        ColumnType::FixedBinary(length) => {
+            let mut bytes = to_bytes(&value, style)?;
+            bytes.resize(length.into(), 0);
+            Ok(Value::Blob(bytes))
         }
+        ColumnType::DateTime
+        | ColumnType::SmallDateTime
+        | ColumnType::DateTime2(_)
+        | ColumnType::DateTimeOffset(_)
+        | ColumnType::Time(_)
+        | ColumnType::Date => to_date(&to_text(&value, 0), to).map(Value::Text),
         ColumnType::Guid => to_guid(&value),
     }
+}
+
+/// A date or a time as the storage keeps it: no more digits of the fraction than the type has, and
+/// none that are all zeros unless the text had a fraction.
+fn to_date(text: &str, to: ColumnType) -> Result<String, SqlError> {
+    let failed = || {
+        let message = "Conversion failed when converting date and/or time from character string.";
+        SqlError::new(241, 16, message)
+    };
+    let (moment, offset) = Moment::parse_with_offset(text).ok_or_else(failed)?;
+    let fraction = |digits: u8| usize::from(if text.contains('.') { digits } else { 0 });
+    Ok(match to {
+        ColumnType::Date => moment.to_text(0)[..10].to_owned(),
+        ColumnType::SmallDateTime => moment.to_minute().to_text(0),
+        ColumnType::Time(digits) => {
+            let digits = fraction(digits);
+            moment.rounded(digits).to_text(digits)[11..].to_owned()
+        }
+        ColumnType::DateTime2(digits) => {
+            let digits = fraction(digits);
+            moment.rounded(digits).to_text(digits)
+        }
+        ColumnType::DateTimeOffset(digits) => {
+            let digits = fraction(digits);
+            let local = moment.rounded(digits).to_text(digits);
+            let sign = if offset < 0 { '-' } else { '+' };
+            let minutes = offset.abs();
+            format!("{local} {sign}{:02}:{:02}", minutes / 60, minutes % 60)
+        }
+        _ => moment.to_text(fraction(7)),
+    })
 }
 
 fn conversion_failed(text: &str, to: ColumnType) -> SqlError {
@@ -223,11 +291,19 @@ fn to_real(value: Value, to: ColumnType) -> Result<Value, SqlError> {
             .map_err(|_| conversion_failed(text, to))?,
         _ => return Err(conversion_failed("", to)),
     };
+    let to = match to {
+        ColumnType::Money | ColumnType::SmallMoney => ColumnType::Decimal {
+            precision: 19,
+            scale: 4,
+        },
+        to => to,
+    };
     Ok(Value::Real(match to {
         ColumnType::Decimal { scale, .. } => {
             let factor = 10_f64.powi(scale.into());
             (real * factor).round() / factor
         }
+        ColumnType::Real => f64::from(real as f32),
         _ => real,
     }))
 }
@@ -379,6 +455,35 @@ mod tests {
             shown,
             Value::Text("0x33221100554477668899AABBCCDDEEFF".into())
         );
+    }
+
+    #[test]
+    fn dates_keep_the_digits_and_the_offset_of_their_type() {
+        let cast = |text: &str, ty| match cast(Value::Text(text.into()), ty, 0).unwrap() {
+            Value::Text(text) => text,
+            other => panic!("{other:?}"),
+        };
+        let late = "2024-02-29T23:59:58.126 -05:30";
+        assert_eq!(
+            cast(late, ColumnType::DateTimeOffset(2)),
+            "2024-02-29 23:59:58.13 -05:30"
+        );
+        assert_eq!(cast(late, ColumnType::Time(7)), "23:59:58.1260000");
+        assert_eq!(cast(late, ColumnType::SmallDateTime), "2024-03-01 00:00:00");
+        assert_eq!(cast("01:02", ColumnType::Time(0)), "01:02:00");
+    }
+
+    #[test]
+    fn declarations_are_read_back() {
+        for ty in [
+            ColumnType::VarChar(None),
+            ColumnType::FixedBinary(3),
+            ColumnType::DateTimeOffset(2),
+            ColumnType::Time(0),
+            ColumnType::SmallMoney,
+        ] {
+            assert_eq!(ColumnType::from_declaration(&ty.declaration()), Some(ty));
+        }
     }
 
     #[test]

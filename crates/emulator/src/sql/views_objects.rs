@@ -59,12 +59,20 @@ const TYPES: &[(&str, i32, i32)] = &[
     ("int", 56, 4),
     ("bigint", 127, 8),
     ("float", 62, 8),
+    ("real", 59, 4),
     ("decimal", 106, 17),
+    ("money", 60, 8),
+    ("smallmoney", 122, 4),
     ("nvarchar", 231, 8000),
+    ("varchar", 167, 8000),
     ("nchar", 239, 8000),
     ("varbinary", 165, 8000),
+    ("binary", 173, 8000),
     ("datetime", 61, 8),
+    ("smalldatetime", 58, 4),
     ("datetime2", 42, 8),
+    ("datetimeoffset", 43, 10),
+    ("time", 41, 5),
     ("date", 40, 3),
     ("uniqueidentifier", 36, 16),
 ];
@@ -80,10 +88,45 @@ fn type_row(ty: ColumnType) -> (i32, i32) {
     let found = TYPES.iter().find(|(name, ..)| *name == ty.name());
     let (id, size) = found.map_or((231, 8000), |(_, id, size)| (*id, *size));
     match ty {
-        ColumnType::Text(None) | ColumnType::Binary(None) => (id, -1),
+        ColumnType::Text(None) | ColumnType::VarChar(None) | ColumnType::Binary(None) => (id, -1),
+        ColumnType::Decimal { precision, .. } => (id, decimal_bytes(precision)),
         ColumnType::Text(Some(length)) | ColumnType::Char(length) => (id, i32::from(length) * 2),
-        ColumnType::Binary(Some(length)) => (id, length.into()),
+        ColumnType::VarChar(Some(length))
+        | ColumnType::Binary(Some(length))
+        | ColumnType::FixedBinary(length) => (id, length.into()),
         _ => (id, size),
+    }
+}
+
+fn decimal_bytes(precision: u8) -> i32 {
+    match precision {
+        0..=9 => 5,
+        10..=19 => 9,
+        20..=28 => 13,
+        _ => 17,
+    }
+}
+
+/// `precision` and `scale` in sys.columns; zero where a type has none.
+fn precision(ty: ColumnType) -> (i32, i32) {
+    match ty {
+        ColumnType::Bit => (1, 0),
+        ColumnType::TinyInt => (3, 0),
+        ColumnType::SmallInt => (5, 0),
+        ColumnType::Int => (10, 0),
+        ColumnType::BigInt => (19, 0),
+        ColumnType::Float => (53, 0),
+        ColumnType::Real => (24, 0),
+        ColumnType::Decimal { precision, scale } => (precision.into(), scale.into()),
+        ColumnType::Money => (19, 4),
+        ColumnType::SmallMoney => (10, 4),
+        ColumnType::DateTime => (23, 3),
+        ColumnType::SmallDateTime => (16, 0),
+        ColumnType::DateTime2(digits) => (20 + i32::from(digits), digits.into()),
+        ColumnType::DateTimeOffset(digits) => (27 + i32::from(digits), digits.into()),
+        ColumnType::Time(digits) => (9 + i32::from(digits), digits.into()),
+        ColumnType::Date => (10, 0),
+        _ => (0, 0),
     }
 }
 
@@ -116,6 +159,7 @@ pub fn columns(env: &ViewEnv<'_>) -> View {
     for object in env.objects(|_| true) {
         for column in &object.columns {
             let (ty, length) = type_row(column.ty);
+            let (precision, scale) = precision(column.ty);
             rows.push(vec![
                 int(object.id),
                 text(&column.name),
@@ -123,6 +167,8 @@ pub fn columns(env: &ViewEnv<'_>) -> View {
                 int(ty),
                 int(ty),
                 int(length),
+                int(precision),
+                int(scale),
                 int(column.nullable),
                 int(column.identity),
                 int(false),
@@ -137,6 +183,8 @@ pub fn columns(env: &ViewEnv<'_>) -> View {
             ("system_type_id", TINY),
             ("user_type_id", INT),
             ("max_length", ColumnType::SmallInt),
+            ("precision", TINY),
+            ("scale", TINY),
             ("is_nullable", BIT),
             ("is_identity", BIT),
             ("is_computed", BIT),
@@ -257,6 +305,27 @@ pub fn predicates(env: &ViewEnv<'_>) -> View {
     }
 }
 
+/// The longest value in characters or bytes, -1 for `max`.
+fn characters(ty: ColumnType) -> Value {
+    match ty {
+        ColumnType::Text(length) | ColumnType::VarChar(length) | ColumnType::Binary(length) => {
+            int(length.map_or(-1, i64::from))
+        }
+        ColumnType::Char(length) | ColumnType::FixedBinary(length) => int(length),
+        _ => Value::Null,
+    }
+}
+
+fn numeric(value: i32, ty: ColumnType) -> Value {
+    use ColumnType::{BigInt, Decimal, Float, Int, Money, Real, SmallInt, SmallMoney, TinyInt};
+    match ty {
+        TinyInt | SmallInt | Int | BigInt | Decimal { .. } | Money | SmallMoney | Float | Real => {
+            int(value)
+        }
+        _ => Value::Null,
+    }
+}
+
 pub fn information_schema(env: &ViewEnv<'_>, name: &str) -> Option<View> {
     let shown = env.objects(|o| matches!(o.kind, ObjectType::Table | ObjectType::View));
     let schema = |o: &Object| text(env.catalogue.schema_name(o.schema));
@@ -287,6 +356,9 @@ pub fn information_schema(env: &ViewEnv<'_>, name: &str) -> Option<View> {
                 ("ORDINAL_POSITION", INT),
                 ("IS_NULLABLE", NAME),
                 ("DATA_TYPE", NAME),
+                ("CHARACTER_MAXIMUM_LENGTH", INT),
+                ("NUMERIC_PRECISION", TINY),
+                ("NUMERIC_SCALE", INT),
             ],
             rows: shown
                 .iter()
@@ -300,6 +372,9 @@ pub fn information_schema(env: &ViewEnv<'_>, name: &str) -> Option<View> {
                         int(column.id),
                         text(if column.nullable { "YES" } else { "NO" }),
                         text(column.ty.name()),
+                        characters(column.ty),
+                        numeric(precision(column.ty).0, column.ty),
+                        numeric(precision(column.ty).1, column.ty),
                     ]
                 })
                 .collect(),

@@ -1,16 +1,17 @@
 //! One connection: prelogin, TLS, login, then requests until the client goes.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::handshake::Wrapped;
 use super::login7::{Login, Offer, late_token};
-use super::packet::{self, ATTENTION, FEDAUTH_TOKEN, LOGIN7, PRELOGIN, RESPONSE};
+use super::packet::{self, ATTENTION, FEDAUTH_TOKEN, LOGIN7, Message, PRELOGIN, RESPONSE};
 use super::prelogin::Prelogin;
 use super::request::Request;
 use super::tokens::{Answer, COLLATION};
@@ -67,7 +68,33 @@ async fn prelogin<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Resu
     Ok(asked.can_encrypt())
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+/// What the client sends. A read that is broken off goes on where it was.
+struct Incoming<S> {
+    reading: Pin<Box<dyn Future<Output = Read<S>> + Send>>,
+}
+
+/// A message, and the stream that it came from.
+type Read<S> = (io::Result<Option<Message>>, ReadHalf<S>);
+
+async fn read_one<S: AsyncRead>(mut stream: ReadHalf<S>) -> Read<S> {
+    (packet::read(&mut stream).await, stream)
+}
+
+impl<S: AsyncRead + Send + 'static> Incoming<S> {
+    fn new(stream: ReadHalf<S>) -> Self {
+        Self {
+            reading: Box::pin(read_one(stream)),
+        }
+    }
+
+    async fn next(&mut self) -> io::Result<Option<Message>> {
+        let (message, stream) = (&mut self.reading).await;
+        self.reading = Box::pin(read_one(stream));
+        message
+    }
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     mut stream: S,
     sni: Option<String>,
     sql: &Sql,
@@ -76,20 +103,42 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let Some((mut session, size, server)) = opened else {
         return stream.shutdown().await;
     };
-    while let Some(message) = packet::read(&mut stream).await? {
+    let (reader, mut stream) = tokio::io::split(stream);
+    let mut incoming = Incoming::new(reader);
+    while let Some(message) = incoming.next().await? {
         let mut answer = Answer::default();
         if message.kind == ATTENTION {
             // Whatever it was meant for is already answered in full.
-            answer.interrupted();
-            packet::write(&mut stream, RESPONSE, &answer.bytes, size, session.id()).await?;
+            let end = Answer::attention();
+            packet::write(&mut stream, RESPONSE, &end.bytes, size, session.id()).await?;
             continue;
         }
         let request = Request::parse(&message).ok_or_else(|| broken("a malformed request"))?;
         if message.reset {
+            if let Err(error) = session.can_be_reset() {
+                answer.batch(&server, &[Reply::Error(error)]);
+                packet::write(&mut stream, RESPONSE, &answer.bytes, size, session.id()).await?;
+                break;
+            }
             session.reset();
             answer.was_reset();
         }
-        let fatal = respond(&mut session, &server, request, &mut answer).await;
+        let responded = tokio::select! {
+            biased;
+            fatal = respond(&mut session, &server, request, &mut answer) => Some(fatal),
+            // Nothing but an attention may come before the answer; else the client has gone.
+            second = incoming.next() => match second? {
+                Some(message) if message.kind == ATTENTION => None,
+                _ => break,
+            },
+        };
+        let Some(fatal) = responded else {
+            // The end of the answer that was broken off, then that of the attention.
+            for end in [Answer::broken_off(), Answer::attention()] {
+                packet::write(&mut stream, RESPONSE, &end.bytes, size, session.id()).await?;
+            }
+            continue;
+        };
         packet::write(&mut stream, RESPONSE, &answer.bytes, size, session.id()).await?;
         if fatal {
             break;
@@ -117,7 +166,7 @@ async fn respond(
             is_fatal(&replies)
         }
         Request::Transaction(request) => {
-            let replies = session.transaction(request).await;
+            let replies = session.transaction(&request).await;
             answer.batch(server, &replies);
             is_fatal(&replies)
         }
@@ -222,4 +271,29 @@ fn welcome(answer: &mut Answer, server: &str, database: &str, login: &Login) {
     answer.changed(4, &login.packet_size.to_string(), &FIRST_SIZE.to_string());
     answer.features_acknowledged(&login.acknowledged);
     answer.finished(false);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tds::packet::BATCH;
+
+    #[tokio::test]
+    async fn a_read_that_is_broken_off_goes_on_where_it_was() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let (reader, _writer) = tokio::io::split(server);
+        let mut incoming = Incoming::new(reader);
+        let mut wire = Vec::new();
+        let written = packet::write(&mut wire, BATCH, b"abcd", FIRST_SIZE, 0).await;
+        written.unwrap();
+        client.write_all(&wire[..10]).await.unwrap();
+        tokio::select! {
+            biased;
+            _ = incoming.next() => panic!("only a part is there"),
+            () = std::future::ready(()) => {}
+        }
+        client.write_all(&wire[10..]).await.unwrap();
+        let message = incoming.next().await.unwrap().unwrap();
+        assert_eq!(message.body, b"abcd");
+    }
 }

@@ -182,37 +182,42 @@ impl<'a> Reader<'a> {
     }
 
     fn date_or_time(&mut self, code: u8) -> Option<(ColumnType, Value)> {
-        let scale = if code == 0x28 { 0 } else { self.u8()? };
+        let scale = if code == 0x28 { 0 } else { self.u8()?.min(7) };
         let ty = match code {
             0x28 => ColumnType::Date,
-            0x29 => ColumnType::Text(Some(16)),
-            _ => ColumnType::DateTime2,
+            0x29 => ColumnType::Time(scale),
+            0x2A => ColumnType::DateTime2(scale),
+            _ => ColumnType::DateTimeOffset(scale),
         };
         let length = usize::from(self.u8()?);
         if length == 0 {
             return Some((ty, Value::Null));
         }
         let bytes = self.bytes(length)?;
+        let date = if code == 0x29 { 0 } else { 3 };
+        let offset = if code == 0x2B { 2 } else { 0 };
+        let clock = length.checked_sub(date + offset).filter(|n| *n <= 5)?;
         let little = |part: &[u8]| {
             part.iter()
                 .rev()
                 .fold(0_i64, |n, b| (n << 8) | i64::from(*b))
         };
-        let offset = if code == 0x2B { 2 } else { 0 };
-        let date = if code == 0x29 { 0 } else { 3 };
-        let time = length.checked_sub(date + offset)?;
-        let ticks = little(&bytes[..time]) * 10_i64.pow(7 - u32::from(scale.min(7)));
+        let unit = 10_i64.pow(7 - u32::from(scale));
         let moment = Moment {
-            days: little(&bytes[time..time + date]),
-            ticks,
-        };
-        let text = moment.to_text(7);
+            days: little(&bytes[clock..clock + date]),
+            ticks: little(&bytes[..clock]).checked_mul(unit)?,
+        }
+        .checked()?;
         Some((
             ty,
             Value::Text(match code {
-                0x28 => text[..10].to_owned(),
-                0x29 => text[11..].to_owned(),
-                _ => text,
+                0x28 => moment.to_text(7)[..10].to_owned(),
+                0x29 => moment.to_text(7)[11..].to_owned(),
+                0x2B => {
+                    let minutes = i16::from_le_bytes(bytes[clock + date..].try_into().ok()?);
+                    moment.to_text_at(minutes)?
+                }
+                _ => moment.to_text(7),
             }),
         ))
     }
@@ -262,11 +267,11 @@ fn number(code: u8, declared: usize, bytes: &[u8]) -> Option<(ColumnType, Value)
         (0x26, 4) => ColumnType::Int,
         (0x26, _) => ColumnType::BigInt,
         (0x68, _) => ColumnType::Bit,
+        (0x6D, 4) => ColumnType::Real,
         (0x6D, _) => ColumnType::Float,
-        (0x6E, _) => ColumnType::Decimal {
-            precision: 19,
-            scale: 4,
-        },
+        (0x6E, 4) => ColumnType::SmallMoney,
+        (0x6E, _) => ColumnType::Money,
+        (0x6F, 4) => ColumnType::SmallDateTime,
         (0x6F, _) => ColumnType::DateTime,
         _ => ColumnType::Guid,
     };
@@ -290,7 +295,8 @@ fn number(code: u8, declared: usize, bytes: &[u8]) -> Option<(ColumnType, Value)
             let moment = Moment {
                 days: days + DATETIME_DAYS,
                 ticks: minutes * 60 * TICKS,
-            };
+            }
+            .checked()?;
             Value::Text(moment.to_text(0))
         }
         (0x6F, 8) => {
@@ -299,7 +305,8 @@ fn number(code: u8, declared: usize, bytes: &[u8]) -> Option<(ColumnType, Value)
             let moment = Moment {
                 days: days + DATETIME_DAYS,
                 ticks: thirds * TICKS / 300,
-            };
+            }
+            .checked()?;
             Value::Text(moment.to_text(3))
         }
         (0x24, 16) => Value::Text(sid_to_guid(bytes.try_into().ok()?)),
@@ -315,6 +322,13 @@ mod tests {
     #[test]
     fn a_cut_value_is_refused() {
         assert!(Reader::new(&[0x26, 4, 4, 1, 0]).typed().is_none());
+    }
+
+    #[test]
+    fn a_time_that_no_day_has_is_refused() {
+        // Found by fuzzing: five bytes of the largest time, in units of a second.
+        let wire = [0x29, 0, 5, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
+        assert!(Reader::new(&wire).typed().is_none());
     }
 
     #[test]

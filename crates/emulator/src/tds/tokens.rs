@@ -69,8 +69,8 @@ impl Answer {
                 .bytes
                 .extend(units.into_iter().flat_map(u16::to_le_bytes));
             token.short_text(server);
-            token.short_text("");
-            token.u32(1);
+            token.short_text(error.procedure.as_deref().unwrap_or_default());
+            token.u32(error.line.max(1));
         });
     }
 
@@ -142,8 +142,18 @@ impl Answer {
         self.done(DONE, if failed { ERROR } else { 0 }, None);
     }
 
-    pub fn interrupted(&mut self) {
-        self.done(DONE, ATTENTION, None);
+    /// The end of an answer that will not come.
+    pub fn broken_off() -> Self {
+        let mut answer = Self::default();
+        answer.done(DONE, ERROR, None);
+        answer
+    }
+
+    /// That an attention has arrived.
+    pub fn attention() -> Self {
+        let mut answer = Self::default();
+        answer.done(DONE, ATTENTION, None);
+        answer
     }
 
     pub fn was_reset(&mut self) {

@@ -207,7 +207,9 @@ async fn a_product_and_an_api_know_each_other() {
     assert_eq!(put(&world, link, Value::Null).await.status, 201);
     assert_eq!(head(format!("{SERVICE}{link}")).await, 204);
     assert_eq!(names(&world, "/apis/tides-v2/products").await, ["open"]);
-    assert_eq!(delete(&world, "/apis/tides-v2").await.status, 200);
+    let gone = delete(&world, "/apis/tides-v2").await;
+    assert_eq!(gone.status, 202);
+    assert_eq!(world.finish(&gone, "Location").await.status, 204);
     assert_eq!(names(&world, "/products/open/apis").await, ["tides"]);
     let nowhere = put(&world, "/products/open/apis/none", Value::Null).await;
     assert_eq!(nowhere.status, 404);

@@ -196,3 +196,63 @@ async fn a_service_stops_accepting_keys_when_it_is_told_to() {
     let nowhere = change.replace("tides", "none");
     assert_eq!(world.control("POST", path, &[], &nowhere).await.status, 400);
 }
+
+#[tokio::test]
+async fn graph_finds_principals_by_name_and_by_id() {
+    let world = start().await;
+    let graph = |verb: &'static str, path: &'static str, token: String, body: &'static str| {
+        let world = &world;
+        async move {
+            let bearer = format!("Bearer {token}");
+            let headers = [("Authorization", bearer.as_str())];
+            let answer = world.send(verb, "graph.localhost", path, &headers, body);
+            answer.await.unwrap()
+        }
+    };
+    let directory = world.emulator.directory();
+    let operator = directory.by_display_name("keyless-apply").remove(0);
+    let token = directory.issue(&operator, "https://graph.microsoft.com", 60);
+    let path = "/v1.0/servicePrincipals?$filter=servicePrincipalNames/any(c:c%20eq%20%27a0000000-0000-0000-0000-00000000c002%27)";
+    let found = graph("GET", path, token.clone(), "").await.json();
+    assert_eq!(found["value"][0]["displayName"], "keyless-plan");
+    let ids = r#"{"ids": ["a0000000-0000-0000-0000-0000000000aa", "nobody"]}"#;
+    let path = "/v1.0/directoryObjects/getByIds";
+    let found = graph("POST", path, token.clone(), ids).await.json();
+    assert_eq!(found["value"].as_array().unwrap().len(), 1);
+    assert_eq!(found["value"][0]["@odata.type"], "#microsoft.graph.group");
+    let other = graph("GET", "/v1.0/users", world.token.clone(), "").await;
+    assert_eq!(other.status, 401, "a token for another audience");
+}
+
+#[tokio::test]
+async fn an_identity_logs_in_with_the_token_of_an_issuer_that_it_trusts() {
+    let world = start().await;
+    let identity = "/subscriptions/s1/resourceGroups/rg/providers/Microsoft.ManagedIdentity/\
+                    userAssignedIdentities/crane";
+    let made = world
+        .arm("PUT", identity, &[], &json!({"location": "westeurope"}))
+        .await;
+    let client = made.json()["properties"]["clientId"].clone();
+    let trust = json!({"properties": {"issuer": "https://i.localhost", "subject": "me",
+        "audiences": ["api://AzureADTokenExchange"]}});
+    let path = format!("{identity}/federatedIdentityCredentials/one");
+    assert_eq!(world.arm("PUT", &path, &[], &trust).await.status, 201);
+    for (subject, code) in [("me", None), ("you", Some(700_213))] {
+        let ask = json!({"issuer": "https://i.localhost", "subject": subject}).to_string();
+        let issued = world
+            .control("POST", "/_emulator/assertion", &[], &ask)
+            .await;
+        let assertion = issued.json()["token"].as_str().unwrap().to_owned();
+        let body = format!(
+            "grant_type=client_credentials&client_id={}&client_assertion={assertion}\
+             &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+             &scope=https%3A%2F%2Fmanagement.azure.com%2F.default",
+            client.as_str().unwrap()
+        );
+        let path = "/11111111-2222-3333-4444-555555555555/oauth2/v2.0/token";
+        let answer = world.send("POST", "login.localhost", path, &[], &body);
+        let answer = answer.await.unwrap().json();
+        assert_eq!(answer["error_codes"][0].as_u64(), code, "{answer}");
+        assert_eq!(answer["access_token"].is_string(), code.is_none());
+    }
+}

@@ -4,9 +4,11 @@
 
 mod arm;
 mod arm_apim;
+mod arm_clients;
 mod arm_roles;
 mod arm_sql;
 mod entra_and_control;
+mod examples;
 mod gateway;
 mod gateway_http;
 mod support;

@@ -227,6 +227,10 @@ fn message(verb: &str, host: &str, path: &str, headers: &[(&str, &str)], body: &
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
+    let is_named = |name: &&str| name.eq_ignore_ascii_case("content-type");
+    if !headers.iter().any(|(name, _)| is_named(name)) {
+        text.push_str("Content-Type: application/json\r\n");
+    }
     text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
     text
 }

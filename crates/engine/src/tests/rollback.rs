@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use keyless_plan::{Note, Phase, Plan, rollback};
+use keyless_plan::{Note, Phase, Plan, Standings, rollback};
 
 use super::plans::{Finish, address, change, make, plan, remove, switched};
 use super::store::MemoryStore;
@@ -43,9 +43,9 @@ fn records(store: &MemoryStore) -> Vec<Record> {
 
 fn back(plan: &Plan, store: &MemoryStore, others: &[Plan]) -> Plan {
     let records = records(store);
-    let done = standing(plan, &records, others).unwrap();
+    let stands = standing(plan, &records, others).unwrap();
     let state = records.last().map_or(0, |r| r.seq);
-    rollback(plan, &done, "test", state)
+    rollback(plan, &stands, "test", state)
 }
 
 #[test]
@@ -76,11 +76,8 @@ fn a_plan_taken_back_and_killed_anywhere_leaves_all_as_it_was() {
         let access = &state.accesses["a"];
         assert_eq!((access.switched_at, access.parked.len()), (None, 0));
         let taken = [first, rest];
-        assert!(
-            standing(&plan, &records(&store), &taken)
-                .unwrap()
-                .is_empty()
-        );
+        let left = standing(&plan, &records(&store), &taken).unwrap();
+        assert_eq!(left, Standings::default());
         if !killed {
             return;
         }
@@ -117,7 +114,7 @@ fn nothing_under_a_step_that_cannot_be_taken_back_goes() {
     let ids: Vec<&str> = back.steps.iter().map(|s| s.id.as_str()).collect();
     assert_eq!(ids, ["back/disable/login"]);
     let rows: BTreeSet<&str> = back.waiting.iter().map(|w| w.why.as_str()).collect();
-    let on_it = "retire/parked stands on it and cannot be taken back";
+    let on_it = "retire/parked stands on it, and stays";
     assert_eq!(
         rows,
         BTreeSet::from([on_it, "its value is known to nobody"])
@@ -136,9 +133,73 @@ fn a_later_plan_may_stand_on_it() {
     assert_eq!(ran_since(&first, &records(&store), &plans).unwrap(), None);
     outcome(&later, &world, &store);
     let since = ran_since(&first, &records(&store), &plans).unwrap();
-    assert_eq!(since, Some(&later));
+    assert_eq!(since.as_ref(), Some(&later.id));
     let taken = back(&later, &store, &plans);
     outcome(&taken, &world, &store);
     let plans = [first.clone(), later, taken];
     assert_eq!(ran_since(&first, &records(&store), &plans).unwrap(), None);
+}
+
+#[test]
+fn a_step_in_doubt_or_done_by_others_blocks_what_is_under_it() {
+    let plan = story();
+    let ours = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+    for stands in [
+        Standings {
+            ours: ours(&["identify/identity", "park/parked"]),
+            doubtful: ours(&["switch/p"]),
+            ..Standings::default()
+        },
+        Standings {
+            ours: ours(&["identify/identity", "park/parked"]),
+            before: ours(&["switch/p"]),
+            ..Standings::default()
+        },
+    ] {
+        let back = rollback(&plan, &stands, "test", 1);
+        assert_eq!(back.steps, [], "{stands:?}");
+        assert!(back.waiting.len() >= 2);
+    }
+}
+
+#[test]
+fn what_prepares_a_switch_stays_while_anything_behind_it_does() {
+    // No `needs` tells that the right is used by the policy.
+    let mut plan = story();
+    plan.steps.insert(1, make(Phase::Grant, "right"));
+    plan.steps.push(remove(Phase::Retire, "gone"));
+    let stands = Standings {
+        ours: plan.steps.iter().map(|s| s.id.clone()).collect(),
+        ..Standings::default()
+    };
+    let back = rollback(&plan, &stands, "test", 1);
+    let ids: Vec<&str> = back.steps.iter().map(|s| s.id.as_str()).collect();
+    assert_eq!(ids, ["back/disable/login", "back/switch/p"]);
+}
+
+#[test]
+fn a_rollback_made_before_something_else_ran_is_refused() {
+    let plan = story();
+    let (world, store) = setting(&Arc::default());
+    outcome(&plan, &world, &store);
+    let stale = back(&plan, &store, &[]);
+    let mut later = super::plans::plan(vec![make(Phase::Park, "z")]);
+    later.id = "0b".repeat(32);
+    outcome(&later, &world, &store);
+    let error = run(&stale, &world, &store, Options::default()).unwrap().0;
+    assert_eq!(error.unwrap_err().code(), "KL0302");
+    assert_eq!(world.inner().live[&address("p")], "new");
+}
+
+#[test]
+fn a_later_run_whose_plan_is_lost_may_stand_on_it() {
+    let first = story();
+    let (world, store) = setting(&Arc::default());
+    outcome(&first, &world, &store);
+    let mut later = super::plans::plan(vec![make(Phase::Park, "z")]);
+    later.id = "0b".repeat(32);
+    outcome(&later, &world, &store);
+    let known = [first.clone()];
+    let since = ran_since(&first, &records(&store), &known).unwrap();
+    assert_eq!(since, Some(later.id));
 }

@@ -6,7 +6,7 @@ use keyless_model::{Address, ArmId, Entity};
 use serde_json::Value;
 
 use super::reader::Reader;
-use super::{apis, policies};
+use super::{apis, kept, policies};
 use crate::error::LiveError;
 
 /// Reads a gateway.
@@ -18,7 +18,7 @@ pub(crate) async fn read(
     if !reader.item(gateway, apim::service(id)).await? {
         return Ok(());
     }
-    let (_, _, _, products, apis, index, ()) = tokio::try_join!(
+    let (_, _, _, products, apis, index, (), ()) = tokio::try_join!(
         identity(reader, gateway, id),
         named_values(reader, gateway, id),
         reader.children(gateway, "backend", apim::backends(id)),
@@ -26,8 +26,13 @@ pub(crate) async fn read(
         apis::read(reader, gateway, id),
         policies::index(reader, gateway, id),
         others(reader, gateway, id),
+        kept::read(reader, gateway, id),
     )?;
-    policies::read(reader, gateway, id, index, &products, &apis).await
+    tokio::try_join!(
+        policies::read(reader, gateway, id, index, &products, &apis),
+        kept::of_apis(reader, id, &apis),
+    )?;
+    Ok(())
 }
 
 /// The ids of the system-assigned identity, of which the service's own body leaves out the client

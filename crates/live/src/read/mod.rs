@@ -6,6 +6,8 @@
 
 mod apis;
 mod gateway;
+mod kept;
+mod kept_sql;
 mod policies;
 mod reader;
 mod roles;
@@ -29,8 +31,8 @@ pub struct Reading {
     pub inspect_secrets: bool,
     /// Who is logged in to each database.
     pub sessions: bool,
-    /// What only a search for credentials looks at: database-scoped credentials, and the auditing
-    /// of every server.
+    /// What only a search for credentials looks at: what a gateway keeps secrets for, database-scoped
+    /// credentials, and the auditing, jobs and the like of every server.
     pub search: bool,
     /// Servers whose auditing a document manages.
     pub audited: BTreeSet<Address>,

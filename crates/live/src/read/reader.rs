@@ -139,11 +139,28 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Lists that a tier without such things answers as an unknown path. What holds them was read
+/// before them, so that is not what is missing.
+const NOT_EVERYWHERE: [&str; 13] = [
+    "authorization",
+    "authorizationProvider",
+    "cache",
+    "diagnostic",
+    "documentation",
+    "identityProvider",
+    "jobAgent",
+    "portalSetting",
+    "schema",
+    "syncAgent",
+    "syncGroup",
+    "tenantAccess",
+    "workspace",
+];
+
 /// Whether a list is refused because this tier has no such things at all (azure-facts A.4).
-/// Workspaces are newer than some tiers, which answer as for an unknown path.
 fn none_in_this_tier(word: &str, error: &ArmError) -> bool {
     error.code() == "MethodNotAllowedInPricingTier"
-        || (word == "workspace" && error.status() == Some(404))
+        || (NOT_EVERYWHERE.contains(&word) && error.status() == Some(404))
 }
 
 /// An entity from an item of a list or the body of a read.

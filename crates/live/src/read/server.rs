@@ -8,6 +8,7 @@ use keyless_model::{Address, ArmId, Entity, Live};
 use keyless_tsql::{Session, SqlError};
 use serde_json::{Value, json};
 
+use super::kept_sql;
 use super::reader::{Reader, children, name_of};
 use crate::error::LiveError;
 
@@ -26,6 +27,7 @@ pub(crate) async fn read(
         reader.children(server, "firewallRule", sql::firewall_rules(id)),
         auditing(reader, server, id),
         logins(reader, server),
+        kept_sql::read(reader, server, id),
     )?;
     Ok(())
 }
@@ -111,7 +113,10 @@ async fn databases(reader: &Reader<'_>, server: &Address, id: &ArmId) -> Result<
     };
     let mut names: Vec<String> = items.iter().filter_map(name_of).collect();
     names.retain(|name| !name.eq_ignore_ascii_case("master"));
-    try_join_all(names.iter().map(|name| database(reader, server, name))).await?;
+    tokio::try_join!(
+        try_join_all(names.iter().map(|name| database(reader, server, name))),
+        kept_sql::of_databases(reader, server, id, &names),
+    )?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests")]
 
 mod documents;
+mod kept;
 mod probes;
 mod reading;
 mod resources;

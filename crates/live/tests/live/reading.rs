@@ -56,10 +56,12 @@ async fn everything_has_its_address() {
             "apim:g/product:crews",
             "apim:g/product:crews/api:tides",
             "apim:g/product:crews/policy",
+            "apim:g/subscription:crew",
             "apim:g/workspace:north",
             "identity:pilot",
             "sql:s",
             "sql:s/auditing",
+            "sql:s/db:charts/auditing",
             "sql:s/entraAdmin",
             "sql:s/entraOnly",
             "sql:s/firewallRule:office"
@@ -129,6 +131,16 @@ async fn a_list_costs_a_page_and_a_text_costs_a_request() {
         (2, 3, 1)
     );
     assert_eq!(sent("/apis/tides/operations/now"), 0);
+    // What only a search looks at is not asked for.
+    for end in [
+        "/subscriptions",
+        "/caches",
+        "/tenant",
+        "/apis/tides/schemas",
+        "/jobAgents",
+    ] {
+        assert_eq!(sent(end), 0, "{end}");
+    }
     assert_eq!(
         (
             sent("/auditingSettings/default"),

@@ -42,6 +42,11 @@ fn environment(name: &str) -> Option<String> {
     (name == "CALLER_KEY").then(|| CALLER_KEY.to_owned())
 }
 
+fn seed(settings: &str) -> String {
+    let seed = include_str!("harbour.yaml");
+    seed.replace("pageSize: 2", &format!("pageSize: 2{settings}"))
+}
+
 pub fn key() -> FingerprintKey {
     FingerprintKey::new([7; 32])
 }
@@ -53,8 +58,18 @@ impl Harbour {
 
     /// With these settings of the emulator beside those of the seed.
     pub async fn start_with(settings: &str) -> Self {
-        let seed = include_str!("harbour.yaml")
-            .replace("pageSize: 2", &format!("pageSize: 2{settings}"))
+        Self::start_from(&seed(settings)).await
+    }
+
+    /// With these resources beside those of the seed.
+    pub async fn start_beside(resources: &str) -> Self {
+        let seed = seed("").replace("\nsql:\n", &format!("\n{resources}sql:\n"));
+        assert!(seed.contains(resources));
+        Self::start_from(&seed).await
+    }
+
+    async fn start_from(seed: &str) -> Self {
+        let seed = seed
             .replace("{svc}", &service())
             .replace("{sql}", &server())
             .replace("{identity}", &identity())

@@ -300,17 +300,21 @@ fn add_role(draft: &mut Draft, one: &mut Move, name: &str, statements: Vec<State
 /// What brings a permission about. The server refuses a `DENY` over a grant option without CASCADE
 /// (4611), so the option is revoked first, with what was passed on; an undo gives it back.
 pub(crate) fn permit(catalogue: &Catalogue, rule: &Permission) -> Vec<Statement> {
-    let with_option = |live: &&Permission| {
+    let same_place = |live: &&Permission| {
         let column = |p: &Permission| p.column.as_deref().map(str::to_lowercase);
-        live.state == PermissionState::GrantWithGrantOption
-            && live.permission.eq_ignore_ascii_case(&rule.permission)
+        live.permission.eq_ignore_ascii_case(&rule.permission)
             && live.on.same(&rule.on)
             && column(live) == column(rule)
             && same_name(&live.to, &rule.to)
     };
-    let option = catalogue.permissions.iter().find(with_option);
-    let option = option.filter(|_| rule.state == PermissionState::Deny);
-    let revoke = option.map(|rule| Statement::Revoke { rule: rule.clone() });
+    // The server puts one in the place of the other: said out loud, the undo gives it back.
+    let displaced = |live: &&Permission| {
+        let denied = |p: &Permission| p.state == PermissionState::Deny;
+        denied(live) != denied(rule)
+    };
+    let mut live = catalogue.permissions.iter().filter(same_place);
+    let revoke = live.find(displaced);
+    let revoke = revoke.map(|rule| Statement::Revoke { rule: rule.clone() });
     let rule = rule.clone();
     revoke
         .into_iter()

@@ -241,7 +241,9 @@ pub(crate) fn entra_admins(input: Input, draft: &mut Draft) {
         };
         let undo = match &before {
             Some(old) => Undo::Put { body: old.clone() },
-            None => Undo::Delete,
+            None => Undo::Nothing {
+                why: "without an administrator the server takes no token of anybody".into(),
+            },
         };
         draft.add(NewStep {
             phase: Phase::Identify,

@@ -121,7 +121,10 @@ fn a_deny_in_the_role_of_the_access_is_mended() {
     let plan = e.plan();
     assert_eq!(
         statements(step(&plan, "grant/sql:sql/db:orders/role:keyless_read")),
-        ["GRANT SELECT ON SCHEMA::[dbo] TO [keyless_read]"]
+        [
+            "REVOKE SELECT ON SCHEMA::[dbo] FROM [keyless_read]",
+            "GRANT SELECT ON SCHEMA::[dbo] TO [keyless_read]"
+        ]
     );
 }
 

@@ -142,8 +142,11 @@ fn the_check_is_taken_back_with_the_run() {
     let before = e.text(&api_policy("orders")).to_owned();
     let plan = e.plan();
     e.run_all(&plan);
-    let done = plan.steps.iter().map(|s| s.id.clone()).collect();
-    e.run_all(&keyless_plan::rollback(&plan, &done, "test", 1));
+    let stands = keyless_plan::Standings {
+        ours: plan.steps.iter().map(|s| s.id.clone()).collect(),
+        ..Default::default()
+    };
+    e.run_all(&keyless_plan::rollback(&plan, &stands, "test", 1));
     assert!(keyless_policy::same(e.text(&api_policy("orders")), &before));
     assert!(e.drift().iter().all(|f| f.class == Class::Pending));
 }

@@ -157,3 +157,52 @@ fn a_key_that_comes_back_where_it_cannot_be_switched_is_critical() {
         (Class::Drifted, Severity::Critical)
     );
 }
+
+#[test]
+fn a_key_is_not_declared_away_where_calls_may_need_it() {
+    // A hidden value decides where the calls go, and the service takes no token.
+    let mut e = with_policy(&inbound(&key_header(KEY)));
+    e.secret_value("g", "host", "orders.contoso.net");
+    e.http_api(
+        "orders",
+        "https://{{host}}/api",
+        Some(&inbound(&key_header(KEY))),
+    );
+    let access = e.http_access("orders", &["orders"], &url("orders"));
+    access.accepts_token = false;
+    e.declare_policy(
+        "g",
+        PolicyScope::Api("orders".into()),
+        &inbound(&token(AUDIENCE)),
+    );
+    let plan = e.plan();
+    assert!(!writes(&plan, &api_policy("orders")), "{:#?}", ids(&plan));
+    waits(&plan, &["api:orders/policy", "has to leave its key"]);
+}
+
+#[test]
+fn a_token_goes_before_its_calls_are_turned() {
+    let mut e = with_policy(&inbound(&key_header(KEY)));
+    e.http_api("stock", &url("orders"), Some(&inbound(&key_header(KEY))));
+    e.http_access("orders", &["orders", "stock"], &url("orders"));
+    runs_clean(&mut e);
+    e.http_access("orders", &["stock"], &url("orders"));
+    e.declare(
+        "Api",
+        &orders(),
+        json!({ "serviceUrl": "https://elsewhere.example" }),
+    );
+    e.declare_policy("g", PolicyScope::Api("orders".into()), &inbound(""));
+    for _ in 0..3 {
+        let plan = e.plan();
+        for step in &plan.steps {
+            e.run(step);
+            assert_eq!(services().astray(&e), None, "after {}", step.id);
+        }
+    }
+    assert_eq!(
+        e.truth.entities[&orders()].text("/properties/serviceUrl"),
+        Some("https://elsewhere.example")
+    );
+    assert!(e.plan().is_empty(), "{:#?}", rows(&e.plan()));
+}

@@ -1,5 +1,5 @@
 //! Credentials that stand outside of policies: in named values, backends, APIs, loggers, caches,
-//! OAuth servers and the descriptions of operations (azure-facts B.5 rows 1 to 10, 20, 31, 33).
+//! OAuth servers, descriptions and logs (azure-facts B.5 rows 1 to 10, 17, 20, 21, 31 to 33).
 
 use keyless_model::Address;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ type Row = (
     fn(&mut Dice) -> (&'static str, Value, Option<Secret>),
 );
 
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 28] = [
     ("named value, plain, SQL", |d| {
         let of = sql(d);
         (
@@ -194,6 +194,54 @@ const ROWS: [Row; 21] = [
             json!([{ "statusCode": 200, "representations": [{ "examples": examples }] }]);
         ("operation", json!({ "responses": responses }), Some(of))
     }),
+    ("schema, example of a property", |d| {
+        let of = Secret::bare(machine(d));
+        let name = d.pick(&["x-api-key", "client_secret", "apikey"]);
+        let shown = d.pick(&["example", "default"]);
+        let properties = json!({ name: { "type": "string", shown: of.text } });
+        let schemas = json!({ "Order": { "type": "object", "properties": properties } });
+        let document = json!({ "components": { "schemas": schemas } });
+        ("schema", json!({ "document": document }), Some(of))
+    }),
+    ("schema, text", |d| {
+        let of = telling(d);
+        let text = format!("type Query {{ orders: [Order] }}\n# {}\n", of.text);
+        let document = json!({ "value": text });
+        ("schema", json!({ "document": document }), Some(of))
+    }),
+    ("wiki", |d| {
+        let of = telling(d);
+        let content = format!("# Start\n\nLog in so:\n\n    {}\n\nThen call.", of.text);
+        ("documentation", json!({ "content": content }), Some(of))
+    }),
+    ("logged header", |d| {
+        let header = d.pick(&[
+            "Authorization",
+            "x-functions-key",
+            "Ocp-Apim-Subscription-Key",
+        ]);
+        let message = d.pick(&["frontend", "backend"]);
+        let request = json!({ "headers": ["x-region", header] });
+        (
+            "diagnostic",
+            json!({ message: { "request": request } }),
+            None,
+        )
+    }),
+    ("management by a key", |_| {
+        ("tenantAccess", json!({ "enabled": true }), None)
+    }),
+    ("OAuth server, password of a person", |_| {
+        let grants = json!(["resourceOwnerPassword"]);
+        ("authorizationServer", json!({ "grantTypes": grants }), None)
+    }),
+    ("credential manager, Entra", |_| {
+        (
+            "authorizationProvider",
+            json!({ "identityProvider": "aad" }),
+            None,
+        )
+    }),
 ];
 
 /// So many of each row, in a gateway of their own each.
@@ -227,6 +275,31 @@ pub fn clean() -> Vec<(Address, Value)> {
     let at = |word: &str, name: &str| gateway.child(word, name);
     let id = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
     vec![
+        (
+            at("schema", "a"),
+            json!({ "document": { "components": { "schemas": { "Key": { "properties": {
+                "api-key": { "type": "string", "example": "<your key>" },
+                "password": { "type": "string", "format": "password", "example": "string" },
+                "token": { "type": "string", "description": "A bearer token of Entra" },
+                "code": { "type": "string", "enum": ["NL", "DE"] },
+            } } } } } }),
+        ),
+        (
+            at("documentation", "a"),
+            json!({ "content": "Send `Authorization: Bearer <token>`; the key goes into \
+                `Ocp-Apim-Subscription-Key: {key}`. Passwords are never sent. \
+                Server=s;Database=d;Authentication=Active Directory Default" }),
+        ),
+        (
+            at("diagnostic", "a"),
+            json!({ "frontend": { "request": { "headers": ["Authorization", "x-region"],
+                "dataMasking": { "headers": [{ "value": "authorization", "mode": "Hide" }] } } } }),
+        ),
+        (at("tenantAccess", "a"), json!({ "enabled": false })),
+        (
+            at("certificate", "a"),
+            json!({ "keyVault": { "secretIdentifier": "https://v.vault.azure.net/secrets/c" } }),
+        ),
         (
             at("namedValue", "a"),
             json!({ "displayName": "region", "value": "westeurope" }),

@@ -7,7 +7,7 @@ use super::service_key;
 use crate::arm::error::ArmError;
 use crate::arm::hooks;
 use crate::arm::kind::Kind;
-use crate::arm::store::{Entity, Store};
+use crate::arm::store::{Entity, Store, name_of};
 use crate::arm::target::{Target, split_revision, without_revision};
 use crate::estate::Estate;
 
@@ -268,9 +268,29 @@ fn revision(entity: &Entity, base: &str) -> Value {
     })
 }
 
+/// The set that an API is a version of, as it stands in the API's body (`ApiVersionSetContractDetails`).
+pub fn expand_version_set(store: &Store, api: &Entity, body: &mut Value) {
+    let name = api
+        .property("apiVersionSetId")
+        .map(name_of)
+        .unwrap_or_default();
+    let key = format!("{}/apiversionsets/{name}", service_key(&api.key())).to_lowercase();
+    let Some(set) = store.get(&key) else { return };
+    let properties = &set.body["properties"];
+    body["properties"]["apiVersionSet"] = json!({
+        "id": set.id,
+        "name": properties["displayName"],
+        "description": properties["description"],
+        "versioningScheme": properties["versioningScheme"],
+        "versionQueryName": properties["versionQueryName"],
+        "versionHeaderName": properties["versionHeaderName"],
+    });
+}
+
 /// Only the current revision says that it is.
 pub fn show(entity: &Entity, body: &mut Value) {
     if !entity.key().contains(";rev=") {
         body["properties"]["isCurrent"] = json!(true);
     }
+    body["properties"]["isOnline"] = json!(true);
 }

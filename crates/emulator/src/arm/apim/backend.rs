@@ -1,22 +1,24 @@
 //! Backends. What they hold is shown in clear, credentials as well (azure-facts B.3); one that a
 //! policy or a pool refers to cannot go.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{plain, reference, service_key};
 use crate::arm::error::ArmError;
+use crate::arm::hooks;
 use crate::arm::store::{Entity, Store, name_of};
 use crate::arm::target::Target;
 
 /// The first version that knows `credentials.managedIdentity` (azure-facts B.3).
 const MANAGED_IDENTITY_SINCE: &str = "2024-06-01";
 
-pub fn check(store: &Store, target: &Target, next: &Value) -> Result<(), ArmError> {
+pub fn check(store: &Store, target: &Target, next: &mut Value) -> Result<(), ArmError> {
     reference::check_named_values(store, target, next)?;
-    let members = members(next);
     if !next["properties"]["pool"].is_object() {
+        hooks::complete(&mut next["properties"], [("type", json!("Single"))]);
         return plain::require(next, &["url", "protocol"]);
     }
+    let members = members(next);
     for id in members {
         let key = format!("{}/backends/{}", service_key(&target.key), name_of(id));
         if store.get(&key.to_lowercase()).is_none() {
@@ -69,8 +71,6 @@ fn knows_managed_identity(version: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -15,7 +15,8 @@ use crate::ids;
 /// The fields of `credentials` that are secrets.
 const SECRETS: [&str; 2] = ["connectionString", "instrumentationKey"];
 
-pub fn check(store: &Store, target: &Target, next: &Value) -> Result<(), ArmError> {
+pub fn check(store: &Store, target: &Target, next: &mut Value) -> Result<(), ArmError> {
+    hooks::complete(&mut next["properties"], [("isBuffered", json!(true))]);
     let kind = next["properties"]["loggerType"].as_str();
     if !matches!(
         kind,

@@ -2,12 +2,16 @@
 
 pub mod api;
 pub mod backend;
+pub mod cache;
+mod credential_manager;
 mod key_vault;
+pub mod link;
 pub mod logger;
 pub mod named_value;
 pub mod plain;
 pub mod policy;
 pub mod reference;
+pub mod secrets;
 pub mod service;
 
 /// The key of the service that a key lies in.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::service_key;
+use super::{link, service_key};
 use crate::arm::error::ArmError;
 use crate::arm::hooks;
 use crate::arm::kind::Kind;
@@ -33,8 +33,15 @@ pub fn require(next: &Value, fields: &[&str]) -> Result<(), ArmError> {
 }
 
 /// A subscription has two keys of its own unless they are given.
-pub fn check_subscription(current: Option<&Entity>, next: &mut Value) -> Result<(), ArmError> {
+pub fn check_subscription(
+    estate: &Estate,
+    current: Option<&Entity>,
+    next: &mut Value,
+) -> Result<(), ArmError> {
     require(next, &["displayName", "scope"])?;
+    let created = current.and_then(|entity| entity.property("createdDate"));
+    let created = created.map_or_else(|| estate.clock.iso(), str::to_owned);
+    next["properties"]["createdDate"] = json!(created);
     let properties = &mut next["properties"];
     if properties["state"].is_null() {
         properties["state"] = json!("active");
@@ -106,5 +113,6 @@ pub fn unlink(store: &mut Store, gone: &str) {
         .collect();
     for key in loose {
         store.remove(&key);
+        link::remove_names(store, &key);
     }
 }

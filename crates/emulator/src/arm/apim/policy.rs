@@ -127,17 +127,20 @@ fn check_references(store: &Store, target: &Target, raw: &str) -> Result<(), Arm
             "include-fragment",
             "fragment-id",
             "policyfragments",
-            "policy fragment",
+            "Policy fragment",
         ),
-        ("set-backend-service", "backend-id", "backends", "backend"),
+        ("set-backend-service", "backend-id", "backends", "Backend"),
     ] {
-        for id in reference::attribute_values(raw, element, attribute) {
+        for (id, at) in reference::attribute_places(raw, element, attribute) {
             if store
                 .get(&format!("{service}/{collection}/{id}").to_lowercase())
                 .is_none()
             {
-                let message =
-                    format!("Error in element '{element}': the {noun} '{id}' was not found.");
+                let (line, column) = (at.row, at.col);
+                let message = format!(
+                    "Error in element '{element}' on line {line}, column {column}: {noun} with id \
+                     '{id}' could not be found."
+                );
                 return Err(ArmError::validation(element, message));
             }
         }

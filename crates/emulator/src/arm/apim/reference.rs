@@ -1,5 +1,6 @@
 //! Who refers to what: `{{named values}}` and fragments in the texts of a service.
 
+use roxmltree::TextPos;
 use serde_json::Value;
 
 use super::service_key;
@@ -22,6 +23,12 @@ pub fn named_values(text: &str) -> Vec<&str> {
 
 /// The ids in `<include-fragment fragment-id="…">` or any other `element attribute="…"`.
 pub fn attribute_values(text: &str, element: &str, attribute: &str) -> Vec<String> {
+    let places = attribute_places(text, element, attribute).into_iter();
+    places.map(|(value, _)| value).collect()
+}
+
+/// The same ids, each with where its element begins.
+pub fn attribute_places(text: &str, element: &str, attribute: &str) -> Vec<(String, TextPos)> {
     let Ok(masked) = rawxml::mask(text) else {
         return Vec::new();
     };
@@ -31,9 +38,12 @@ pub fn attribute_values(text: &str, element: &str, attribute: &str) -> Vec<Strin
     document
         .descendants()
         .filter(|node| node.has_tag_name(element))
-        .filter_map(|node| node.attributes().find(|found| found.name() == attribute))
-        .map(|found| text[found.range_value()].to_owned())
-        .filter(|value| !value.starts_with("@(") && !value.contains("{{"))
+        .filter_map(|node| {
+            let found = node.attributes().find(|found| found.name() == attribute)?;
+            let value = text[found.range_value()].to_owned();
+            Some((value, document.text_pos_at(node.range().start)))
+        })
+        .filter(|(value, _)| !value.starts_with("@(") && !value.contains("{{"))
         .collect()
 }
 

@@ -29,14 +29,38 @@ pub fn check(
         next["sku"] = json!({"name": "Developer", "capacity": 1});
     }
     let properties = &mut next["properties"];
+    let created = store.get(&target.key);
+    let created = created.and_then(|service| service.property("createdAtUtc"));
+    let created = created.map_or_else(|| estate.clock.iso(), str::to_owned);
+    properties["createdAtUtc"] = json!(created);
     properties["provisioningState"] = json!("Succeeded");
     properties["targetProvisioningState"] = json!("");
+    let site = |kind: &str| {
+        let https = estate.ports.https;
+        json!(format!("https://{name}.{kind}.azure-api.localhost:{https}"))
+    };
     for (field, value) in [
         ("gatewayUrl", json!(gateway)),
+        ("developerPortalUrl", site("developer")),
+        ("managementApiUrl", site("management")),
+        ("portalUrl", site("portal")),
+        ("scmUrl", site("scm")),
+        ("enableClientCertificate", json!(false)),
         ("publisherEmail", json!("platform@contoso.example")),
         ("publisherName", json!("Contoso")),
         ("publicIPAddresses", json!(["127.0.0.1"])),
         ("virtualNetworkType", json!("None")),
+        ("notificationSenderEmail", json!("no-reply@contoso.example")),
+        (
+            "hostnameConfigurations",
+            json!([{
+                "type": "Proxy",
+                "hostName": format!("{name}.azure-api.localhost"),
+                "negotiateClientCertificate": false,
+                "defaultSslBinding": true,
+                "certificateSource": "BuiltIn",
+            }]),
+        ),
         ("platformVersion", json!("stv2.1")),
     ] {
         if properties[field].is_null() {

@@ -2,6 +2,7 @@
 
 pub mod entra;
 pub mod firewall;
+pub mod kept;
 pub mod server;
 pub mod setting;
 

@@ -9,6 +9,7 @@ use crate::arm::store::{Entity, Store, name_of};
 use crate::arm::target::Target;
 use crate::arm::{hooks, identity};
 use crate::estate::Estate;
+use crate::ids;
 use crate::sql::Network;
 
 /// Fields of a server with a closed set of values (azure-facts C.2).
@@ -49,6 +50,7 @@ pub fn check(
             ("publicNetworkAccess", json!("Enabled")),
             ("restrictOutboundNetworkAccess", json!("Disabled")),
             ("minimalTlsVersion", json!("1.2")),
+            ("privateEndpointConnections", json!([])),
         ],
     );
     for (field, values) in ENUMS {
@@ -88,36 +90,62 @@ pub fn commit(estate: &Estate, store: &mut Store, mut entity: Entity) -> Result<
         .sql
         .create_server(server_name(&key), &login.unwrap_or_default(), password);
     estate.sql.set_network(server_name(&key), network);
-    put_children(store, &id);
+    put_children(store, &id, &SERVER_CHILDREN);
+    if let Some(master) = store.get_mut(&format!("{key}/databases/master")) {
+        master.body["kind"] = json!("v12.0,system");
+        check_database(estate, None, &mut master.body)?;
+    }
     Ok(())
 }
 
+/// Type, name and properties of an entity that comes with its parent.
+type Child = (&'static str, &'static str, &'static str);
+
 /// What every server has from its beginning.
-fn put_children(store: &mut Store, server: &str) {
-    for (child, properties) in [
-        ("databases/master", json!({"status": "Online"})),
-        (
-            "azureADOnlyAuthentications/Default",
-            json!({"azureADOnlyAuthentication": false}),
-        ),
-        (
-            "extendedAuditingSettings/default",
-            json!({"state": "Disabled", "isAzureMonitorTargetEnabled": false}),
-        ),
-        (
-            "connectionPolicies/default",
-            json!({"connectionType": "Default"}),
-        ),
-    ] {
-        let collection = child.split('/').next().unwrap_or_default();
-        let Some((kind, type_name)) = kind::lookup(&format!("Microsoft.Sql/servers/{collection}"))
-        else {
+const SERVER_CHILDREN: [Child; 4] = [
+    (
+        "Microsoft.Sql/servers/databases",
+        "master",
+        r#"{"status": "Online"}"#,
+    ),
+    (
+        "Microsoft.Sql/servers/azureADOnlyAuthentications",
+        "Default",
+        r#"{"azureADOnlyAuthentication": false}"#,
+    ),
+    (
+        "Microsoft.Sql/servers/extendedAuditingSettings",
+        "default",
+        NO_AUDIT,
+    ),
+    (
+        "Microsoft.Sql/servers/connectionPolicies",
+        "default",
+        r#"{"connectionType": "Default"}"#,
+    ),
+];
+/// What every database has.
+const DATABASE_CHILDREN: [Child; 1] = [(
+    "Microsoft.Sql/servers/databases/extendedAuditingSettings",
+    "default",
+    NO_AUDIT,
+)];
+const NO_AUDIT: &str = r#"{"state": "Disabled", "storageEndpoint": "", "retentionDays": 0,
+    "auditActionsAndGroups": [], "isStorageSecondaryKeyInUse": false,
+    "isAzureMonitorTargetEnabled": false, "isManagedIdentityInUse": false,
+    "storageAccountSubscriptionId": "00000000-0000-0000-0000-000000000000"}"#;
+
+fn put_children(store: &mut Store, parent: &str, children: &[Child]) {
+    for (type_name, name, properties) in children {
+        let Some((kind, type_name)) = kind::lookup(type_name) else {
             continue;
         };
+        let collection = name_of(type_name);
+        let properties: Value = serde_json::from_str(properties).unwrap_or_default();
         let etag = store.next_etag();
         let body = json!({"properties": properties});
         store.put(Entity {
-            id: format!("{server}/{child}"),
+            id: format!("{parent}/{collection}/{name}"),
             kind,
             type_name,
             body,
@@ -143,22 +171,66 @@ pub fn remove(estate: &Estate, store: &Store, key: &str) {
     estate.sql.drop_server(server_name(key));
 }
 
-pub fn check_database(next: &mut Value) -> Result<(), ArmError> {
-    if !next["location"].is_string() {
-        next["location"] = json!("westeurope");
+/// What a database has that its body does not say (`CreateDatabaseDefaultMode`).
+pub fn check_database(
+    estate: &Estate,
+    current: Option<&Entity>,
+    next: &mut Value,
+) -> Result<(), ArmError> {
+    hooks::complete(
+        next,
+        [
+            ("location", json!("westeurope")),
+            ("kind", json!("v12.0,user")),
+            (
+                "sku",
+                json!({"name": "GP_S_Gen5", "tier": "GeneralPurpose", "family": "Gen5", "capacity": 1}),
+            ),
+        ],
+    );
+    let objective = next["sku"]["name"].clone();
+    let sku = next["sku"].clone();
+    let kept = |field: &str| current.and_then(|database| database.property(field));
+    let id = kept("databaseId").map_or_else(ids::guid, str::to_owned);
+    let created = kept("creationDate").map_or_else(|| estate.clock.iso(), str::to_owned);
+    let properties = &mut next["properties"];
+    for (field, value) in [
+        ("earliestRestoreDate", json!(created)),
+        ("status", json!("Online")),
+        ("databaseId", json!(id)),
+        ("creationDate", json!(created)),
+        ("currentSku", sku),
+        ("currentServiceObjectiveName", objective.clone()),
+        ("requestedServiceObjectiveName", objective),
+    ] {
+        properties[field] = value;
     }
-    next["properties"]["status"] = json!("Online");
-    if next["properties"]["collation"].is_null() {
-        next["properties"]["collation"] = json!("SQL_Latin1_General_CP1_CI_AS");
-    }
+    hooks::complete(
+        properties,
+        [
+            ("collation", json!("SQL_Latin1_General_CP1_CI_AS")),
+            ("catalogCollation", json!("SQL_Latin1_General_CP1_CI_AS")),
+            ("maxSizeBytes", json!(34_359_738_368_u64)),
+            ("zoneRedundant", json!(false)),
+            ("readScale", json!("Disabled")),
+            ("isLedgerOn", json!(false)),
+            ("isInfraEncryptionEnabled", json!(false)),
+            ("defaultSecondaryLocation", json!("North Europe")),
+            ("currentBackupStorageRedundancy", json!("Geo")),
+            ("requestedBackupStorageRedundancy", json!("Geo")),
+        ],
+    );
     Ok(())
 }
 
 pub fn commit_database(estate: &Estate, store: &mut Store, entity: Entity) -> Result<(), ArmError> {
-    estate
-        .sql
-        .create_database(server_name(&entity.key()), entity.name());
+    let key = entity.key();
+    estate.sql.create_database(server_name(&key), entity.name());
+    let (id, is_new) = (entity.id.clone(), store.get(&key).is_none());
     store.put(entity);
+    if is_new {
+        put_children(store, &id, &DATABASE_CHILDREN);
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::arm::error::ArmError;
+use crate::arm::hooks;
 use crate::arm::target::Target;
 
 /// What an enabled audit writes when nothing else is asked for (azure-facts C.5).
@@ -11,6 +12,9 @@ const GROUPS: [&str; 3] = [
     "FAILED_DATABASE_AUTHENTICATION_GROUP",
     "BATCH_COMPLETED_GROUP",
 ];
+
+/// The subscription of an account that there is not.
+const NO_SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
 
 pub fn check(target: &Target, next: &mut Value) -> Result<(), ArmError> {
     if !target.name.eq_ignore_ascii_case("default") {
@@ -25,6 +29,16 @@ pub fn check(target: &Target, next: &mut Value) -> Result<(), ArmError> {
         );
     }
     one_of(properties, "state", &["Enabled", "Disabled"])?;
+    hooks::complete(
+        properties,
+        [
+            ("retentionDays", json!(0)),
+            ("isStorageSecondaryKeyInUse", json!(false)),
+            ("isAzureMonitorTargetEnabled", json!(false)),
+            ("isManagedIdentityInUse", json!(false)),
+            ("storageAccountSubscriptionId", json!(NO_SUBSCRIPTION)),
+        ],
+    );
     let goes_somewhere = properties["storageEndpoint"].is_string()
         || properties["isAzureMonitorTargetEnabled"] == json!(true);
     if properties["state"] == "Disabled" {
@@ -33,6 +47,10 @@ pub fn check(target: &Target, next: &mut Value) -> Result<(), ArmError> {
     if !goes_somewhere {
         let code = "DataSecurityInvalidUserSuppliedParameter";
         return Err(invalid(code, "storageEndpoint"));
+    }
+    // The audit of support operations has no choice of what it writes.
+    if target.type_name.ends_with("/devOpsAuditingSettings") {
+        return Ok(());
     }
     if properties["auditActionsAndGroups"]
         .as_array()

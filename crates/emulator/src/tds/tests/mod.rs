@@ -1,6 +1,8 @@
 //! The whole server over real sockets and TLS, with a client that somebody else wrote.
 
 mod catalogue;
+mod clients;
+mod fuzz;
 mod login;
 mod permissions;
 mod statements;

@@ -74,7 +74,14 @@ async fn a_column_can_be_granted_alone() {
         texts(&mut api, "SELECT Customer FROM dbo.Orders WHERE Id = 2").await,
         ["Tailspin"]
     );
-    assert_eq!(error(&mut api, "SELECT Total FROM dbo.Orders").await, 229);
+    assert_eq!(error(&mut api, "SELECT Total FROM dbo.Orders").await, 230);
+    bed.script("orders", "DENY SELECT ON dbo.Orders TO api");
+    assert_eq!(
+        int(&mut api, "SELECT Id FROM dbo.Orders WHERE Id = 2").await,
+        Some(2)
+    );
+    bed.script("orders", "DENY SELECT ON SCHEMA::dbo TO api");
+    assert_eq!(error(&mut api, "SELECT Id FROM dbo.Orders").await, 229);
 }
 
 #[tokio::test]

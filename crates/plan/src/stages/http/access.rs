@@ -22,6 +22,8 @@ pub(crate) struct HttpMove<'a> {
     pub token: Token,
     /// The policies on its ways, and whether calls to the target run through them.
     pub ways: BTreeMap<Address, bool>,
+    /// The policies of calls that may go there, or go there and elsewhere.
+    pub perhaps: BTreeSet<Address>,
     /// Calls that carry its token elsewhere.
     pub strays: BTreeSet<Address>,
     /// What is to change, by document.
@@ -184,6 +186,7 @@ pub(crate) fn moves<'a>(input: Input<'a>, draft: &mut Draft) -> Http<'a> {
             token: identity::token(input, access),
             gateway: gateway.clone(),
             ways: BTreeMap::new(),
+            perhaps: BTreeSet::new(),
             strays: BTreeSet::new(),
             works: BTreeMap::new(),
             left: BTreeMap::new(),

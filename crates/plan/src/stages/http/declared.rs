@@ -52,6 +52,16 @@ pub(crate) fn sends_keys(lanes: &Lanes, one: &HttpMove, address: &Address, text:
         .is_ok_and(|document| PolicyWork::of(lanes, token, url, &document, call).sends_keys())
 }
 
+/// The same, and whether it does where calls may lead to the target.
+fn may_send_keys(lanes: &Lanes, one: &HttpMove, address: &Address, text: &str) -> bool {
+    let (token, url) = (&one.token, &one.access.url);
+    let perhaps = || {
+        Document::parse(text)
+            .is_ok_and(|d| PolicyWork::of(lanes, token, url, &d, true).sends_keys())
+    };
+    sends_keys(lanes, one, address, text) || (one.perhaps.contains(address) && perhaps())
+}
+
 const NOT_READY: &str = "the declared policy file still sends a key, or asks for no token";
 
 /// Tells of a declared text that is not ready, with what is to be in it.
@@ -73,8 +83,8 @@ pub(crate) fn hold_back(input: Input, draft: &mut Draft, lanes: &Lanes, one: &mu
             continue;
         };
         let live = input.live.policy_text(&address).unwrap_or_default();
-        let why = match sends_keys(lanes, one, &address, live) {
-            true if sends_keys(lanes, one, &address, text) => continue,
+        let why = match may_send_keys(lanes, one, &address, live) {
+            true if may_send_keys(lanes, one, &address, text) => continue,
             true => format!("the Access {} has to leave its key for now", one.name()),
             false if is_ready(lanes, one, &address, text) => continue,
             false => {

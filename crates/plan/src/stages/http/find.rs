@@ -107,6 +107,12 @@ fn open_ways(
 fn judge(lanes: &Lanes, one: &mut HttpMove, mine: &[(&Lane, Leading)]) -> Judged {
     let mut ways: BTreeMap<Address, bool> = BTreeMap::new();
     for (lane, leading) in mine {
+        let perhaps = matches!(leading, Leading::Mixed | Leading::Unknown);
+        let acting = lane
+            .links
+            .iter()
+            .filter(|l| perhaps && (l.inbound || l.backend));
+        one.perhaps.extend(acting.map(|l| l.document.clone()));
         for link in &lane.links {
             let call = *leading == Leading::Yes && (link.inbound || link.backend);
             *ways.entry(link.document.clone()).or_default() |= call;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::compare::covers;
 use crate::draft::{Draft, Input};
 use crate::simulate::merged;
+use crate::stages::arm::is_policy;
 use crate::stages::http::access::HttpMove;
 use crate::stages::http::block::chosen;
 use crate::stages::http::lanes::{End, Lane, Lanes, Part};
@@ -21,13 +22,34 @@ pub(crate) struct Wanted {
     lanes: Lanes,
     /// What differs from live.
     changed: BTreeSet<Address>,
+    /// The gateway half way there: with the policies alone, and with all but them.
+    half: [Lanes; 2],
 }
 
 /// None when live is as declared.
 pub(crate) fn wanted(input: Input, gateway: &Address) -> Option<Wanted> {
+    let (world, changed) = written(input, gateway, |_| true);
+    let half = [true, false].map(|policies| {
+        let (world, _) = written(input, gateway, |a| is_policy(a) == policies);
+        Lanes::of(world.as_ref().unwrap_or(input.live), gateway)
+    });
+    Some(Wanted {
+        lanes: Lanes::of(&world?, gateway),
+        changed,
+        half,
+    })
+}
+
+/// The world with those of the declared documents, and which of them change it. None when none does.
+fn written(
+    input: Input,
+    gateway: &Address,
+    holds: impl Fn(&Address) -> bool,
+) -> (Option<Snapshot>, BTreeSet<Address>) {
     let mut world: Option<Snapshot> = None;
     let mut changed = BTreeSet::new();
-    for (address, body) in declared(input, gateway) {
+    let all = declared(input, gateway).into_iter();
+    for (address, body) in all.filter(|(address, _)| holds(address)) {
         let live = input.live.entities.get(&address);
         if live.is_some_and(|e| covers(&address, &e.body, &body)) {
             continue;
@@ -43,8 +65,7 @@ pub(crate) fn wanted(input: Input, gateway: &Address) -> Option<Wanted> {
         world.entities.insert(address.clone(), entity);
         changed.insert(address);
     }
-    let lanes = Lanes::of(&world?, gateway);
-    Some(Wanted { lanes, changed })
+    (world, changed)
 }
 
 /// What the documents of a gateway say of where calls go and what they run through.
@@ -88,20 +109,51 @@ pub(crate) fn hold(
             one.hold_up(draft, &place, why, next);
         }
     }
-    let astray = stray::found(input, &wanted.lanes, one);
-    for place in astray.difference(&one.strays) {
-        let on_way = wanted.lanes.lanes.iter().chain(&lanes.lanes);
-        let near: BTreeSet<Address> = on_way
-            .filter(|lane| lane.address() == *place)
-            .flat_map(near)
-            .collect();
-        let why = format!(
-            "it would carry the token of the Access {} elsewhere",
-            one.name()
-        );
-        for address in wanted.changed.iter().filter(|a| turns(a, &near)) {
-            draft.held.insert(address.clone(), why.clone());
+    let in_the_end = stray::found(input, &wanted.lanes, one);
+    let why = format!(
+        "it would carry the token of the Access {} elsewhere: take the token out of the policies of \
+         these calls first",
+        one.name()
+    );
+    for place in in_the_end.difference(&one.strays) {
+        hold_turning(draft, lanes, wanted, place, &why, |_| true);
+    }
+    // Of two documents only one may be written, or one fails.
+    let why = format!(
+        "on its own it would carry the token of the Access {} elsewhere: another document comes \
+         first",
+        one.name()
+    );
+    for (half, policies) in wanted.half.iter().zip([true, false]) {
+        let astray = stray::found(input, half, one);
+        let meanwhile = astray.difference(&in_the_end);
+        for place in meanwhile.filter(|place| !one.strays.contains(*place)) {
+            let here = |a: &Address| is_policy(a) == policies;
+            hold_turning(draft, lanes, wanted, place, &why, here);
         }
+    }
+}
+
+/// Holds back the documents that turn the calls of this place.
+fn hold_turning(
+    draft: &mut Draft,
+    lanes: &Lanes,
+    wanted: &Wanted,
+    place: &Address,
+    why: &str,
+    holds: impl Fn(&Address) -> bool,
+) {
+    let on_way = wanted.lanes.lanes.iter().chain(&lanes.lanes);
+    let near: BTreeSet<Address> = on_way
+        .filter(|lane| lane.address() == *place)
+        .flat_map(near)
+        .collect();
+    let turning = wanted
+        .changed
+        .iter()
+        .filter(|a| turns(a, &near) && holds(a));
+    for address in turning {
+        draft.held.insert(address.clone(), why.to_owned());
     }
 }
 
