@@ -165,6 +165,16 @@ fn row(step: &Step, why: String) -> Waiting {
 
 /// What people see, the other way round.
 fn turned(step: &Step) -> Vec<Shown> {
+    let mut out = inverse(step);
+    if step.phase == Phase::Switch {
+        let text = "nothing tries whether the old credential still works: one that was changed \
+                    since serves nobody";
+        out.push(Shown::Remark { text: text.into() });
+    }
+    out
+}
+
+fn inverse(step: &Step) -> Vec<Shown> {
     if let Undo::Sql { statements } = &step.undo {
         let texts = statements.iter().map(|s| Shown::Sql { text: s.text() });
         return texts.collect();
