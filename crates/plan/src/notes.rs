@@ -1,6 +1,6 @@
 //! What the state learns from a step, and unlearns when it is taken back.
 
-use keyless_model::{Address, Fingerprint, State, Timestamp};
+use keyless_model::{AccessState, Address, Fingerprint, State, Timestamp};
 
 use crate::step::Note;
 
@@ -19,50 +19,40 @@ pub fn learn(state: &mut State, note: &Note, at: Timestamp) {
             }
         }
         Note::Replaces { access, item } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .replaces
-                .insert(item.clone());
+            of(state, access).replaces.insert(item.clone());
         }
         Note::Parked { access, address } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .parked
-                .insert(address.clone());
+            of(state, access).parked.insert(address.clone());
         }
         Note::Told { access, address } => {
-            let access = state.accesses.entry(access.clone()).or_default();
+            let access = of(state, access);
             access.told.insert(address.clone());
         }
         // A later switch or disabling begins the soak that follows it anew.
         Note::Switched { access } => {
-            let access = state.accesses.entry(access.clone()).or_default();
+            let access = of(state, access);
             (access.switched_at, access.confirmed_at) = (Some(at), None);
             (access.disabled_at, access.settled_at, access.retired_at) = (None, None, None);
         }
         Note::Confirmed { access } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .confirmed_at = Some(at);
+            of(state, access).confirmed_at = Some(at);
         }
         Note::Disabled { access } => {
-            let access = state.accesses.entry(access.clone()).or_default();
+            let access = of(state, access);
             (access.disabled_at, access.settled_at) = (Some(at), None);
         }
         Note::Settled { access } => {
-            state.accesses.entry(access.clone()).or_default().settled_at = Some(at);
+            of(state, access).settled_at = Some(at);
         }
         Note::Retired { access } => {
-            state.accesses.entry(access.clone()).or_default().retired_at = Some(at);
+            of(state, access).retired_at = Some(at);
         }
         Note::TakenBack { notes } => notes.iter().for_each(|note| unlearn(state, note, at)),
     }
+}
+
+fn of<'a>(state: &'a mut State, access: &str) -> &'a mut AccessState {
+    state.accesses.entry(access.to_owned()).or_default()
 }
 
 fn applied(
@@ -100,33 +90,24 @@ pub fn unlearn(state: &mut State, note: &Note, at: Timestamp) {
         | Note::Told { .. }
         | Note::TakenBack { .. } => {}
         Note::Parked { access, address } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .parked
-                .remove(address);
+            of(state, access).parked.remove(address);
         }
         Note::Switched { access } => {
-            let access = state.accesses.entry(access.clone()).or_default();
+            let access = of(state, access);
             (access.switched_at, access.confirmed_at) = (None, None);
         }
         Note::Confirmed { access } => {
-            state
-                .accesses
-                .entry(access.clone())
-                .or_default()
-                .confirmed_at = None;
+            of(state, access).confirmed_at = None;
         }
         Note::Disabled { access } => {
-            let access = state.accesses.entry(access.clone()).or_default();
+            let access = of(state, access);
             (access.disabled_at, access.settled_at) = (None, None);
         }
         Note::Settled { access } => {
-            state.accesses.entry(access.clone()).or_default().settled_at = None;
+            of(state, access).settled_at = None;
         }
         Note::Retired { access } => {
-            state.accesses.entry(access.clone()).or_default().retired_at = None;
+            of(state, access).retired_at = None;
         }
     }
 }

@@ -10,7 +10,7 @@ use estate::Estate;
 use estate::http::{Call, Services};
 use estate::http_made::{sketch, turn};
 use estate::look::ids;
-use estate::world::run_some;
+use estate::world::{run_some, run_with_luck};
 use keyless_model::{Entity, Selection};
 use keyless_plan::{Phase, Plan, Standings, rollback};
 use proptest::prelude::*;
@@ -140,19 +140,7 @@ proptest! {
         let calls = services.answered(&e);
         let before = e.truth.clone();
         let plan = e.plan();
-        let mut done = BTreeSet::new();
-        let mut turn = 0;
-        run_some(
-            &mut e,
-            &plan,
-            |_| {
-                turn += 1;
-                luck[turn % luck.len()] == 0
-            },
-            |_, step| {
-                done.insert(step.id.clone());
-            },
-        );
+        let done = run_with_luck(&mut e, &plan, &luck);
         let stands = Standings { ours: done.clone(), ..Standings::default() };
         let back = rollback(&plan, &stands, "test", e.state.journal);
         no_secret(&e, &back.to_json())?;

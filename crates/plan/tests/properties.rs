@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use estate::callers::{api_of, broken, chooses, target, working};
 use estate::made::{Extras, Sketch, extras, sketch};
-use estate::world::run_some;
+use estate::world::{run_some, run_with_luck};
 use estate::{Estate, at, policy, rule, schema, with_password};
 use keyless_model::sql::{Authentication, PrincipalKind};
 use keyless_model::{Address, Severity, Sid};
@@ -224,18 +224,7 @@ proptest! {
         let mut estate = whole(&sketch, &extras);
         let callers = protected(&estate);
         let plan = estate.plan();
-        let (mut turn, mut done) = (0, BTreeSet::new());
-        run_some(
-            &mut estate,
-            &plan,
-            |_| {
-                turn += 1;
-                luck[turn % luck.len()] == 0
-            },
-            |_, step| {
-                done.insert(step.id.clone());
-            },
-        );
+        let done = run_with_luck(&mut estate, &plan, &luck);
         let stands = Standings { ours: done.clone(), ..Standings::default() };
         let back = rollback(&plan, &stands, "test", estate.state.journal);
         no_secret(&estate, &back.to_json())?;

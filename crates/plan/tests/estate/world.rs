@@ -71,3 +71,21 @@ pub fn run_some(
         }
     }
 }
+
+/// Runs what fortune lets run: a step whose turn it is fails where `luck` has a 0. The ids of those
+/// that ran.
+pub fn run_with_luck(estate: &mut Estate, plan: &Plan, luck: &[u8]) -> BTreeSet<String> {
+    let (mut turn, mut done) = (0, BTreeSet::new());
+    run_some(
+        estate,
+        plan,
+        |_| {
+            turn += 1;
+            luck[turn % luck.len()] == 0
+        },
+        |_, step| {
+            done.insert(step.id.clone());
+        },
+    );
+    done
+}
