@@ -156,8 +156,10 @@ fn verdict(input: Input, draft: &Draft, step: &Step) -> Option<Verdict> {
 fn switch(input: Input, step: &Step, applied: bool) -> Verdict {
     if step.access.is_some() || is_switch(step) {
         // In the middle of a switch what it has not come to yet is no credential come back.
+        // What a rollback took back is wanted again, and nobody changed it.
         let confirmed = any_noted(input, step, |a| a.confirmed_at.is_some());
-        let was_ours = applied || confirmed || done_for_good(input, step);
+        let switched = any_noted(input, step, |a| a.switched_at.is_some());
+        let was_ours = (applied && switched) || confirmed || done_for_good(input, step);
         let what = came_back(&step.address);
         return ("KL0505", Severity::Critical, was_ours, what);
     }

@@ -7,6 +7,7 @@ use keyless_model::{
     Access, Address, ApiChoice, Desired, Entity, HttpAccess, Identity, Role, Snapshot,
 };
 use keyless_policy::Document;
+use keyless_scan::http_credentials;
 
 use crate::file::Plan;
 use crate::phase::Phase;
@@ -205,11 +206,37 @@ impl Drawn<'_> {
         });
         let mut found: BTreeMap<Address, Way> =
             done.map(|(a, _)| (a.clone(), Way::Plain)).collect();
+        if let Goal::Http(access) = &self.goal {
+            found.extend(with_keys(snapshot, access, &self.gateway));
+        }
         let switched = switched(plan, self.name).filter(|a| !in_revision(a));
         found.extend(switched.map(|a| (a.clone(), Way::Key)));
         let with_apis = |(a, way): (Address, Way)| (a.clone(), touched(snapshot, &a), way);
         found.into_iter().map(with_apis).collect()
     }
+}
+
+/// The policies of the chosen APIs that send a key, whether the plan can switch them or not.
+fn with_keys(
+    snapshot: &Snapshot,
+    access: &HttpAccess,
+    gateway: &Address,
+) -> BTreeMap<Address, Way> {
+    let mut out = BTreeMap::new();
+    for choice in access.apis.iter().flatten() {
+        let api = gateway.child("api", &choice.name);
+        let operations = snapshot.children(&api, "operation").map(|(a, _)| a);
+        let chosen = operations.filter(|a| choice.operations.holds(a.last().1));
+        let scopes = std::iter::once(&api).chain(chosen);
+        for policy in scopes.map(|scope| scope.part("policy")) {
+            let text = snapshot.policy_text(&policy).map(Document::parse);
+            let credentials = text.and_then(Result::ok).map(|d| http_credentials(&d));
+            if credentials.is_some_and(|found| !found.is_empty()) {
+                out.insert(policy, Way::Key);
+            }
+        }
+    }
+    out
 }
 
 fn identity(out: &mut Graph, gateway: &Address, identity: &Identity) -> String {

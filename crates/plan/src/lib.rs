@@ -34,7 +34,7 @@ pub use propose::{
     Database, Example, Left, Proposal, ProposedAccess, ProposedServer, Reached, Rights,
     document_name, propose,
 };
-pub use rollback::{Standings, back_id, rollback};
+pub use rollback::{Standings, back_id, left_something, rollback};
 pub use select::{NoSuchTarget, Selection, select};
 pub use simulate::{
     Refused, attribute_at, client_sid, edited, merged, principal_id, resolved, simulate, text_at,

@@ -49,7 +49,8 @@ pub fn rollback(plan: &Plan, stands: &Standings, tool: &str, state: u64) -> Plan
     Plan::sealed(tool, inputs, plan.roots.clone(), out, waiting)
 }
 
-fn left_something(step: &Step) -> bool {
+/// Whether a step leaves something that could be taken back, or not any more.
+pub fn left_something(step: &Step) -> bool {
     !step.is_gate() && !matches!(step.undo, Undo::Nothing { .. })
 }
 

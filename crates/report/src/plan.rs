@@ -19,7 +19,7 @@ pub fn plan(plan: &Plan, unchanged: usize, style: &Style) -> String {
     let mut out = String::new();
     for (name, steps, rows) in groups(plan) {
         out.push_str(&format!("{}\n", style.paint(Tone::Heading, title(name))));
-        phases(&mut out, style, &steps);
+        phases(&mut out, style, &steps, plan.inputs.rolls_back.is_some());
         held_up(&mut out, style, &rows);
         out.push('\n');
     }
@@ -79,18 +79,28 @@ fn groups(plan: &Plan) -> Vec<Group<'_>> {
         let rows = plan.waiting.iter().filter(|w| w.access.as_deref() == name);
         (steps.collect(), rows.collect())
     };
-    names
+    let mut out: Vec<Group<'_>> = names
         .into_iter()
         .map(|name| {
             let (steps, rows) = group(name);
             (name, steps, rows)
         })
-        .collect()
+        .collect();
+    // What they stand on is taken back after them.
+    if plan.inputs.rolls_back.is_some() {
+        out.reverse();
+    }
+    out
 }
 
-/// The steps of one group under their phases. A reason that stands above is not told again.
-fn phases(out: &mut String, style: &Style, steps: &[&Step]) {
-    for phase in Phase::ALL {
+/// The steps of one group under their phases, from the last to the first where a run is taken back. A
+/// reason that stands above is not told again.
+fn phases(out: &mut String, style: &Style, steps: &[&Step], back: bool) {
+    let mut all = Phase::ALL;
+    if back {
+        all.reverse();
+    }
+    for phase in all {
         let mut reason = "";
         for (i, one) in steps.iter().filter(|s| s.phase == phase).enumerate() {
             if i == 0 {

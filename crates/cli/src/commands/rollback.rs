@@ -3,7 +3,7 @@
 use keyless_engine::{Ran, Record, load, ran_since, runs, standing};
 use keyless_live::FileStore;
 use keyless_manifest::near;
-use keyless_plan::{Plan, rollback};
+use keyless_plan::{Plan, left_something, rollback};
 use keyless_report::counted;
 use serde_json::json;
 
@@ -29,6 +29,9 @@ pub async fn run(common: &Common, args: &RollbackArgs) -> Result<u8, Failure> {
         return Ok(0);
     };
     let plan = made(&records, &known, wanted)?;
+    if plan.steps.is_empty() {
+        return Ok(nothing_left(common, &plan));
+    }
     if let Some(out) = &args.out {
         write_plan(out, &plan)?;
         show(common, &plan, 0, false);
@@ -37,18 +40,40 @@ pub async fn run(common: &Common, args: &RollbackArgs) -> Result<u8, Failure> {
         return Ok(exit_code(&plan));
     }
     // With JSON, stdout holds one document: what became of it.
-    if common.format != Format::Json || plan.steps.is_empty() {
+    if common.format != Format::Json {
         show(common, &plan, 0, false);
-    }
-    if plan.steps.is_empty() {
-        output::note("nothing of it can be taken back");
-        return Ok(exit_code(&plan));
+        stays(&known, &plan);
     }
     if !args.auto_approve && !asked(&plan)? {
         output::note("nothing was changed");
         return Ok(1);
     }
     carry_out(common, &plan, None, false).await
+}
+
+/// Steps of the run that left nothing behind which could be taken back, such as an identity or a
+/// parked value, are no part of the plan.
+fn stays(known: &[Known], plan: &Plan) {
+    let of = known
+        .iter()
+        .find(|k| Some(&k.ran.plan) == plan.inputs.rolls_back.as_ref());
+    let steps = of.into_iter().flat_map(|k| &k.plan.steps);
+    let quiet = steps.filter(|s| !s.is_gate() && !left_something(s)).count();
+    if quiet > 0 {
+        let steps = counted(quiet, "step stays", "steps stay");
+        output::note(&format!(
+            "{steps} as they are: identities and parked values harm nobody"
+        ));
+    }
+}
+
+/// There is no step to take back: what stays is told, and why.
+fn nothing_left(common: &Common, plan: &Plan) -> u8 {
+    if common.format == Format::Json || !plan.waiting.is_empty() {
+        show(common, plan, 0, false);
+    }
+    output::note("nothing of it is left that can be taken back");
+    exit_code(plan)
 }
 
 /// The runs of the journal whose plans are kept, the last one first.
@@ -62,7 +87,9 @@ fn known(store: &FileStore, records: &[Record]) -> Result<Vec<Known>, Failure> {
     let all: Vec<Plan> = plans.iter().map(|(_, plan)| plan.clone()).collect();
     let mut out = Vec::new();
     for (ran, plan) in plans {
-        let stands = standing(&plan, records, &all)?.ours.len();
+        let stands = standing(&plan, records, &all)?.ours;
+        let left = |id: &&String| plan.step(id).is_some_and(left_something);
+        let stands = stands.iter().filter(left).count();
         out.push(Known { ran, plan, stands });
     }
     Ok(out)
@@ -77,16 +104,35 @@ fn made(records: &[Record], known: &[Known], wanted: &str) -> Result<Plan, Failu
         return Err(Failure::new("KL0310", message));
     }
     if let Some(later) = ran_since(plan, records, &all)? {
-        let message = format!(
-            "the run {} came after it and may stand on it; take that one back first",
-            short(&later)
-        );
-        return Err(Failure::new("KL0310", message));
+        return Err(Failure::new("KL0310", stands_on_it(records, &all, &later)?));
     }
     let stands = standing(plan, records, &all)?;
     let state = records.last().map_or(0, |r| r.seq);
     Ok(rollback(plan, &stands, env!("CARGO_PKG_VERSION"), state))
 }
+
+/// Why a run cannot be taken back before a later one.
+fn stands_on_it(records: &[Record], all: &[Plan], later: &str) -> Result<String, Failure> {
+    let name = short(later);
+    let Some(plan) = all.iter().find(|p| p.id == later) else {
+        return Ok(format!(
+            "the run {name} came after it, and its plan is not kept: nobody knows what it stands on"
+        ));
+    };
+    let stands = standing(plan, records, all)?;
+    Ok(match rollback(plan, &stands, "", 0).steps.is_empty() {
+        false => format!(
+            "the run {name} came after it and may stand on it; take that one back first: {ROLLBACK} \
+             {name}"
+        ),
+        true => format!(
+            "the run {name} came after it and may stand on it, and what is left of that one cannot \
+             be taken back; change the manifests instead, then plan and apply"
+        ),
+    })
+}
+
+const ROLLBACK: &str = "keyless rollback";
 
 /// The run whose id begins so.
 fn found<'a>(known: &'a [Known], wanted: &str) -> Result<&'a Plan, Failure> {

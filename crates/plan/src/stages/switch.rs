@@ -283,8 +283,16 @@ fn switch_policy(
         Some(why) => Undo::Never { why },
         None => Undo::Splice { edits: back },
     };
+    let hidden = |s: &Source| s.policy == *policy && matches!(s.connects, Connects::Hidden { .. });
+    let unseen = match one.sources.iter().any(hidden) {
+        true => {
+            "; what else the hidden connection string says is not known and goes (plan \
+             --inspect-secrets keeps it)"
+        }
+        false => "",
+    };
     let reason = format!(
-        "the resolver reaches {} as the gateway's identity",
+        "the resolver reaches {} as the gateway's identity{unseen}",
         one.database
     );
     let planned = Planned {

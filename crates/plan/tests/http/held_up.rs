@@ -125,3 +125,15 @@ fn the_service_policy_stays_while_workspaces_run_through_it() {
     );
     assert!(plan.step("switch/apim:g/policy").is_none());
 }
+
+#[test]
+fn the_graph_shows_the_keys_of_an_access_that_is_held_up() {
+    let mut e = with_policy(&inbound(&key_header(KEY)));
+    e.http_access("orders", &["orders"], &url("orders"))
+        .accepts_token = false;
+    let plan = e.plan();
+    none_switches(&plan);
+    let drawn = keyless_plan::graph(&e.desired, Some((&e.truth, &plan)));
+    let policy = &drawn.nodes["apim:g/api:orders/policy"];
+    assert_eq!(policy.way, keyless_plan::Way::Key);
+}
