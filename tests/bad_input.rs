@@ -237,8 +237,15 @@ async fn gates_are_listed_with_who_approved_them_and_a_mistyped_one_gets_near_na
         .says("error[KL0307]")
         .says(&format!("near it: {gate}"));
 
-    let arguments = ["approve", "plan.json", gate, "--by", "tester"];
-    estate.keyless(&arguments).await.exits(0);
+    let arguments = ["approve", "plan.json", "--all", gate];
+    estate.keyless(&arguments).await.exits(1);
+    // Alone it is one of the plan that was applied last.
+    let said = estate.keyless(&["approve", gate, "--by", "tester"]).await;
+    let next = said.exits(0).err;
+    let next = next
+        .lines()
+        .find_map(|l| l.strip_prefix("next: keyless apply "));
+    let id = next.unwrap().to_owned();
     let listed = estate.keyless(&["approve", "plan.json"]).await.exits(0);
     let first = listed.out.lines().next();
     assert_eq!(
@@ -249,7 +256,15 @@ async fn gates_are_listed_with_who_approved_them_and_a_mistyped_one_gets_near_na
     );
     listed.says("approved by tester at ");
     let last = estate.keyless(&["approve"]).await.exits(0);
-    last.says("approved by tester at ");
+    last.says("approved by tester at ")
+        .says(&format!("next: keyless apply {id}"));
+    estate
+        .keyless(&["plan", "--brief", "--show", &id])
+        .await
+        .exits(2)
+        .says(&id);
+    let said = estate.keyless(&["plan", "--show", "00000000"]).await;
+    said.exits(1).says("error[KL0301]").says("keyless rollback");
 }
 
 #[tokio::test(flavor = "multi_thread")]

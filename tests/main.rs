@@ -4,6 +4,7 @@
     reason = "a scenario that cannot go on has failed, and says where"
 )]
 
+mod arguments;
 mod bad_input;
 mod caller;
 mod callers;

@@ -178,7 +178,8 @@ fn lint_finds_credentials_and_misplaced_statements() {
         .tells_no_secret();
     keyless(&folder, &["lint", "m.xml", "good.xml"])
         .exits(2)
-        .says("KL0606 m.xml:1:21");
+        .says("KL0606 m.xml:1:21")
+        .says("move it into inbound\n\n1 finding.");
     let said = keyless(&folder, &["lint", "--format", "json", "r.xml"])
         .exits(2)
         .tells_no_secret();
@@ -240,13 +241,34 @@ fn fix_asks_for_a_token_once_it_is_told_what_for() {
     ];
     keyless(&folder, &told)
         .exits(0)
-        .says("became a token")
+        .says("a token of the managed identity")
         .tells_no_secret();
     let header = &API[API.find("<set-header").unwrap()..API.find("        <rate-limit").unwrap()];
     let token = format!(
         "<authentication-managed-identity resource=\"api://orders\" client-id=\"{id}\" />\n"
     );
     assert_eq!(file(&folder, "a.xml"), API.replace(header, &token));
+}
+
+#[test]
+fn fix_takes_no_blank_audience_and_no_client_id_that_is_none() {
+    let folder = folder(&[("a.xml", API)]);
+    let cases: [(&[&str], &str); 3] = [
+        (&["--audience", ""], "--audience"),
+        (&["--audience", " "], "--audience"),
+        (
+            &["--audience", "api://x", "--client-id", "foo"],
+            "not a GUID",
+        ),
+    ];
+    for (options, why) in cases {
+        let arguments = [&["fix", "a.xml"], options].concat();
+        keyless(&folder, &arguments)
+            .exits(1)
+            .says("KL0104")
+            .says(why);
+        assert_eq!(file(&folder, "a.xml"), API);
+    }
 }
 
 #[test]
@@ -292,7 +314,7 @@ fn fix_says_why_it_leaves_what_one_document_does_not_decide() {
     // The other key is still there, and said to be.
     keyless(&folder, &at)
         .exits(2)
-        .says("became a token")
+        .says("a token of the managed identity")
         .tells_no_secret();
     assert_eq!(file(&folder, "p.xml").matches("planted").count(), 1);
     keyless(&folder, &["fix", "p.xml", "--at", "/policies/x"])

@@ -1,5 +1,7 @@
 //! What a scan finds beyond Contoso's own credentials, and with no manifest at all.
 
+use keyless_emulator::Fault;
+
 use crate::estate::Estate;
 
 const SUBSCRIPTION: &str =
@@ -113,4 +115,81 @@ async fn only_a_scan_has_a_sarif_form() {
         let said = estate.keyless(&[command, "--format", "sarif"]).await;
         said.exits(1).says("only scan has a SARIF form");
     }
+}
+
+/// The direct path, and beside it what Azure keeps and shows to nobody.
+fn with_kept() -> String {
+    let kept = include_str!("direct/kept.yaml")
+        .replace(
+            "{svc}",
+            &format!("{SUBSCRIPTION}/Microsoft.ApiManagement/service/contoso-apim"),
+        )
+        .replace(
+            "{sql}",
+            &format!("{SUBSCRIPTION}/Microsoft.Sql/servers/contoso-orders-sql"),
+        );
+    let seed = include_str!("direct/direct.seed");
+    let with = seed.replace("\nsql:\n", &format!("\n{kept}sql:\n"));
+    assert!(with.contains("planted-kept-hub"));
+    with
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_azure_keeps_is_told_and_never_asked_for() {
+    let estate = Estate::direct_with(&with_kept()).await;
+    estate.emulator.reset_requests();
+    let said = estate.keyless(&["scan", "--format", "json"]).await.exits(2);
+    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let found = report["findings"].as_array().unwrap();
+    let told: Vec<String> = found
+        .iter()
+        .map(|f| {
+            let part = |name: &str| f[name].as_str().unwrap().to_owned();
+            [part("rule"), part("address"), part("severity")].join(" ")
+        })
+        .collect();
+    for expected in [
+        "KL0415 apim:contoso/cache:default warning",
+        "KL0416 apim:contoso/documentation:start warning",
+        "KL0425 apim:contoso/authorizationProvider:graph warning",
+        "KL0426 apim:contoso/subscriptions info",
+        "KL0427 apim:contoso/tenantAccess:access warning",
+        "KL0430 apim:contoso/diagnostic:applicationinsights warning",
+        "KL0433 sql:orders-sql/jobAgent:nightly/credential:runner warning",
+        "KL0434 sql:orders-sql/db:orders/syncGroup:shops warning",
+    ] {
+        assert!(
+            told.iter().any(|t| t == expected),
+            "{expected} in {told:#?}"
+        );
+    }
+    let requests = estate.requests();
+    let asked = |end: &str| requests.iter().any(|(_, path, _)| path.ends_with(end));
+    assert!(asked("/tenant") && !asked("/listSecrets") && !asked("/listKeys"));
+    for format in ["text", "sarif", "markdown"] {
+        estate
+            .keyless(&["scan", "--format", format])
+            .await
+            .exits(2)
+            .says("KL0427");
+    }
+    estate.keeps_secrets();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_may_not_be_read_is_told_as_not_searched() {
+    let estate = Estate::direct().await;
+    for path in ["/caches", "/jobAgents"] {
+        estate.emulator.add_fault(Fault {
+            verb: Some("GET".into()),
+            path: path.into(),
+            status: 403,
+            code: "AuthorizationFailed".into(),
+            times: 0,
+            ..Fault::default()
+        });
+    }
+    let said = estate.keyless(&["scan"]).await.exits(2);
+    said.says("not searched apim:contoso/cache:")
+        .says("not searched sql:orders-sql/jobAgent:");
 }

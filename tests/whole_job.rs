@@ -59,6 +59,26 @@ pub async fn carry_out(estate: &Estate) {
     everybody_is_served(estate).await;
 }
 
+/// A part of the plan is empty as the whole is, and a finished plan asks nobody and names no apply.
+async fn nothing_is_left_to_say(estate: &Estate) {
+    let access = "apim:contoso/access:orders-read";
+    for target in [access, "sql:orders-sql/db:orders", "apim:contoso"] {
+        let said = estate.keyless(&["plan", "--target", target]).await.exits(0);
+        // What is said of a part is not said of all.
+        assert!(!said.out.contains("what is live"), "{}", said.out);
+        said.says("No changes");
+    }
+    let said = estate.keyless(&["plan", "--target", "apim:contoso/acess:orders-read"]);
+    let said = said.await.exits(1).says("KL0308");
+    said.says(&format!("near it: {access}"));
+    let all = ["approve", "plan.json", "--all", "--by", "tester"];
+    for arguments in [&all[..2], &all] {
+        let said = estate.keyless(arguments).await.exits(0);
+        assert!(!said.err.contains("next:"), "{}", said.err);
+        said.says("every step of this plan is done");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn contoso_becomes_keyless() {
     let estate = Estate::direct().await;
@@ -69,6 +89,7 @@ async fn contoso_becomes_keyless() {
     carry_out(&estate).await;
 
     estate.keyless(&["plan"]).await.exits(0).says("No changes");
+    nothing_is_left_to_say(&estate).await;
     // The servers' own administrator logins are left, and no server takes them: no finding to act on.
     let scan = estate.keyless(&["scan"]).await.exits(0);
     for gone in [

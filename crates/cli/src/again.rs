@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use keyless_plan::Plan;
+
 use crate::args::Common;
 use crate::session::environment;
 
@@ -36,4 +38,9 @@ pub fn command(common: &Common, verb: &str, rest: &str) -> String {
 pub fn path(path: &Path) -> String {
     let path = path.strip_prefix(".").unwrap_or(path);
     path.display().to_string()
+}
+
+/// A plan that the state keeps: as much of its id as people are shown.
+pub fn kept(plan: &Plan) -> String {
+    plan.id.get(..12).unwrap_or(&plan.id).to_owned()
 }

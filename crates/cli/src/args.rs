@@ -230,7 +230,7 @@ pub struct PlanArgs {
     /// Count the steps of each Access instead of showing them
     #[arg(long)]
     pub brief: bool,
-    /// Show a plan file instead of making a plan
+    /// Show a plan file, or an applied plan by how its id begins, instead of making a plan
     #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "inspect_secrets"])]
     pub show: Option<PathBuf>,
     /// Read secret named values, in memory only (needs namedValues/listValue/action)
@@ -267,7 +267,8 @@ pub const PHASES: [&str; 10] = [
 
 Ctrl-C lets the requests under way end, records them, and stops; the same command goes on from there.")]
 pub struct ApplyArgs {
-    /// A plan file, applied without a question; without one a plan is made and shown first
+    /// A plan file, or how the id of a plan that was applied begins; applied without a question.
+    /// Without it a plan is made and shown first
     #[arg(conflicts_with_all = ["targets", "phases"])]
     pub plan: Option<PathBuf>,
     #[command(flatten)]
@@ -287,10 +288,11 @@ pub struct ApplyArgs {
 #[command(before_help = "Examples:
   keyless approve                    the gates of the plan that was applied last
   keyless approve plan.json          the gates that ask, and who approved
+  keyless approve prove/apim:contoso/access:billing-read     a gate of the plan applied last
   keyless approve plan.json prove/apim:contoso/access:billing-read
   keyless approve plan.json --all --by alice@contoso.example")]
 pub struct ApproveArgs {
-    /// The plan file; without one, the plan that was applied last
+    /// The plan file, or how the id of an applied plan begins; without it, the plan applied last
     pub plan: Option<PathBuf>,
     /// The gates to open, as apply names them
     pub gates: Vec<String>,

@@ -49,6 +49,13 @@ pub fn asked(plan: &Plan, records: &[Record]) -> Vec<Asked> {
         .collect()
 }
 
+/// Whether the journal has every step of the plan as done.
+pub fn finished(plan: &Plan, records: &[Record]) -> bool {
+    let past = past(plan, records);
+    let done = |step: &Step| past.get(step.id.as_str()).is_some_and(|p| p.done.is_some());
+    plan.steps.iter().all(done)
+}
+
 impl Standing {
     /// Whether a person is asked now or has answered.
     fn asks(&self) -> bool {

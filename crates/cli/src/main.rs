@@ -16,7 +16,7 @@ mod stop;
 
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
                 let _ = Cli::command().print_help();
                 return ExitCode::FAILURE;
             }
+            let error = with_own_usage(error);
             let _ = error.print();
             return ExitCode::from(u8::from(error.use_stderr()));
         }
@@ -65,6 +66,24 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The usage of an error names what was given, and takes what variables of the environment set for
+/// such. The usage of the command stands in its place.
+fn with_own_usage(mut error: clap::Error) -> clap::Error {
+    if error.get(ContextKind::Usage).is_none() {
+        return error;
+    }
+    let mut command = Cli::command();
+    command.build();
+    for word in std::env::args().skip(1) {
+        if let Some(inner) = command.find_subcommand(&word).cloned() {
+            command = inner;
+        }
+    }
+    let usage = command.render_usage();
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
+    error
 }
 
 /// Events of our own crates go to stderr. Those of libraries are not ours to vouch for.

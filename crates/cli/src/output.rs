@@ -122,6 +122,15 @@ pub fn note(text: &str) {
     laid_out(&fit(text, std::io::stderr().is_terminal(), HANG));
 }
 
+/// Prints a question; the answer is typed behind it.
+pub fn question(text: &str) {
+    end_passing();
+    let text = clean(&fit(text, std::io::stderr().is_terminal(), HANG));
+    let mut err = std::io::stderr().lock();
+    let _ = write!(err, "{text} ");
+    let _ = err.flush();
+}
+
 /// Prints a message as it is. That nobody reads it any more must not stop an apply.
 pub fn laid_out(text: &str) {
     end_passing();

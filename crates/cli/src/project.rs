@@ -279,11 +279,50 @@ fn sources(root: &Path, paths: &[PathBuf]) -> Result<(Vec<Source>, Diagnostics),
             .to_string_lossy()
             .replace('\\', "/");
         match text_of(&file, MAX_MANIFEST_BYTES) {
+            Ok(text) if is_plan(&text) => diagnostics.push(plan_among(&shown)),
             Ok(text) => sources.push(Source { path: shown, text }),
             Err(error) => diagnostics.push(unusable(&shown, &error)),
         }
     }
     Ok((sources, diagnostics))
+}
+
+/// Whether the text is a plan file, as far as its first lines tell.
+fn is_plan(text: &str) -> bool {
+    let start = text.bytes().take(4096).collect::<Vec<_>>();
+    let start = String::from_utf8_lossy(&start);
+    start.starts_with('{') && start.contains("\"format\": \"keyless.plan/")
+}
+
+fn plan_among(path: &str) -> Diagnostic {
+    let message = format!("{path} is a plan file, and no manifest");
+    let help = "keep plans outside of the folder of the manifests";
+    Diagnostic::error("KL0102", message).help(help)
+}
+
+/// Refuses a plan file where it would be read as a manifest or as an environment.
+pub fn takes_plan(common: &Common, out: &Path) -> Result<(), Failure> {
+    let name = out.to_string_lossy();
+    if !ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+        return Ok(());
+    }
+    let folder = out.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok();
+    for part in ["manifests", "environments"] {
+        let kept = fs::canonicalize(common.project.join(part)).ok();
+        let inside = folder
+            .as_ref()
+            .zip(kept)
+            .is_some_and(|(f, k)| f.starts_with(k));
+        if inside {
+            let message = format!(
+                "-o {name}: what lies in {part}/ is read as a part of the project; keep the plan \
+                 outside of it"
+            );
+            return Err(Failure::new("KL0309", message));
+        }
+    }
+    Ok(())
 }
 
 /// What a newcomer may do where there is nothing yet.

@@ -32,7 +32,12 @@ impl Clock {
 
     /// The emulated time as `2026-01-31T08:05:09Z`.
     pub fn iso(&self) -> String {
-        let (year, month, day, hour, minute, second) = civil(self.now());
+        Self::iso_of(self.now())
+    }
+
+    /// A Unix time in the same form.
+    pub fn iso_of(seconds: i64) -> String {
+        let (year, month, day, hour, minute, second) = civil(seconds);
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 

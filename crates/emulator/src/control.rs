@@ -30,6 +30,7 @@ pub async fn answer(estate: &Estate, request: &Request) -> Response {
             estate.faults().clear();
             Response::empty(204)
         }
+        ("GET", "/_emulator/audit") => audit(estate, request),
         ("POST", "/_emulator/traffic") => {
             let outcomes = gateway::call_all(estate).await;
             let failed = outcomes.iter().filter(|outcome| !outcome.ok).count();
@@ -131,6 +132,19 @@ fn change_service(estate: &Estate, request: &Request) -> Response {
     };
     service.accepts_keys = change.accepts_keys;
     Response::empty(204)
+}
+
+/// The SQL audit records of a server, or of one of its databases.
+fn audit(estate: &Estate, request: &Request) -> Response {
+    let Some(server) = request.query("server") else {
+        return bad("the query names a server, and a database if only that one is meant");
+    };
+    let database = request.query("database");
+    let mut records = estate.sql.audit(server);
+    records.retain(|record| {
+        database.is_none_or(|database| database.eq_ignore_ascii_case(&record.database))
+    });
+    Response::json(200, &json!({"records": records}))
 }
 
 fn requests(estate: &Estate, reset: bool) -> Response {

@@ -71,6 +71,8 @@ impl Emulator {
         let certificates = tls::issue()?;
         let https = listen(https_port).await?;
         let sql_listener = listen(sql_port).await?;
+        let nodes = listen(0).await?;
+        let node_port = port(&nodes)?;
         let control = listen(0).await?;
         let ports = Ports {
             https: port(&https)?,
@@ -87,7 +89,13 @@ impl Emulator {
         let tasks = vec![
             tokio::spawn(http::serve_tls(https, acceptor, estate.clone())),
             tokio::spawn(http::serve_plain(control, estate.clone())),
-            tokio::spawn(tds::serve(sql_listener, certificates.tds, sql)),
+            tokio::spawn(tds::serve(
+                sql_listener,
+                certificates.tds.clone(),
+                sql.clone(),
+                Some(node_port),
+            )),
+            tokio::spawn(tds::serve(nodes, certificates.tds, sql, None)),
         ];
         Ok(Self {
             estate,

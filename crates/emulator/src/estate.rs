@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::arm::Store;
+use crate::arm::{Buckets, Store};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::gateway::{Calls, TrafficSeed};
@@ -46,6 +46,7 @@ pub struct Estate {
 #[derive(Default)]
 pub struct Cells {
     store: Mutex<Store>,
+    buckets: Mutex<Buckets>,
     faults: Mutex<Faults>,
     requests: Mutex<Requests>,
     services: Mutex<Vec<HttpService>>,
@@ -65,6 +66,14 @@ impl Estate {
     pub fn store(&self) -> MutexGuard<'_, Store> {
         self.cells
             .store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What callers of Resource Manager have left.
+    pub fn buckets(&self) -> MutexGuard<'_, Buckets> {
+        self.cells
+            .buckets
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -18,6 +18,7 @@ mod gateway;
 mod graph;
 mod http;
 mod ids;
+mod monitor;
 mod rawxml;
 mod seed;
 mod seed_services;
@@ -35,8 +36,8 @@ pub use gateway::{
 };
 pub use http::{Fault, FaultEffect, RequestCount};
 pub use seed::{
-    DatabaseSeed, PrincipalKindSeed, PrincipalSeed, ResourceSeed, RoleSeed, Seed, SeedError,
-    Settings, SqlServerSeed,
+    Bucket, DatabaseSeed, PrincipalKindSeed, PrincipalSeed, ResourceSeed, RoleSeed, Seed,
+    SeedError, Settings, SqlServerSeed, Throttle,
 };
 pub use seed_services::{AcceptSeed, ResponseSeed, SecretSeed, ServiceSeed, VaultSeed};
 pub use tls::TlsError;

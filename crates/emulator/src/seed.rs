@@ -97,6 +97,38 @@ pub struct Settings {
     pub role_propagation: i64,
     /// Role assignments that name a new principal and no type, and are refused before it is known.
     pub directory_lag: u32,
+    /// Calls to Resource Manager are counted, and refused with 429 when there are too many.
+    pub throttle: Option<Throttle>,
+    /// Seconds after which an event of the Activity Log can be read.
+    pub activity_lag: i64,
+}
+
+/// The token buckets of Resource Manager; what is left out is Azure's own (azure-facts A.5).
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Throttle {
+    pub reads: Bucket,
+    pub writes: Bucket,
+    pub deletes: Bucket,
+}
+
+/// How many calls a full bucket lets pass at once, and how fast it fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bucket {
+    pub burst: u32,
+    pub per_second: u32,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        let bucket = |burst, per_second| Bucket { burst, per_second };
+        Self {
+            reads: bucket(250, 25),
+            writes: bucket(200, 10),
+            deletes: bucket(200, 10),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -110,6 +142,8 @@ impl Default for Settings {
             list_revisions: false,
             role_propagation: 0,
             directory_lag: 1,
+            throttle: None,
+            activity_lag: 0,
         }
     }
 }

@@ -9,13 +9,15 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 10] = [
     "localhost",
     "*.localhost",
     "management.localhost",
     "login.localhost",
     "graph.localhost",
+    "api.loganalytics.localhost",
     "*.database.localhost",
+    "*.worker.database.localhost",
     "*.azure-api.localhost",
     "127.0.0.1",
 ];

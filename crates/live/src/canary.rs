@@ -205,29 +205,43 @@ fn judge(request: &ProbeRequest, switched: bool, status: u16, text: &str) -> Pro
     } else {
         "the switch was not made"
     };
-    let next = format!("look at the gateway's trace of this call; {then}");
+    let next = format!(
+        "look at the gateway's trace of this call, or correct `prove.request` and plan again if it \
+         asks for the wrong thing; {then}"
+    );
+    let fails = |why: String| Probe::Fails {
+        why: format!("{}: {why}", sent(request)),
+        next,
+    };
     if status != request.expect.status {
-        let why = format!(
-            "the answer was {status} instead of {}",
-            request.expect.status
-        );
-        return Probe::Fails { why, next };
+        let wanted = request.expect.status;
+        return fails(format!("the answer was {status} instead of {wanted}"));
     }
     if request.expect.no_graphql_errors {
         let Ok(answer) = serde_json::from_str::<Value>(text) else {
-            let why = "the answer is not JSON, and GraphQL answers in JSON".to_owned();
-            return Probe::Fails { why, next };
+            return fails("the answer is not JSON, and GraphQL answers in JSON".to_owned());
         };
         let errors = answer
             .get("errors")
             .and_then(Value::as_array)
             .map_or(0, Vec::len);
         if errors > 0 {
-            let why = format!("the answer holds {errors} GraphQL errors");
-            return Probe::Fails { why, next };
+            let errors = match errors {
+                1 => "a GraphQL error".to_owned(),
+                n => format!("{n} GraphQL errors"),
+            };
+            return fails(format!("the answer holds {errors}"));
         }
     }
     Probe::Holds(format!("{status}, as expected"))
+}
+
+/// Method and path of the request. What stands in its query may be meant for the service alone.
+fn sent(request: &ProbeRequest) -> String {
+    let below = format!("/{}", request.path.trim_start_matches('/'));
+    let whole = request.url.as_ref().unwrap_or(&below);
+    let path = whole.split(['?', '#']).next().unwrap_or_default();
+    format!("{} {path}", request.method)
 }
 
 #[cfg(test)]
@@ -266,6 +280,25 @@ mod tests {
             panic!("holds")
         };
         assert!(!why.contains("secret"));
+    }
+
+    #[test]
+    fn a_failure_names_the_request_and_the_field_that_asks_for_it() {
+        let request = ProbeRequest {
+            method: "GET".into(),
+            path: "parcels/1?code=planted".into(),
+            url: None,
+            body: None,
+            expect: Expected {
+                status: 200,
+                no_graphql_errors: false,
+            },
+        };
+        let Probe::Fails { why, next } = judge(&request, false, 404, "") else {
+            panic!("holds")
+        };
+        assert_eq!(why, "GET /parcels/1: the answer was 404 instead of 200");
+        assert!(next.contains("`prove.request`"), "{next}");
     }
 
     #[test]

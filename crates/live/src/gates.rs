@@ -53,10 +53,11 @@ pub(crate) async fn rights(
         wrong.push("it may not connect".into());
     }
     Ok(if wrong.is_empty() {
-        Probe::Holds(format!(
-            "{user} has {} rights, as asked for",
-            found.allowed.len()
-        ))
+        let rights = match found.allowed.len() {
+            1 => "1 right".to_owned(),
+            n => format!("{n} rights"),
+        };
+        Probe::Holds(format!("{user} has {rights}, as asked for"))
     } else {
         Probe::Fails {
             why: format!("{user}: {}", wrong.join(", ")),

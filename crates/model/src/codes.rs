@@ -254,8 +254,8 @@ pub const CODES: &[Code] = &[
         "KL0308",
         "nothing at the target",
         "`--target` names an address at or inside which the plan has neither a step nor a held-up \
-         row, so nothing would run. Either it is in order already, or the address has a slip in \
-         it. The message names the nearest ones, and `keyless plan` lists all. Examples:\n  \
+         row, and no manifest has a document. Most often the address has a slip in it; with \
+         `--show` what is in order already is not known either. The message names the nearest ones, and `keyless plan` lists all. Examples:\n  \
          --target apim:contoso/access:orders-read      an Access\n  \
          --target apim:contoso/api:orders              all that the plan does to an API\n  \
          --target sql:orders-sql/db:orders             all that it does in a database",
@@ -263,9 +263,9 @@ pub const CODES: &[Code] = &[
     code(
         "KL0309",
         "an argument that cannot be used",
-        "A file or folder cannot be written, is there already and is not written over, or a value \
-         does not fit the command, such as `--format sarif` for anything but `scan`. Nothing \
-         was sent to Azure. The message says which; `keyless COMMAND --help` starts with \
+        "A file or folder cannot be read or written, is there already and is not written over, a \
+         port is taken, or a value does not fit the command, such as `--format sarif` for anything \
+         but `scan`. Nothing was sent to Azure. The message says which; `keyless COMMAND --help` starts with \
          examples.",
     ),
     code(

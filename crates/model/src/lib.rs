@@ -26,8 +26,8 @@ pub mod sql;
 pub use address::{Address, AddressError};
 pub use arm_id::{ArmId, ArmIdError};
 pub use desired::{
-    Access, ApiChoice, Auth, Callers, Canary, Claim, DatabaseRule, Desired, EntraAdmin, Evidence, Expected,
-    Gateway, GrantSpec, HttpAccess, Identity, ManagedIdentity, NamedValue, Owned, Policy,
+    Access, ApiChoice, Auth, Callers, Canary, Claim, DatabaseRule, Desired, EntraAdmin, Evidence,
+    Expected, Gateway, GrantSpec, HttpAccess, Identity, ManagedIdentity, NamedValue, Owned, Policy,
     PolicyScope, Principal, ProbeRequest, Prove, Replaced, Replaces, Resolver, Resource, Retire,
     Role, RoleAssignment, Selection, SqlDatabase, SqlGrant, SqlRole, SqlServer, SqlUser, UserSid,
     ValueSource,

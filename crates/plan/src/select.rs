@@ -20,27 +20,33 @@ pub struct Selection {
     pub phases: Vec<Phase>,
 }
 
-/// A target that nothing in the plan lies in.
+/// A target that nothing in the plan or in the manifests lies in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("nothing in the plan is at or inside {target}")]
 pub struct NoSuchTarget {
     pub target: Address,
-    /// Addresses of the plan that look like it, nearest first.
+    /// Addresses that look like it, nearest first.
     pub near: Vec<Address>,
 }
 
-/// The part of `plan` that `selection` chooses, as a plan of its own.
+/// The part of `plan` that `selection` chooses, as a plan of its own. `declared` are the addresses
+/// that documents have: a part of the plan there may be empty, for nothing needs to be done.
 ///
 /// # Errors
-/// When a target matches neither a step nor a waiting row.
-pub fn select(plan: &Plan, selection: &Selection) -> Result<Plan, NoSuchTarget> {
+/// When a target matches neither a step, nor a waiting row, nor what is declared.
+pub fn select(
+    plan: &Plan,
+    selection: &Selection,
+    declared: &[Address],
+) -> Result<Plan, NoSuchTarget> {
     for target in &selection.targets {
         let steps = plan.steps.iter().any(|s| concerns(s, target));
         let rows = plan.waiting.iter().any(|w| row_concerns(w, target));
-        if !(steps || rows) || misplaced(plan, target) {
+        let found = (steps || rows) && !misplaced(plan, target);
+        if !found && !declared.iter().any(|a| a.within(target)) {
             return Err(NoSuchTarget {
                 target: target.clone(),
-                near: near(plan, target),
+                near: near(plan, target, declared),
             });
         }
     }
@@ -194,13 +200,15 @@ fn left_hanging<'a>(plan: &'a Plan, kept: &mut BTreeMap<&str, &Step>) -> Vec<(&'
     rows
 }
 
-/// Up to three addresses of the plan that share the most with the target: the same name elsewhere
-/// before the same beginning.
-fn near(plan: &Plan, target: &Address) -> Vec<Address> {
+/// Up to three addresses that share the most with the target: the same thing elsewhere, then the
+/// same name of something else, before the same beginning.
+fn near(plan: &Plan, target: &Address, declared: &[Address]) -> Vec<Address> {
+    let (word, name) = target.last();
     let shared = |a: &Address| {
         let pairs = a.as_str().chars().zip(target.as_str().chars());
         let beginning = pairs.take_while(|(x, y)| x.eq_ignore_ascii_case(y)).count();
-        (a.last() == target.last(), beginning)
+        let same_name = !name.is_empty() && a.last().1.eq_ignore_ascii_case(name);
+        (a.last() == (word, name), same_name, beginning)
     };
     let steps = plan.steps.iter().map(|s| s.address.clone());
     let rows = plan.waiting.iter().map(|w| w.address.clone());
@@ -208,7 +216,8 @@ fn near(plan: &Plan, target: &Address) -> Vec<Address> {
         let name = move |gateway: &Address| gateway.child("access", access);
         places.iter().map(name).collect::<Vec<_>>()
     });
-    let all: BTreeSet<Address> = steps.chain(rows).chain(accesses).collect();
+    let all = steps.chain(rows).chain(accesses);
+    let all: BTreeSet<Address> = all.chain(declared.iter().cloned()).collect();
     let mut found: Vec<Address> = all.into_iter().collect();
     found.sort_by_key(|a| std::cmp::Reverse(shared(a)));
     found.truncate(3);
@@ -275,7 +284,7 @@ mod tests {
             targets: targets.iter().map(|t| t.parse().unwrap()).collect(),
             phases: phases.to_vec(),
         };
-        select(&plan(), &selection)
+        select(&plan(), &selection, &[])
     }
 
     #[test]
@@ -312,7 +321,7 @@ mod tests {
             targets: vec!["apim:g/api:a/policy".parse().unwrap()],
             phases: vec![],
         };
-        let part = select(&plan, &selection).unwrap();
+        let part = select(&plan, &selection, &[]).unwrap();
         assert!(ids(&part).contains(&"switch/apim:g/api:a/access:one/answers"));
     }
 
@@ -322,6 +331,29 @@ mod tests {
         assert_eq!(error.target.as_str(), "sql:s/db:c");
         assert_eq!(error.near[0].as_str(), "sql:s/db:a/user:g");
         assert!(chosen(&["apim:g/access:three"], &[]).is_err());
+    }
+
+    #[test]
+    fn what_is_declared_and_in_order_is_an_empty_part() {
+        let declared: Vec<Address> = ["apim:g/access:three", "sql:s/db:c/user:u"]
+            .map(|a| a.parse().unwrap())
+            .into();
+        let part = |target: &str| {
+            let targets = vec![target.parse().unwrap()];
+            let phases = vec![];
+            select(&plan(), &Selection { targets, phases }, &declared)
+        };
+        for target in ["apim:g/access:three", "sql:s/db:c"] {
+            assert!(part(target).unwrap().is_empty(), "{target}");
+        }
+        let slips = [
+            ("apim:g/acess:three", "apim:g/access:three"),
+            ("apim:g/acess:one", "apim:g/access:one"),
+            ("apim:x/access:three", "apim:g/access:three"),
+        ];
+        for (slip, meant) in slips {
+            assert_eq!(part(slip).unwrap_err().near[0].as_str(), meant);
+        }
     }
 
     #[test]
@@ -340,7 +372,7 @@ mod tests {
                 targets: vec![wrong.parse().unwrap()],
                 phases: vec![],
             };
-            let error = select(&plan, &selection).unwrap_err();
+            let error = select(&plan, &selection, &[]).unwrap_err();
             assert_eq!(error.near[0].as_str(), "apim:g/access:one", "{wrong}");
         }
         // Of one that has work in databases alone, the plan does not say whose it is.
@@ -389,7 +421,7 @@ mod tests {
             targets: vec![],
             phases: vec![phase],
         };
-        select(plan, &selection).unwrap()
+        select(plan, &selection, &[]).unwrap()
     }
 
     #[test]

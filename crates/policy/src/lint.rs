@@ -14,6 +14,13 @@ const MAX_POLICY: usize = 256 * 1024;
 
 const SECTIONS: [&str; 4] = ["inbound", "backend", "outbound", "on-error"];
 
+/// The roots of a resolver's policy (azure-facts B.4).
+const DATA_SOURCES: [&str; 3] = [
+    "sql-data-source",
+    "cosmosdb-data-source",
+    "http-data-source",
+];
+
 /// Elements that put what they are given into a log, a cache or an answer
 /// (azure-facts B.4, "leak sinks").
 const SINKS: [&str; 5] = [
@@ -48,7 +55,8 @@ pub fn lints(document: &Document) -> Vec<Lint> {
     match document.root().name() {
         "policies" => sections(document.root(), &mut out),
         "fragment" => fragment(document, &mut out),
-        _ => {}
+        name if DATA_SOURCES.contains(&name) => {}
+        _ => root(document.root(), &mut out),
     }
     for element in document.elements() {
         token(element, &mut out);
@@ -77,6 +85,17 @@ fn size(document: &Document, out: &mut Vec<Lint>) {
         let help = "move parts of it into policy fragments";
         out.push(lint("KL0601", document.root(), message, help));
     }
+}
+
+/// Microsoft docs, "Policies in Azure API Management", "Reuse policy configurations" and
+/// "Configure a GraphQL resolver": what a document of each sort is made of.
+fn root(root: ElementRef<'_>, out: &mut Vec<Lint>) {
+    let message = format!(
+        "this is no policy: its root is <{}>, no `policies` or `fragment`",
+        root.name()
+    );
+    let help = "make `policies`, `fragment` or, in a resolver, its data source the root";
+    out.push(lint("KL0602", root, message, help));
 }
 
 /// Microsoft docs, "Policies in Azure API Management": four sections, each once.
@@ -157,7 +176,7 @@ fn place(element: ElementRef<'_>, out: &mut Vec<Lint>) {
             format!("<{name}> works in inbound only"),
             "move it into inbound",
         ),
-        "sql-data-source" | "cosmosdb-data-source" | "http-data-source" => {
+        name if DATA_SOURCES.contains(&name) => {
             let help = "make it the root of the policy of a resolver";
             (
                 format!("<{name}> is for resolvers of GraphQL APIs only"),
@@ -242,6 +261,9 @@ mod tests {
             found("<policies><inbound/><inbound/></policies>"),
             at("KL0602", "/policies/inbound[2]")
         );
+        for other in ["<inbound/>", "<Policies/>", "<html><body/></html>"] {
+            assert_eq!(found(other)[0].0, "KL0602", "{other}");
+        }
         for name in ["base", "inbound", "include-fragment"] {
             let text = format!("<fragment><{name}/></fragment>");
             assert_eq!(found(&text), at("KL0603", &format!("/fragment/{name}")));

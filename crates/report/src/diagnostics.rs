@@ -3,7 +3,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use keyless_model::Diagnostic;
 
-use crate::style::Style;
+use crate::style::{Style, Tone};
 
 /// Lays all diagnostics out. `source` gives the text of a file that a span names.
 pub fn diagnostics<'a>(
@@ -41,7 +41,11 @@ pub fn diagnostics<'a>(
                     let place = Origin::path(span.file.as_str());
                     title.element(place.line(span.line).char_column(span.column))
                 }
-                None => Group::with_title(title),
+                None => {
+                    out.push_str(&renderer.render(&[Group::with_title(title)]));
+                    out.push_str(&without_place(one, style));
+                    continue;
+                }
             },
         };
         if let Some(help) = &one.help {
@@ -51,6 +55,16 @@ pub fn diagnostics<'a>(
         out.push_str("\n\n");
     }
     out
+}
+
+/// The help of a diagnostic that has no place: no line of text to set it off from.
+fn without_place(one: &Diagnostic, style: &Style) -> String {
+    let word = style.paint(Tone::Waiting, "help");
+    let help = one
+        .help
+        .as_ref()
+        .map(|help| format!("\n  = {word}: {help}"));
+    help.unwrap_or_default() + "\n\n"
 }
 
 /// The range, cut to the text and to whole characters.
@@ -64,4 +78,22 @@ fn within(text: &str, start: usize, end: usize) -> std::ops::Range<usize> {
         end += 1;
     }
     start..end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_place_has_no_empty_line_of_text() {
+        let one = Diagnostic::error("KL0116", "no such environment").help("choose one");
+        let style = Style {
+            color: false,
+            width: 80,
+        };
+        assert_eq!(
+            diagnostics(&[one], &|_| None, &style),
+            "error[KL0116]: no such environment\n  = help: choose one\n\n"
+        );
+    }
 }

@@ -241,6 +241,19 @@ pub(crate) fn code(text: &str) -> String {
     }
 }
 
+/// A sentence of ours in a cell: what stands between backticks in it is code.
+pub(crate) fn sentence(text: &str) -> String {
+    if !text.matches('`').count().is_multiple_of(2) {
+        return cell(text);
+    }
+    let parts = text.split('`').enumerate();
+    let laid_out = parts.map(|(at, part)| match at % 2 == 1 && !part.is_empty() {
+        true => code(part),
+        false => cell(part),
+    });
+    laid_out.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -10,8 +10,11 @@ use crate::shown::pieces;
 use crate::style::{Style, Tone, counted};
 
 /// Lays a plan out for the terminal: by Access, and within it by phase. `unchanged` things are
-/// counted and not listed.
+/// counted and not listed; for a part of a plan they are none, since it speaks of nothing else.
 pub fn plan(plan: &Plan, unchanged: usize, style: &Style) -> String {
+    if plan.is_empty() && unchanged == 0 {
+        return "No changes.\n".to_owned();
+    }
     if plan.is_empty() {
         let same = counted(unchanged, "document", "documents");
         return format!("No changes: what is live is as the manifests want it ({same}).\n");

@@ -46,7 +46,7 @@ fn diff_line(style: &Style, line: &DiffLine) -> String {
     out
 }
 
-/// What is wrong with the policy in `file`, a place each.
+/// What is wrong with the policy in `file`, a place each, with an empty line behind it.
 pub fn lints(file: &str, findings: &[Finding], lints: &[Lint], style: &Style) -> String {
     let mut out = String::new();
     let mut told =
@@ -60,6 +60,7 @@ pub fn lints(file: &str, findings: &[Finding], lints: &[Lint], style: &Style) ->
             ));
             out.push_str(&style.wrapped(2, rest[0]));
             out.push_str(&style.wrapped(2, rest[1]));
+            out.push('\n');
         };
     for finding in findings {
         let severity = style.severity(finding.severity);

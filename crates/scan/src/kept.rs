@@ -92,6 +92,8 @@ fn tenant_access(address: &Address, entity: &Entity) -> Option<Finding> {
     })
 }
 
+/// Azure docs, "Self-hosted gateway authentication options": with workload identity there is no secret
+/// to manage. No answer says which way a gateway logs in.
 fn gateway(address: &Address) -> Finding {
     note(
         "KL0428",
@@ -138,19 +140,15 @@ fn domains(address: &Address, entity: &Entity) -> Vec<Finding> {
         Some(source) => source.eq_ignore_ascii_case("custom"),
         None => one["certificate"].is_object() && !one["keyVaultId"].is_string(),
     };
+    let what = |one: &Value| {
+        let name = one["hostName"].as_str().unwrap_or("a host name");
+        format!("the certificate of {name} was uploaded with its private key")
+    };
     let found = list.enumerate().filter(|(_, one)| uploaded(one));
     found
         .map(|(i, one)| Finding {
             place: format!("/properties/hostnameConfigurations/{i}"),
-            opens: one["hostName"]
-                .as_str()
-                .map(|h| Opens::host(h.to_lowercase())),
-            ..note(
-                "KL0429",
-                address,
-                "the certificate of this host name was uploaded with its private key",
-                FROM_VAULT,
-            )
+            ..note("KL0429", address, &what(one), FROM_VAULT)
         })
         .collect()
 }

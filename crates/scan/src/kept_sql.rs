@@ -73,7 +73,8 @@ fn assessment(address: &Address, entity: &Entity) -> Option<Finding> {
 }
 
 /// Azure SQL REST, job credentials: `username` is shown. Jobs run on many servers, so what it opens
-/// is not known here.
+/// is not known here. Agents take a user-assigned identity instead (Azure SQL REST, job agents:
+/// `identity`; Azure PowerShell, `New-AzSqlElasticJobAgent -IdentityType`).
 fn job(address: &Address, entity: &Entity) -> Finding {
     const POINTER: &str = "/properties/username";
     let what = match filled(entity, POINTER) {
@@ -91,6 +92,8 @@ fn job(address: &Address, entity: &Entity) -> Finding {
     }
 }
 
+/// Identities: release notes of Az.Sql 6.5.0, "User Assigned Managed Identity authentication in Data
+/// Sync"; the end: azure-docs, "What is SQL Data Sync for Azure?".
 const NO_SYNC: &str = "a user-assigned identity on the sync group and its members, or no Data Sync: \
      it ends in September 2027, and Entra-only authentication shuts its passwords out";
 

@@ -1,6 +1,6 @@
 //! `keyless apply`: carries a plan out, up to the next gate; run again, it goes on.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 
 use keyless_engine::{Options, Outcome, apply};
@@ -10,7 +10,7 @@ use keyless_report::counted;
 use serde_json::json;
 
 use crate::args::{ApplyArgs, Common, Format};
-use crate::commands::plan::{make, read_plan, show};
+use crate::commands::plan::{make, named_plan, show};
 use crate::failure::Failure;
 use crate::heartbeat::while_waiting;
 use crate::progress::Progress;
@@ -19,7 +19,7 @@ use crate::{again, output, project, session, stop};
 pub async fn run(common: &Common, args: &ApplyArgs) -> Result<u8, Failure> {
     let plan = match &args.plan {
         Some(file) => {
-            let plan = read_plan(file)?;
+            let plan = named_plan(common, file)?;
             if let Some(change) = changed_since(common, &plan)? {
                 output::note(&format!("note: {change}"));
             }
@@ -72,7 +72,7 @@ pub async fn carry_out(
     // A plan that was made just now is kept in the state, where an approval finds it again.
     let file = match file {
         Some(file) => again::path(file),
-        None => again::path(&store.plan_path(&plan.id)?),
+        None => again::kept(plan),
     };
     let options = Options {
         allow_irreversible,
@@ -171,16 +171,15 @@ fn changed_since(common: &Common, plan: &Plan) -> Result<Option<String>, Failure
 /// Asks before a plan that was just made; without a terminal nobody can answer.
 pub fn asked(plan: &Plan) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
-        let message = "there is no terminal to ask on; give a plan file, or --auto-approve";
+        let instead = match plan.inputs.rolls_back {
+            Some(_) => "keep its plan with -o FILE and apply that, or give --auto-approve",
+            None => "give a plan file, or --auto-approve",
+        };
+        let message = format!("there is no terminal to ask on; {instead}");
         return Err(Failure::new("KL0307", message));
     }
-    let mut err = std::io::stderr();
-    let _ = write!(
-        err,
-        "\nCarry out {}? Only “yes” does: ",
-        keyless_report::size(plan)
-    );
-    let _ = err.flush();
+    let size = keyless_report::size(plan);
+    output::question(&format!("\nCarry out {size}? Only “yes” does:"));
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     Ok(read.is_ok() && answer.trim() == "yes")

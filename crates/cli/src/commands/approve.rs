@@ -11,31 +11,30 @@ use keyless_report::counted;
 use serde_json::json;
 
 use crate::args::{ApproveArgs, Common, Format};
-use crate::asked::{Asked, asked, list};
-use crate::commands::plan::read_plan;
+use crate::asked::{Asked, Standing, asked, finished, list};
+use crate::commands::plan::named_plan;
 use crate::failure::Failure;
 use crate::{again, output, project};
 
 pub async fn run(common: &Common, args: &ApproveArgs) -> Result<u8, Failure> {
     let store = project::store(common)?;
     let records = load(&store).await?.records;
-    let (plan, file) = match &args.plan {
-        Some(file) => (read_plan(file)?, again::path(file)),
-        None => applied_last(&store, &records)?,
-    };
+    let (plan, file, named) = meant(common, args, &store, &records)?;
     let asking = asked(&plan, &records);
     let lists = again::command(common, "approve", &file);
-    if args.gates.is_empty() && !args.all {
-        show(common, &plan, &asking, &lists);
+    let applies = again::command(common, "apply", &file);
+    let next = (!finished(&plan, &records)).then_some(applies);
+    if named.is_empty() && !args.all {
+        show(common, &plan, &asking, &lists, next.as_deref());
         return Ok(0);
     }
     let gates: Vec<String> = if args.all {
         asking.into_iter().map(|gate| gate.step).collect()
     } else {
-        for gate in &args.gates {
+        for gate in &named {
             known(&plan, &asking, gate, &lists)?;
         }
-        args.gates.clone()
+        named
     };
     let Some(by) = args.by.as_deref().filter(|by| !by.trim().is_empty()) else {
         let message = "the journal keeps who approves; say it with --by NAME";
@@ -46,20 +45,66 @@ pub async fn run(common: &Common, args: &ApproveArgs) -> Result<u8, Failure> {
         return Err(Failure::new("KL0303", message));
     }
     record(common, args, &plan, &store, gates, by).await?;
-    output::note(&format!("next: {}", again::command(common, "apply", &file)));
+    tell_next(next.as_deref());
     Ok(0)
 }
 
+/// The plan, where it is kept, and the gates that are named. A first argument that is no file and
+/// has an address behind a slash is a gate, of the plan that was applied last.
+fn meant(
+    common: &Common,
+    args: &ApproveArgs,
+    store: &FileStore,
+    records: &[Record],
+) -> Result<(Plan, String, Vec<String>), Failure> {
+    let gate = args.plan.as_ref().filter(|first| !first.exists());
+    let gate = gate.and_then(|first| first.to_str());
+    let gate = gate.filter(|text| text.split_once('/').is_some_and(|(_, at)| at.contains(':')));
+    match (&args.plan, gate) {
+        (Some(file), None) => Ok((
+            named_plan(common, file)?,
+            again::path(file),
+            args.gates.clone(),
+        )),
+        (None, _) => {
+            let (plan, file) = applied_last(store, records, "name a plan file")?;
+            Ok((plan, file, Vec::new()))
+        }
+        (Some(_), Some(_)) if args.all => {
+            let message = "--all opens every gate that asks; name gates or say --all, not both";
+            Err(Failure::new("KL0309", message))
+        }
+        (Some(_), Some(gate)) => {
+            let write = again::command(common, "approve", &format!("PLAN {gate}"));
+            let (plan, file) = applied_last(store, records, &format!("write `{write}`"))?;
+            let all = std::iter::once(gate.to_owned()).chain(args.gates.clone());
+            Ok((plan, file, all.collect()))
+        }
+    }
+}
+
 /// The plan that the journal speaks of last, and where it is kept.
-fn applied_last(store: &FileStore, records: &[Record]) -> Result<(Plan, String), Failure> {
+fn applied_last(
+    store: &FileStore,
+    records: &[Record],
+    instead: &str,
+) -> Result<(Plan, String), Failure> {
     let id = records.last().map(|r| r.plan.as_str());
     let kept = id.map(|id| store.plan(id)).transpose()?.flatten();
     let Some(plan) = kept else {
-        let message = "no plan was applied here yet, so none asks; name a plan file";
-        return Err(Failure::new("KL0301", message));
+        let message = format!("no plan was applied here yet, so none asks; {instead}");
+        return Err(Failure::new("KL0309", message));
     };
-    let file = again::path(&store.plan_path(&plan.id)?);
+    let file = again::kept(&plan);
     Ok((plan, file))
+}
+
+/// Where the plan has steps left, how it goes on.
+fn tell_next(applies: Option<&str>) {
+    output::note(&match applies {
+        Some(applies) => format!("next: {applies}"),
+        None => "every step of this plan is done".to_owned(),
+    });
 }
 
 /// Writes the approvals, and tells them.
@@ -92,7 +137,9 @@ async fn record(
             "by": by,
         }));
     }
-    if left > 0 {
+    if approved.is_empty() {
+        output::note("no gate of this plan asks a person now");
+    } else if left > 0 {
         let left = counted(left, "other gate asks", "other gates ask");
         output::note(&format!("{left} nobody now"));
     }
@@ -107,7 +154,7 @@ fn now() -> Timestamp {
 }
 
 /// The gates and how each stands.
-fn show(common: &Common, plan: &Plan, asking: &[Asked], lists: &str) {
+fn show(common: &Common, plan: &Plan, asking: &[Asked], lists: &str, applies: Option<&str>) {
     if common.format == Format::Json {
         output::json(&json!({
             "format": "keyless.approve/1",
@@ -118,7 +165,10 @@ fn show(common: &Common, plan: &Plan, asking: &[Asked], lists: &str) {
         output::note("no gate of this plan asks a person");
     } else {
         output::text(&list(asking));
-        output::note(&format!("next: {lists} GATE… --by NAME"));
+        match asking.iter().any(|a| a.standing == Standing::Waits) {
+            true => output::note(&format!("next: {lists} GATE… --by NAME")),
+            false => tell_next(applies),
+        }
     }
 }
 

@@ -66,7 +66,7 @@ fn folder(args: &DemoArgs) -> Result<(PathBuf, bool), Failure> {
     let failed = |error: std::io::Error| {
         let place = folder.display();
         Failure::new(
-            "KL0306",
+            "KL0309",
             format!("{place} cannot be used: {error}; name another with --keep"),
         )
     };
@@ -75,7 +75,7 @@ fn folder(args: &DemoArgs) -> Result<(PathBuf, bool), Failure> {
             "{} holds manifests already; name an empty folder",
             folder.display()
         );
-        return Err(Failure::new("KL0306", message));
+        return Err(Failure::new("KL0309", message));
     }
     for part in ["manifests", "environments"] {
         std::fs::create_dir_all(folder.join(part)).map_err(failed)?;
@@ -87,7 +87,7 @@ fn folder(args: &DemoArgs) -> Result<(PathBuf, bool), Failure> {
 }
 
 async fn play(folder: &Path) -> Result<(), Failure> {
-    let failed = |error: String| Failure::new("KL0203", format!("the emulator: {error}"));
+    let failed = |error: String| Failure::new("KL0309", format!("the emulator: {error}"));
     let seed = Seed::parse(SEED).map_err(|e| failed(e.to_string()))?;
     let options = Options {
         seed,

@@ -16,15 +16,18 @@ pub struct Made {
     pub plan: Plan,
     pub desired: Desired,
     pub snapshot: Snapshot,
-    /// How many documents ask for nothing.
+    /// How many documents ask for nothing; of a part of the plan none are counted.
     pub unchanged: usize,
 }
 
 pub async fn run(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
     if let Some(file) = &args.show {
-        let plan = chosen(read_plan(file)?, &selection(&args.part)?)?;
+        let plan = chosen(named_plan(common, file)?, &selection(&args.part)?, &[])?;
         show(common, &plan, 0, args.brief);
         return Ok(exit_code(&plan));
+    }
+    if let Some(out) = &args.out {
+        project::takes_plan(common, out)?;
     }
     let made = make(common, args.inspect_secrets, &args.part).await?;
     if let Some(out) = &args.out {
@@ -62,19 +65,24 @@ pub async fn make(
         key: store.key_or_new()?,
     };
     let whole = plan(&project.desired, &snapshot, &state, &options);
-    let unchanged = unchanged(&project.desired, &whole);
+    let unchanged = match selection == Selection::default() {
+        true => unchanged(&project.desired, &whole),
+        false => 0,
+    };
+    let mut declared = project.desired.addresses();
+    declared.extend(project.desired.database_addresses());
     Ok(Made {
-        plan: chosen(whole, &selection)?,
+        plan: chosen(whole, &selection, &declared)?,
         desired: project.desired,
         snapshot,
         unchanged,
     })
 }
 
-fn chosen(plan: Plan, selection: &Selection) -> Result<Plan, Failure> {
+fn chosen(plan: Plan, selection: &Selection, declared: &[Address]) -> Result<Plan, Failure> {
     match *selection == Selection::default() {
         true => Ok(plan),
-        false => select(&plan, selection).map_err(no_target),
+        false => select(&plan, selection, declared).map_err(no_target),
     }
 }
 
@@ -122,7 +130,7 @@ pub fn show(common: &Common, plan: &Plan, unchanged: usize, brief: bool) {
     }
 }
 
-/// 2 with a step that can run, else 3 with rows waiting, else 0.
+/// 2 with a step or a gate that can run, else 3 with rows waiting, else 0.
 pub fn exit_code(plan: &Plan) -> u8 {
     match (plan.steps.is_empty(), plan.waiting.is_empty()) {
         (false, _) => 2,
@@ -131,8 +139,29 @@ pub fn exit_code(plan: &Plan) -> u8 {
     }
 }
 
+/// The plan that an argument names: a file, or one that the state keeps, by how its id begins.
+pub fn named_plan(common: &Common, name: &Path) -> Result<Plan, Failure> {
+    let is_id = |text: &&str| text.len() >= 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let Some(start) = name.to_str().filter(is_id).filter(|_| !name.exists()) else {
+        return read_plan(name);
+    };
+    let store = project::store(common)?;
+    let plan = match store.plans_beginning(start)?.as_slice() {
+        [id] => store.plan(id)?,
+        _ => None,
+    };
+    plan.ok_or_else(|| {
+        let message = format!(
+            "“{start}” is no file, and not one plan that was applied here has an id that begins \
+             so; `{}` lists the runs",
+            again::command(common, "rollback", "")
+        );
+        Failure::new("KL0301", message)
+    })
+}
+
 /// Reads a plan file.
-pub fn read_plan(path: &Path) -> Result<Plan, Failure> {
+fn read_plan(path: &Path) -> Result<Plan, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let place = path.display();
         Failure::new(

@@ -33,6 +33,7 @@ pub async fn run(common: &Common, args: &RollbackArgs) -> Result<u8, Failure> {
         return Ok(nothing_left(common, &plan));
     }
     if let Some(out) = &args.out {
+        project::takes_plan(common, out)?;
         write_plan(out, &plan)?;
         show(common, &plan, 0, false);
         let apply = again::command(common, "apply", &again::path(out));

@@ -14,6 +14,12 @@ pub const AUDIENCES: [&str; 2] = [
     "https://management.core.windows.net",
 ];
 
+/// Who calls, and under which id the log joins what follows from the call.
+pub struct Who<'a> {
+    pub claims: &'a Claims,
+    pub correlation: &'a str,
+}
+
 /// Reads the bearer token.
 pub fn authenticate(estate: &Estate, request: &Request) -> Result<Claims, ArmError> {
     let refuse = |code: &str, message: &str| {

@@ -128,6 +128,10 @@ pub fn commit(estate: &Estate, store: &mut Store, change: Change) -> Result<(), 
         Kind::EntraOnly => sql::entra::commit_only(estate, store, entity),
         Kind::FirewallRule => sql::firewall::commit(estate, store, entity),
         Kind::UserIdentity => identity::commit_user_assigned(estate, store, entity),
+        Kind::SqlSetting | Kind::DatabaseSetting => {
+            sql::setting::commit(estate, store, entity);
+            Ok(())
+        }
         _ => {
             store.put(entity);
             Ok(())

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::activity::Activity;
 use super::error::ArmError;
 use super::hooks::{self, Change};
 use super::kind::Kind;
@@ -23,6 +24,8 @@ pub struct Operation {
     /// The failure that was asked for by a fault.
     planned: Option<ArmError>,
     state: State,
+    /// The call that began it.
+    activity: Option<Activity>,
     started: String,
     /// Where the operation is polled, without the host.
     status_path: String,
@@ -67,6 +70,7 @@ pub fn start(
         polls_left: estate.settings.lro_polls,
         planned,
         state: State::Running,
+        activity: None,
         started: estate.clock.iso(),
         status_path,
         location_path,
@@ -176,11 +180,30 @@ fn advance(estate: &Estate, store: &mut Store, id: &str) {
         None => hooks::commit(estate, store, change),
     };
     if let Some(operation) = store.operations.get_mut(id) {
+        if let Some(activity) = &operation.activity {
+            let now = estate.clock.now();
+            store.activity.ended(now, activity, outcome.clone());
+        }
         operation.state = match outcome {
             Ok(()) => State::Succeeded,
             Err(error) => State::Failed(error),
         };
     }
+}
+
+/// Says which call began the operation that runs on an entity; whether there is one of which that
+/// was not said yet.
+pub fn attribute(store: &mut Store, key: &str, activity: &Activity) -> bool {
+    let running = store.operations.values_mut().find(|operation| {
+        matches!(operation.state, State::Running)
+            && operation.change.key == key
+            && operation.activity.is_none()
+    });
+    let Some(operation) = running else {
+        return false;
+    };
+    operation.activity = Some(activity.clone());
+    true
 }
 
 /// The id of the operation that a path or a query asks after, and whether by `Location`.

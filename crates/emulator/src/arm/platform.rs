@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::access;
+use super::access::{self, Who};
+use super::activity;
 use super::error::ArmError;
 use super::store::Store;
 use crate::directory::Claims;
@@ -62,16 +63,26 @@ pub fn metadata(estate: &Estate, request: &Request) -> Response {
 pub fn answer(
     estate: &Estate,
     store: &Store,
-    claims: &Claims,
+    who: &Who<'_>,
     request: &Request,
     segments: &[String],
 ) -> Option<Result<Response, ArmError>> {
+    let claims = who.claims;
     let path: Vec<String> = segments.iter().map(|one| one.to_lowercase()).collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let get = request.verb == "GET";
     Some(match path.as_slice() {
         ["tenants"] if get => Ok(list(vec![tenant(estate)])),
         ["subscriptions"] if get => Ok(list(subscriptions(estate, store, claims))),
+        [
+            "subscriptions",
+            _,
+            "providers",
+            "microsoft.insights",
+            "eventtypes",
+            "management",
+            "values",
+        ] if get => activity::list(estate, store, who, request, segments.get(1)?),
         ["subscriptions", rest @ ..] => {
             let id = segments.get(1)?;
             let permitted = || {

@@ -83,6 +83,7 @@ fn parse(store: &Store, id: &str) -> Result<Target, ArmError> {
 fn put(estate: &Estate, store: &mut Store, id: &str, body: Value) -> Result<(), ArmError> {
     let target = parse(store, id)?;
     write::require_parent(store, &target)?;
+    apim::tier::check(store, &target)?;
     let change = write::prepare(estate, store, &target, body, false)?;
     hooks::commit(estate, store, change)?;
     // Whoever a seed brings along has long been known.

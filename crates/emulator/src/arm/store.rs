@@ -1,9 +1,10 @@
-//! The entities, by lower-case id, and the operations that still run.
+//! The entities, by lower-case id, the operations that still run, and what was done to them.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::activity::ActivityLog;
 use super::kind::Kind;
 use super::operation::Operation;
 use crate::ids;
@@ -61,6 +62,7 @@ impl Entity {
 pub struct Store {
     entities: BTreeMap<String, Entity>,
     pub operations: BTreeMap<String, Operation>,
+    pub activity: ActivityLog,
     serial: u64,
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tiberius::error::Error;
 use tiberius::{AuthMethod, Client, ColumnData, Config, EncryptionLevel, Query, Row};
 use tokio::net::TcpStream;
-use tokio_util::compat::TokioAsyncWriteCompatExt as _;
+use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
 
 use super::connection::Connection;
 use super::expression::text_of;
@@ -43,11 +43,8 @@ pub async fn query(
         return Err(network());
     }
     let run = async {
-        let stream = TcpStream::connect(("127.0.0.1", estate.ports.sql))
-            .await
-            .map_err(|_| network())?;
         let config = config(estate, connection, credential);
-        let mut client = Client::connect(config, stream.compat_write())
+        let mut client = connect(config, estate.ports.sql)
             .await
             .map_err(|error| failed(error, &connection.host))?;
         let mut query = Query::new(positional(statement, parameters));
@@ -69,6 +66,23 @@ pub async fn query(
     tokio::time::timeout(TIMEOUT, run)
         .await
         .unwrap_or_else(|_| Err(network()))
+}
+
+/// Opens a connection, by way of one redirect if the server's policy wants it.
+async fn connect(mut config: Config, port: u16) -> Result<Client<Compat<TcpStream>>, Error> {
+    match open(config.clone(), port).await {
+        Err(Error::Routing { host, port }) => {
+            config.host(host);
+            config.port(port);
+            open(config, port).await
+        }
+        opened => opened,
+    }
+}
+
+async fn open(config: Config, port: u16) -> Result<Client<Compat<TcpStream>>, Error> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    Client::connect(config, stream.compat_write()).await
 }
 
 fn config(estate: &Estate, connection: &Connection, credential: Credential) -> Config {

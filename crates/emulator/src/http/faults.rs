@@ -21,6 +21,15 @@ pub enum FaultEffect {
     DropAfter,
     /// Answered with `status` and an HTML page, as a proxy does.
     Html,
+    /// Answered as always, after `delay` milliseconds.
+    Slow,
+    /// Carried out and never answered; the client has to give up.
+    Hang,
+    /// Carried out, and the answer breaks off in the middle of its body.
+    Truncate,
+    /// Carried out twice, as when something on the way sends a request again; the second answer is
+    /// the one that arrives.
+    Twice,
 }
 
 /// One fault. What is left out matches everything.
@@ -42,6 +51,8 @@ pub struct Fault {
     pub message: String,
     /// Seconds, sent as `Retry-After`.
     pub retry_after: Option<u32>,
+    /// Milliseconds, for `slow`.
+    pub delay: u64,
 }
 
 impl Default for Fault {
@@ -57,6 +68,7 @@ impl Default for Fault {
             code: "InternalServerError".into(),
             message: "A fault that the emulator was asked for.".into(),
             retry_after: None,
+            delay: 1_000,
         }
     }
 }

@@ -92,6 +92,8 @@ pub struct Response {
 /// What becomes of a request: an answer, or a connection that closes without one.
 pub enum Answer {
     Reply(Response),
+    /// The head and half of the body, then the connection closes.
+    CutOff(Response),
     Drop,
 }
 

@@ -1,10 +1,12 @@
 //! The two listeners: HTTPS for the emulated services, plain HTTP on loopback for the managed
 //! identity endpoint and the control API.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::HOST;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -67,7 +69,8 @@ where
                 Ok(request) => Answer::Reply(control::answer(&estate, &request).await),
             };
             match answer {
-                Answer::Reply(response) => Ok(write(response)),
+                Answer::Reply(response) => Ok(write(response, false)),
+                Answer::CutOff(response) => Ok(write(response, true)),
                 Answer::Drop => Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted)),
             }
         }
@@ -119,16 +122,58 @@ fn too_large() -> Response {
     Response::json(413, &json!({"error": error}))
 }
 
-fn write(response: Response) -> hyper::Response<Full<Bytes>> {
+/// The bytes of an answer, or the first half of them and then an error, which makes the connection
+/// close.
+enum Contents {
+    Whole(Full<Bytes>),
+    Cut { length: u64, half: Option<Bytes> },
+}
+
+impl Body for Contents {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            Self::Whole(body) => {
+                let frame = std::task::ready!(Pin::new(body).poll_frame(context));
+                Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})))
+            }
+            Self::Cut { half, .. } => Poll::Ready(Some(match half.take() {
+                Some(half) => Ok(Frame::data(half)),
+                None => Err(std::io::ErrorKind::ConnectionAborted.into()),
+            })),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Cut { length, .. } => SizeHint::with_exact(*length),
+        }
+    }
+}
+
+fn write(response: Response, cut: bool) -> hyper::Response<Contents> {
     let mut builder = hyper::Response::builder().status(response.status);
     for (name, value) in &response.headers {
         builder = builder.header(name.as_str(), value.as_str());
     }
-    builder
-        .body(Full::new(Bytes::from(response.body)))
-        .unwrap_or_else(|_| {
-            let mut failed = hyper::Response::new(Full::new(Bytes::new()));
-            *failed.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
-            failed
-        })
+    let body = Bytes::from(response.body);
+    let contents = if cut {
+        Contents::Cut {
+            length: body.len() as u64,
+            half: Some(body.slice(..body.len() / 2)),
+        }
+    } else {
+        Contents::Whole(Full::new(body))
+    };
+    builder.body(contents).unwrap_or_else(|_| {
+        let mut failed = hyper::Response::new(Contents::Whole(Full::default()));
+        *failed.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+        failed
+    })
 }

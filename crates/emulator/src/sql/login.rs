@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::Sql;
+use super::audit::{self, AuditRecord};
 use super::catalogue::{Authentication, Catalogue, DBO, GUEST, PrincipalType, Securable, State};
 use super::database::Database;
 use super::error::SqlError;
@@ -86,20 +87,36 @@ impl Sql {
         let catalogue = Arc::clone(&database.lock().catalogue);
         let known = match &request.credentials {
             Credentials::Password { login, password } => {
-                by_password(&server, &database, &catalogue, login, password)?
+                by_password(&server, &database, &catalogue, login, password)
             }
-            Credentials::Token(token) => by_token(&server, &catalogue, token)?,
+            Credentials::Token(token) => by_token(&server, &catalogue, token),
         };
-        let subject = enter(&server, &database, &catalogue, &known)?;
-        Ok(start(
-            &server,
-            database,
-            known,
-            subject,
-            request.host,
-            request.program,
-        ))
+        let entered = known.and_then(|known| {
+            let subject = enter(&server, &database, &catalogue, &known)?;
+            Ok((known, subject))
+        });
+        let (known, subject) = entered.inspect_err(|_| failed(&server, &database, &request))?;
+        let (host, program) = (request.host, request.program);
+        let session = start(&server, database, known, subject, host, program);
+        session.audit_login();
+        Ok(session)
     }
+}
+
+/// Puts a password that did not open the database into the audit; tokens fail before that.
+fn failed(server: &Server, database: &Database, request: &LoginRequest) {
+    let Credentials::Password { login, .. } = &request.credentials else {
+        return;
+    };
+    let record = AuditRecord {
+        database: database.name.clone(),
+        action: "DATABASE AUTHENTICATION FAILED",
+        succeeded: audit::said(false),
+        server_principal: login.clone(),
+        application: request.program.clone(),
+        ..AuditRecord::default()
+    };
+    server.record(audit::LOGIN_FAILED, record);
 }
 
 /// Whether a client gets as far as the server: privately always, else while public access is on
@@ -196,7 +213,7 @@ fn roles(state: &ServerState, login: i32) -> Vec<&'static str> {
 }
 
 /// `tcp:orders-sql.database.localhost,1433` names the server `orders-sql`.
-fn server_label(name: &str) -> String {
+pub(super) fn server_label(name: &str) -> String {
     let name = name.trim().to_lowercase();
     let name = name.strip_prefix("tcp:").unwrap_or(&name);
     let end = name.find(['.', ',', ':', '\\']).unwrap_or(name.len());

@@ -8,6 +8,7 @@
 
 mod application_roles;
 mod ast;
+mod audit;
 mod catalogue;
 mod clauses;
 mod database;
@@ -52,6 +53,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::clock::Clock;
 use crate::directory::Directory;
 
+pub use audit::AuditRecord;
 pub use error::SqlError;
 pub use firewall::FirewallRule;
 pub use login::{Credentials, LoginRequest, RefusedLogin};
@@ -141,6 +143,20 @@ impl Sql {
         if let Some(server) = self.server(server) {
             server.lock().network = network;
         }
+    }
+
+    /// Whether logins are sent on to the node that holds the database (`Redirect`).
+    pub fn set_redirect(&self, server: &str, on: bool) {
+        if let Some(server) = self.server(server) {
+            server.lock().redirects = on;
+        }
+    }
+
+    /// The host of the node that a login to this server is sent on to, if it is.
+    pub(crate) fn node(&self, server: &str) -> Option<String> {
+        let server = self.server(&login::server_label(server))?;
+        let redirects = server.lock().redirects;
+        redirects.then(|| format!("{}.worker.database.localhost", server.name))
     }
 
     /// From which address in Azure everybody reaches a server; `None` = its rules refuse nobody.

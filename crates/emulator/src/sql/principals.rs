@@ -21,6 +21,12 @@ type Credentials = (
 
 impl Session {
     pub(super) fn security(&mut self, db: &mut DbState, what: &Security) -> Result<(), SqlError> {
+        let outcome = self.carry_out_security(db, what);
+        self.audit_change(&db.catalogue, what, outcome.is_ok());
+        outcome
+    }
+
+    fn carry_out_security(&mut self, db: &mut DbState, what: &Security) -> Result<(), SqlError> {
         match what {
             Security::CreateUser {
                 name,

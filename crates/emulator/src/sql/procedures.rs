@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 
 use super::ast::Name;
 use super::ast::{Exec, Parameter, RoleChange, Security};
+use super::audit;
 use super::catalogue::{ObjectType, Securable, same};
 use super::database::DbState;
 use super::error::SqlError;
@@ -47,6 +48,14 @@ impl Argument {
 impl Session {
     /// Carries out a call and answers what it leaves, the status last.
     pub async fn call(&mut self, call: Call) -> Vec<Reply> {
+        let text = audit::text_of(&call);
+        self.text.clone_from(&text);
+        let replies = self.carry_out_call(call).await;
+        self.audit_request("RPC COMPLETED", &text, &replies);
+        replies
+    }
+
+    async fn carry_out_call(&mut self, call: Call) -> Vec<Reply> {
         if same(&call.procedure, "sp_reset_connection") {
             if let Err(error) = self.can_be_reset() {
                 return vec![Reply::Error(error)];
@@ -160,6 +169,7 @@ impl Session {
             "sp_set_firewall_rule" | "sp_delete_firewall_rule" => {
                 self.server_firewall(&last, arguments)?;
             }
+            "sp_audit_write" => self.audit_write(&db.catalogue, arguments),
             "sp_setapprole" => self.set_application_role(db, arguments)?,
             "sp_unsetapprole" => self.unset_application_role(arguments)?,
             "sp_addrolemember" | "sp_droprolemember" => {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+use super::audit::Audit;
 use super::catalogue::{Password, same};
 use super::database::Database;
 use super::firewall::Firewall;
@@ -88,11 +89,14 @@ pub struct ServerState {
     pub entra_only: bool,
     pub directory_reader: bool,
     pub network: Network,
+    /// Clients are sent on to the node that holds the database.
+    pub redirects: bool,
     /// The address in Azure from which everybody comes; `None` = no rule is looked at.
     pub client_address: Option<Ipv4Addr>,
     pub firewall: Firewall,
     pub databases: BTreeMap<String, Arc<Database>>,
     pub sessions: BTreeMap<i32, SessionInfo>,
+    pub audit: Audit,
     next_login: i32,
     next_session: i32,
 }

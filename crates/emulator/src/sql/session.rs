@@ -105,6 +105,8 @@ pub struct Session {
     /// The line of the statement that runs, and the procedure that it is in.
     pub(super) line: u32,
     pub(super) procedure: Option<String>,
+    /// The text of the request that is carried out.
+    pub(super) text: String,
     pub(super) replies: Vec<Reply>,
 }
 
@@ -140,6 +142,7 @@ impl Session {
             transaction_name: None,
             line: 0,
             procedure: None,
+            text: String::new(),
             replies: Vec::new(),
         }
     }
@@ -156,7 +159,14 @@ impl Session {
     /// Runs a batch when it is this session's turn. Dropped while it waits, what was done before
     /// stays done, as after a client's cancel.
     pub async fn run(&mut self, text: &str) -> Vec<Reply> {
+        let replies = self.run_text(text).await;
+        self.audit_request("BATCH COMPLETED", text, &replies);
+        replies
+    }
+
+    async fn run_text(&mut self, text: &str) -> Vec<Reply> {
         self.variables.clear();
+        text.clone_into(&mut self.text);
         let statements = match parse(text) {
             Ok(statements) => statements,
             Err(error) => {
@@ -311,7 +321,7 @@ impl Session {
         if request.begins_again() {
             text.push_str("; BEGIN TRANSACTION");
         }
-        self.run(&text).await
+        self.run_text(&text).await
     }
 
     pub(super) fn subject(&self) -> Subject {

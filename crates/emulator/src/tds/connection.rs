@@ -26,7 +26,12 @@ const FIRST_SIZE: usize = 4096;
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Runs a connection to its end.
-pub async fn run(mut stream: TcpStream, tls: &Tls, sql: &Sql) -> io::Result<()> {
+pub async fn run(
+    mut stream: TcpStream,
+    tls: &Tls,
+    sql: &Sql,
+    nodes: Option<u16>,
+) -> io::Result<()> {
     let mut first = [0];
     if stream.peek(&mut first).await? == 0 {
         return Ok(());
@@ -36,7 +41,7 @@ pub async fn run(mut stream: TcpStream, tls: &Tls, sql: &Sql) -> io::Result<()> 
         let mut stream = timed(accept).await?;
         let sni = stream.get_ref().1.server_name().map(str::to_owned);
         timed(prelogin(&mut stream)).await?;
-        return serve(stream, sni, sql).await;
+        return serve(stream, sni, sql, nodes).await;
     }
     if !timed(prelogin(&mut stream)).await? {
         return Ok(());
@@ -45,7 +50,7 @@ pub async fn run(mut stream: TcpStream, tls: &Tls, sql: &Sql) -> io::Result<()> 
     let mut stream = timed(accept).await?;
     stream.get_mut().0.finish();
     let sni = stream.get_ref().1.server_name().map(str::to_owned);
-    serve(stream, sni, sql).await
+    serve(stream, sni, sql, nodes).await
 }
 
 async fn timed<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -98,8 +103,9 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     mut stream: S,
     sni: Option<String>,
     sql: &Sql,
+    nodes: Option<u16>,
 ) -> io::Result<()> {
-    let opened = timed(login(&mut stream, sni, sql)).await?;
+    let opened = timed(login(&mut stream, sni, sql, nodes)).await?;
     let Some((mut session, size, server)) = opened else {
         return stream.shutdown().await;
     };
@@ -192,6 +198,7 @@ async fn login<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sni: Option<String>,
     sql: &Sql,
+    nodes: Option<u16>,
 ) -> io::Result<Option<(Session, usize, String)>> {
     let Some(message) = packet::read(stream).await? else {
         return Ok(None);
@@ -203,6 +210,15 @@ async fn login<S: AsyncRead + AsyncWrite + Unpin>(
         (true, Some(sni)) => sni,
         _ => login.server.clone(),
     };
+    if let Some(port) = nodes
+        && let Some(node) = sql.node(&server)
+    {
+        let mut answer = Answer::default();
+        answer.routed(&node, port);
+        answer.finished(false);
+        packet::write(stream, RESPONSE, &answer.bytes, FIRST_SIZE, 0).await?;
+        return Ok(None);
+    }
     let offer = std::mem::replace(&mut login.offer, Offer::Integrated);
     let credentials = match offer {
         Offer::Ready(credentials) => Ok(credentials),

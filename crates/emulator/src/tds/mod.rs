@@ -52,9 +52,10 @@ impl Tls {
 
 /// Serves connections until the future is dropped, which also ends them.
 ///
-/// `tls` gives the certificate; its ALPN is replaced. A connection that breaks the protocol is
-/// closed; the others do not notice.
-pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, sql: Sql) {
+/// `tls` gives the certificate; its ALPN is replaced. With `nodes`, the port of another listener,
+/// logins to servers whose connection policy is `Redirect` are sent there. A connection that breaks
+/// the protocol is closed; the others do not notice.
+pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, sql: Sql, nodes: Option<u16>) {
     // A provider without TLS 1.2 cannot serve 7.x clients at all.
     let Ok(tls) = Tls::new(&tls) else { return };
     let tls = Arc::new(tls);
@@ -67,7 +68,7 @@ pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, sql: Sql) {
                 let (tls, sql) = (Arc::clone(&tls), sql.clone());
                 connections.spawn(async move {
                     // What went wrong on a connection is for its client to see.
-                    let _: io::Result<()> = connection::run(stream, &tls, &sql).await;
+                    let _: io::Result<()> = connection::run(stream, &tls, &sql, nodes).await;
                 });
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}

@@ -94,6 +94,22 @@ impl Answer {
         });
     }
 
+    /// Where the client has to go instead (ENVCHANGE 20).
+    pub fn routed(&mut self, host: &str, port: u16) {
+        let units: Vec<u16> = host.encode_utf16().collect();
+        self.token(0xE3, |token| {
+            token.bytes.push(20);
+            token.u16((5 + units.len() * 2) as u16);
+            // TCP.
+            token.bytes.push(0);
+            token.u16(port);
+            token.u16(units.len() as u16);
+            let text = units.iter().flat_map(|unit| unit.to_le_bytes());
+            token.bytes.extend(text);
+            token.u16(0);
+        });
+    }
+
     pub fn login_acknowledged(&mut self, version: u32) {
         self.token(0xAD, |token| {
             token.bytes.push(1);

@@ -38,6 +38,17 @@ async fn a_resolver_answers_by_password_until_its_credential_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_resolver_follows_a_server_that_redirects() {
+    let world = start().await;
+    let path = format!("{SERVER}/connectionPolicies/default");
+    let body = json!({"properties": {"connectionType": "Redirect"}});
+    let accepted = world.arm("PUT", &path, &[], &body).await;
+    world.finish(&accepted, "Location").await;
+    let answer = call(&world, "/berths", Some("probe-key-1"), QUERY).await;
+    assert_eq!(answer, json!({"data": {"b": {"id": 2, "name": "South"}}}));
+}
+
+#[tokio::test]
 async fn a_resolver_answers_by_identity_once_there_is_a_user_for_it() {
     let world = start().await;
     let patch = json!({"identity": {"type": "SystemAssigned"}});

@@ -5,10 +5,14 @@
 mod arm;
 mod arm_apim;
 mod arm_clients;
+mod arm_kept;
+mod arm_log;
 mod arm_roles;
 mod arm_sql;
+mod arm_tiers;
 mod entra_and_control;
 mod examples;
 mod gateway;
 mod gateway_http;
+mod sql_audit;
 mod support;

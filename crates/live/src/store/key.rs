@@ -44,8 +44,8 @@ impl FileStore {
         }
         if self.has_state()? {
             return Err(damaged(
-                &self.base.join("key"),
-                "it is not there, and the state beside it was made with it",
+                &self.base,
+                "the file key, the fingerprint key that its state was made with, is not there",
                 "put back the key from a copy, or run `keyless state rebuild`, which goes on with \
                  a new one",
             ));

@@ -92,6 +92,27 @@ impl FileStore {
             .map_err(|e| damaged(&path, &e.to_string(), next))
     }
 
+    /// The ids of the applied plans that begin so.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn plans_beginning(&self, start: &str) -> Result<Vec<String>, EngineError> {
+        let plans = self.folder.join("plans");
+        let entries = match fs::read_dir(&plans) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => {
+                return Err(EngineError::Store {
+                    doing: format!("reading {} ({source})", plans.display()),
+                    source,
+                });
+            }
+        };
+        let names = entries.flatten().map(|entry| entry.file_name());
+        let ids = names.filter_map(|name| Some(name.to_str()?.strip_suffix(".json")?.to_owned()));
+        Ok(ids.filter(|id| id.starts_with(start)).collect())
+    }
+
     /// Where a plan is kept once it was applied or approved.
     ///
     /// # Errors

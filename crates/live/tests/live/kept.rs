@@ -72,6 +72,10 @@ async fn a_search_reads_more_than_a_plan_and_no_secret() {
         let body = found.entities[&at(&address)].body.to_string();
         assert!(!body.contains("planted"), "{address} shows a secret");
     }
+    // docs/scan.md tells what a search costs: here one gateway with three revisions of APIs and one
+    // provider, one server with one agent, one database with one group.
+    let cost = (12 + 3 * 2 + 1) + (6 + 1) + (4 + 1);
+    assert_eq!(found.requests - plain.requests, cost);
     let cache = &found.entities[&at("apim:g/cache:default")];
     let text = cache.text("/properties/connectionString").unwrap();
     assert!(text.starts_with("{{"), "a cache refers to a named value");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use keyless_model::{Severity, codes};
 use keyless_scan::{Finding, Unsearched};
 
-use crate::markdown::{cell, code, fits};
+use crate::markdown::{cell, code, fits, sentence};
 use crate::style::counted;
 
 /// Lays the findings out as tables, one for each severity, with what to do instead behind them.
@@ -109,7 +109,7 @@ fn answers(findings: &[Finding]) -> Vec<String> {
         let answer = (finding.rule, finding.replacement.as_str());
         if told.insert(answer, ()).is_none() {
             let title = codes::find(finding.rule).map_or("", |c| c.title);
-            let (rule, instead) = (finding.rule, cell(&finding.replacement));
+            let (rule, instead) = (finding.rule, sentence(&finding.replacement));
             out.push(format!("| {rule} {} | {instead} |\n", cell(title)));
         }
     }
@@ -140,6 +140,15 @@ mod tests {
         );
         assert!(text.contains("#### Not searched (1)"), "{text}");
         assert!(!text.contains("hunter22") && !text.contains("@b"), "{text}");
+    }
+
+    #[test]
+    fn a_command_in_an_answer_is_code() {
+        assert_eq!(
+            sentence("run `a | b_c` or `x_y`, a_b"),
+            "run a \\| b\\_c or `x_y`, a\\_b"
+        );
+        assert_eq!(sentence("a lone ` stays"), "a lone \\` stays");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `keyless policy fix`: the identity in the place of passwords and keys, where one document says
 //! enough for that.
 
+use keyless_model::Sid;
 use keyless_policy::{Document, ElementPath};
 use keyless_scan::Finding;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use super::rewrite::{Rewrite, Wish, rewrite};
 use super::{is_stdin, name, print, read, write};
 
 pub fn run(common: &Common, args: &FixArgs) -> Result<u8, Failure> {
+    usable(args)?;
     let document = read(&args.file)?;
     let at = paths(&document, &args.at)?;
     let wish = Wish {
@@ -39,6 +41,28 @@ pub fn run(common: &Common, args: &FixArgs) -> Result<u8, Failure> {
     } else {
         0
     })
+}
+
+/// A variable of a shell that is not set makes an argument of nothing, and a policy with it asks for
+/// no token at all.
+fn usable(args: &FixArgs) -> Result<(), Failure> {
+    let blank = |uri: &&String| uri.is_empty() || uri.contains(char::is_whitespace);
+    if let Some(uri) = args.audience.as_ref().filter(blank) {
+        let message = format!(
+            "--audience is “{uri}”, which is no URI; write the application id URI of the service \
+             that is called, such as api://orders"
+        );
+        return Err(Failure::new("KL0104", message));
+    }
+    let wrong = |id: &&String| Sid::from_guid(id).is_err();
+    if let Some(id) = args.client_id.as_ref().filter(wrong) {
+        let message = format!(
+            "--client-id is “{id}”, which is not a GUID; write 8-4-4-4-12 hexadecimal digits, as \
+             Entra shows the id"
+        );
+        return Err(Failure::new("KL0104", message));
+    }
+    Ok(())
 }
 
 /// The paths of `--at`, which must be there.
@@ -108,6 +132,6 @@ fn tell(common: &Common, args: &FixArgs, name: &str, found: &Rewrite, to_stdout:
     }
     match to_stdout {
         true => output::note(text.trim_end()),
-        false => output::data(&text),
+        false => output::text(&text),
     }
 }

@@ -86,7 +86,7 @@ impl Rewrite {
             value: "true".to_owned(),
         }));
         self.edits.push(edit(Change::SetText(clean)));
-        let what = "the data source uses the managed identity; user and password are gone";
+        let what = "the managed identity in the place of user and password";
         self.done.push((path.to_owned(), what.to_owned()));
         let database = parsed
             .database()
@@ -132,10 +132,10 @@ impl Rewrite {
             };
             let what = match first {
                 true => format!(
-                    "<{}> became a token of the managed identity",
+                    "a token of the managed identity in the place of <{}>",
                     element.name()
                 ),
-                false => format!("<{}> is gone", element.name()),
+                false => format!("<{}> taken out", element.name()),
             };
             let path = element.path();
             self.done.push((path.to_string(), what));

@@ -3,14 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::reference;
+use super::{named_value, reference};
 use crate::arm::error::ArmError;
-use crate::arm::hooks::{self, Change};
-use crate::arm::kind::{self, Kind};
+use crate::arm::hooks;
 use crate::arm::store::{Entity, Store};
 use crate::arm::target::Target;
 use crate::estate::Estate;
-use crate::ids;
 
 /// The fields of `credentials` that are secrets.
 const SECRETS: [&str; 2] = ["connectionString", "instrumentationKey"];
@@ -34,40 +32,9 @@ pub fn commit(estate: &Estate, store: &mut Store, mut entity: Entity) -> Result<
         let Some(text) = value.as_str().filter(|text| !text.starts_with("{{")) else {
             continue;
         };
-        let name = keep(estate, store, &entity, text)?;
+        let name = named_value::keep(estate, store, &entity, "Logger-Credentials--", text)?;
         entity.body["properties"]["credentials"][field] = json!(format!("{{{{{name}}}}}"));
     }
     store.put(entity);
     Ok(())
-}
-
-/// Stores the value and answers the display name under which it is.
-fn keep(
-    estate: &Estate,
-    store: &mut Store,
-    logger: &Entity,
-    text: &str,
-) -> Result<String, ArmError> {
-    let id = ids::guid().replace('-', "");
-    let name = format!("Logger-Credentials--{}", &id[..24]);
-    let Some((kind, type_name)) = kind::lookup("Microsoft.ApiManagement/service/namedValues")
-    else {
-        return Ok(name);
-    };
-    let service = logger.id.split('/').take(9).collect::<Vec<_>>().join("/");
-    let value = Entity {
-        id: format!("{service}/namedValues/{}", &id[..24]),
-        kind,
-        type_name,
-        body: json!({"properties": {"displayName": name, "secret": true, "value": text}}),
-        etag: store.next_etag(),
-    };
-    let change = Change {
-        id: value.id.clone(),
-        key: value.key(),
-        kind: Kind::NamedValue,
-        next: Some(value),
-    };
-    hooks::commit(estate, store, change)?;
-    Ok(name)
 }

@@ -13,6 +13,7 @@ pub mod policy;
 pub mod reference;
 pub mod secrets;
 pub mod service;
+pub mod tier;
 
 /// The key of the service that a key lies in.
 pub fn service_key(key: &str) -> &str {

@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 
 use super::{key_vault, reference};
 use crate::arm::error::ArmError;
+use crate::arm::kind;
 use crate::arm::store::{Entity, Store};
 use crate::arm::target::Target;
 use crate::estate::Estate;
+use crate::ids;
 
 /// When a reference was last fetched: kept beside the body, and shown to nobody.
 const REFRESHED: &str = "refreshedAt";
@@ -67,6 +69,31 @@ pub fn commit(estate: &Estate, store: &mut Store, mut entity: Entity) -> Result<
         rename(store, &key, &before, &name);
     }
     Ok(())
+}
+
+/// Makes a secret named value of what another entity was sent in clear, and answers its display
+/// name: `prefix` and an id.
+pub fn keep(
+    estate: &Estate,
+    store: &mut Store,
+    owner: &Entity,
+    prefix: &str,
+    text: &str,
+) -> Result<String, ArmError> {
+    let id = ids::guid().replace('-', "")[..24].to_owned();
+    let name = format!("{prefix}{id}");
+    if let Some((kind, type_name)) = kind::lookup("Microsoft.ApiManagement/service/namedValues") {
+        let service = owner.id.split('/').take(9).collect::<Vec<_>>().join("/");
+        let value = Entity {
+            id: format!("{service}/namedValues/{id}"),
+            kind,
+            type_name,
+            body: json!({"properties": {"displayName": name, "secret": true, "value": text}}),
+            etag: store.next_etag(),
+        };
+        commit(estate, store, value)?;
+    }
+    Ok(name)
 }
 
 /// What the same reference gave before, until it gives something new.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{reference, service_key};
+use super::{reference, service_key, tier};
 use crate::arm::error::ArmError;
 use crate::arm::kind::Kind;
 use crate::arm::store::{Entity, Store};
@@ -12,7 +12,6 @@ use crate::estate::Estate;
 use crate::rawxml;
 
 /// In KiB (azure-facts B.4).
-const POLICY_LIMIT: usize = 256;
 const FRAGMENT_LIMIT: usize = 512;
 
 pub fn check(
@@ -38,7 +37,7 @@ pub fn check(
     let limit = if target.kind == Kind::Fragment {
         FRAGMENT_LIMIT
     } else {
-        POLICY_LIMIT
+        tier::policy_limit(store, &target.key)
     };
     if raw.len() > limit * 1024 {
         let message = format!("The policy is larger than {limit} KiB.");
@@ -50,6 +49,7 @@ pub fn check(
     if target.kind == Kind::Fragment {
         check_fragment(&document)?;
     }
+    tier::check_elements(store, &target.key, &document)?;
     check_references(store, target, &raw)?;
     let raw = if estate.settings.reformat {
         rawxml::reformat(&raw).map_err(refuse)?

@@ -1,10 +1,15 @@
 //! Settings that every server has from its beginning: auditing and the connection policy.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
+use super::server_name;
 use crate::arm::error::ArmError;
 use crate::arm::hooks;
+use crate::arm::store::{Entity, Store};
 use crate::arm::target::Target;
+use crate::estate::Estate;
 
 /// What an enabled audit writes when nothing else is asked for (azure-facts C.5).
 const GROUPS: [&str; 3] = [
@@ -59,6 +64,33 @@ pub fn check(target: &Target, next: &mut Value) -> Result<(), ArmError> {
         properties["auditActionsAndGroups"] = json!(GROUPS);
     }
     Ok(())
+}
+
+/// Tells the emulated SQL what to audit, and whether logins are sent on.
+pub fn commit(estate: &Estate, store: &mut Store, entity: Entity) {
+    if entity.type_name.ends_with("/extendedAuditingSettings") {
+        let is_on = entity.property("state") == Some("Enabled");
+        let groups = entity.body["properties"]["auditActionsAndGroups"].as_array();
+        let groups: BTreeSet<String> = groups
+            .filter(|_| is_on)
+            .into_iter()
+            .flatten()
+            .filter_map(|group| Some(group.as_str()?.to_uppercase()))
+            .collect();
+        let key = entity.key();
+        // …/servers/{s}/databases/{d}/extendedAuditingSettings/default
+        let database = key
+            .split('/')
+            .nth(10)
+            .filter(|_| key.contains("/databases/"));
+        estate.sql.set_audit(server_name(&key), database, groups);
+    }
+    if entity.type_name.ends_with("/connectionPolicies") {
+        // Where `Default` redirects depends on where the client is; here it never does.
+        let on = entity.property("connectionType") == Some("Redirect");
+        estate.sql.set_redirect(server_name(&entity.key()), on);
+    }
+    store.put(entity);
 }
 
 fn one_of(properties: &Value, field: &str, values: &[&str]) -> Result<(), ArmError> {

@@ -308,3 +308,20 @@ async fn external_provider_needs_a_token_session_and_a_directory() {
     let sid = "SELECT CONVERT(varchar(100), sid, 1) FROM sys.database_principals WHERE name = 'orders-api'";
     assert_eq!(texts(&mut robot, sid).await, [APP_SID]);
 }
+
+#[tokio::test]
+async fn a_login_is_sent_on_when_the_server_redirects() {
+    let bed = Bed::new().await;
+    bed.sql.set_redirect("orders-sql", true);
+    // Before anybody looks at who comes.
+    match bed.password(ADMIN, "wrong").await {
+        Err(tiberius::error::Error::Routing { host, port }) => {
+            let node = "orders-sql.worker.database.localhost".to_owned();
+            assert_eq!((host, port), (node, super::NODES));
+        }
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("it is not sent on"),
+    }
+    bed.sql.set_redirect("orders-sql", false);
+    assert!(bed.password(ADMIN, ADMIN_PASSWORD).await.is_ok());
+}

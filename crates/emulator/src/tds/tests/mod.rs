@@ -28,6 +28,8 @@ const TENANT: &str = "11111111-1111-1111-1111-111111111111";
 const AUDIENCE: &str = "https://database.windows.net/";
 const ADMIN: &str = "sqladmin";
 const ADMIN_PASSWORD: &str = "Adm1n-pass!";
+/// The port that logins are sent on to; nobody listens there.
+const NODES: u16 = 11_003;
 /// The client id of azure-facts C.3's test vector.
 const APP: &str = "00112233-4455-6677-8899-aabbccddeeff";
 const APP_SID: &str = "0x33221100554477668899AABBCCDDEEFF";
@@ -115,7 +117,12 @@ impl Bed {
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let serving = tokio::spawn(super::serve(listener, tls(&folder), sql.clone()));
+        let serving = tokio::spawn(super::serve(
+            listener,
+            tls(&folder),
+            sql.clone(),
+            Some(NODES),
+        ));
         Self {
             sql,
             directory,
