@@ -83,7 +83,12 @@ impl Server {
         let (ca_pem, tls) = certificates();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let serving = tokio::spawn(keyless_emulator::tds::serve(listener, tls, sql.clone(), None));
+        let serving = tokio::spawn(keyless_emulator::tds::serve(
+            listener,
+            tls,
+            sql.clone(),
+            None,
+        ));
         let server = Self {
             sql,
             directory,
