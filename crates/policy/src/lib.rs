@@ -28,7 +28,9 @@ mod format;
 mod lint;
 mod marks;
 mod matching;
+// It sees the tokens, and reads files: so it is a part of the crate and stands among the tests.
 #[cfg(test)]
+#[path = "../tests/inside/mutations.rs"]
 mod mutations;
 mod parse;
 mod path;
