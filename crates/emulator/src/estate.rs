@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::arm::{Buckets, Store};
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::gateway::{Calls, TrafficSeed};
+use crate::gateway::{Calls, GatewayLog, TrafficSeed};
 use crate::http::{Faults, Requests};
 use crate::seed::{RoleSeed, Settings};
 use crate::seed_services::VaultSeed;
@@ -51,6 +51,7 @@ pub struct Cells {
     requests: Mutex<Requests>,
     services: Mutex<Vec<HttpService>>,
     calls: Mutex<Calls>,
+    gateway_log: Mutex<GatewayLog>,
 }
 
 impl Cells {
@@ -113,6 +114,14 @@ impl Estate {
     pub fn calls(&self) -> MutexGuard<'_, Calls> {
         self.cells
             .calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the gateway answered to its callers.
+    pub fn gateway_log(&self) -> MutexGuard<'_, GatewayLog> {
+        self.cells
+            .gateway_log
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

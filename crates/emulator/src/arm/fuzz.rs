@@ -27,7 +27,7 @@ const SEGMENTS: &str = "subscriptions|s1|resourceGroups|rg|providers|Microsoft.A
     |backends|loggers|policyFragments|allPolicies|revisions|firewallRules|extendedAuditingSettings|default\
     |azureADOnlyAuthentications|Microsoft.Authorization|roleAssignments|00000000-0000-0000-0000-00000000e001\
     |roleDefinitions|Microsoft.ManagedIdentity|userAssignedIdentities|identities|federatedIdentityCredentials\
-    |Microsoft.Insights|eventtypes|management|values|groups|connectionPolicies|operationStatuses|operationResults|tenant|metadata|endpoints|tenants|locations|checkNameAvailability\
+    |locks|Microsoft.Insights|eventtypes|management|values|groups|connectionPolicies|operationStatuses|operationResults|tenant|metadata|endpoints|tenants|locations|checkNameAvailability\
     |oauth2|v2.0|token|v1.0|servicePrincipals|%|%00|%2F|..|é|%F0%9F|$|'";
 const QUERIES: &str = "api-version=2024-05-01|api-version=2022-08-01|api-version=é|api-version=|$top=1|$top=0\
     |$top=99999999999999999999|$skip=18446744073709551615|$skip=-1|$filter=name eq 'x'|$filter=((((|$filter='\

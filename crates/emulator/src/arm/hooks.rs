@@ -63,6 +63,7 @@ pub fn check(
         Kind::RoleAssignment => {
             authorization::assignment::check(estate, store, target, current, next)
         }
+        Kind::Lock => authorization::lock::check(next),
         Kind::ApimPlain | Kind::SqlPlain => Ok(()),
         Kind::SystemIdentity | Kind::RoleDefinition => Err(ArmError::new(
             405,

@@ -36,6 +36,8 @@ pub enum Kind {
     Federated,
     /// A role assignment, at any scope.
     RoleAssignment,
+    /// A management lock, at any scope.
+    Lock,
     /// A built-in role; never stored.
     RoleDefinition,
     /// The read-only child that tells a system-assigned identity's client id.
@@ -224,6 +226,7 @@ const TYPES: &[(&str, Kind)] = &[
         "Microsoft.Authorization/roleAssignments",
         Kind::RoleAssignment,
     ),
+    ("Microsoft.Authorization/locks", Kind::Lock),
     (
         "Microsoft.Authorization/roleDefinitions",
         Kind::RoleDefinition,

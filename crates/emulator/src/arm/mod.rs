@@ -123,6 +123,7 @@ fn carry_out(
     target: &Target,
 ) -> Result<Response, ArmError> {
     apim::tier::check(store, target)?;
+    authorization::lock::refuse(store, &request.verb, target)?;
     match request.verb.as_str() {
         "GET" | "HEAD" => read::answer(estate, store, request, target),
         "PUT" | "PATCH" => write::put(estate, store, request, target),

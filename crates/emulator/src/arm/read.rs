@@ -153,6 +153,7 @@ fn list(
         _ if target.kind == Kind::RoleAssignment => {
             authorization::assignment::listed(estate, store, target, filter)?
         }
+        _ if target.kind == Kind::Lock => authorization::lock::listed(store, target),
         Some(_) => store
             .list(&target.key)
             .iter()

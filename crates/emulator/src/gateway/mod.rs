@@ -17,6 +17,7 @@ mod error;
 mod expression;
 mod graphql;
 mod identity;
+mod log;
 mod operation;
 mod pipeline;
 mod resolver;
@@ -28,9 +29,12 @@ mod upstream;
 mod validate;
 
 pub use calls::{Calls, CredentialKind, ServiceCalls};
+pub use log::GatewayLog;
 pub use traffic::{
     CallOutcome, TrafficReport, TrafficSeed, TrafficToken, call_all, call_all_while,
 };
+
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
@@ -55,7 +59,9 @@ pub async fn answer(estate: &Estate, service: &str, request: &Request) -> Respon
         original: request,
         request_id: &request_id,
     };
+    let begin = Instant::now();
     let response = pipeline::answer(&call).await;
+    log::record(&call, &response, begin.elapsed());
     response.with("Request-Id", request_id)
 }
 

@@ -126,7 +126,11 @@ fn too_large() -> Response {
 /// close.
 enum Contents {
     Whole(Full<Bytes>),
-    Cut { length: u64, half: Option<Bytes> },
+    Cut {
+        length: u64,
+        half: Option<Bytes>,
+        flushed: bool,
+    },
 }
 
 impl Body for Contents {
@@ -142,10 +146,15 @@ impl Body for Contents {
                 let frame = std::task::ready!(Pin::new(body).poll_frame(context));
                 Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})))
             }
-            Self::Cut { half, .. } => Poll::Ready(Some(match half.take() {
-                Some(half) => Ok(Frame::data(half)),
-                None => Err(std::io::ErrorKind::ConnectionAborted.into()),
-            })),
+            Self::Cut { half, flushed, .. } => match half.take() {
+                Some(half) => Poll::Ready(Some(Ok(Frame::data(half)))),
+                // What was written is only sent when there is nothing more for the moment.
+                None if !std::mem::replace(flushed, true) => {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                None => Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionAborted.into()))),
+            },
         }
     }
 
@@ -167,6 +176,7 @@ fn write(response: Response, cut: bool) -> hyper::Response<Contents> {
         Contents::Cut {
             length: body.len() as u64,
             half: Some(body.slice(..body.len() / 2)),
+            flushed: false,
         }
     } else {
         Contents::Whole(Full::new(body))

@@ -1,5 +1,5 @@
-//! The tables that queries can name: `AzureDiagnostics` with the SQL audit (azure-facts E.2) and
-//! `AzureActivity` with the Activity Log.
+//! The tables that queries can name: `AzureDiagnostics` with the SQL audit, `ApiManagementGatewayLogs`
+//! with the gateway's calls (azure-facts E.2), and `AzureActivity` with the Activity Log.
 
 use std::collections::BTreeMap;
 
@@ -54,6 +54,21 @@ const ACTIVITY: Columns = &[
     ("CallerIpAddress", "string"),
 ];
 
+const GATEWAY: Columns = &[
+    ("TimeGenerated", "datetime"),
+    ("CorrelationId", "string"),
+    ("ApiId", "string"),
+    ("ApiRevision", "string"),
+    ("OperationId", "string"),
+    ("ProductId", "string"),
+    ("ApimSubscriptionId", "string"),
+    ("CallerIpAddress", "string"),
+    ("Url", "string"),
+    ("ResponseCode", "int"),
+    ("TotalTime", "int"),
+    ("_ResourceId", "string"),
+];
+
 /// The rows of a table that the caller may read; `None` when there is no such table.
 pub fn find(estate: &Estate, claims: &Claims, name: &str) -> Option<Table> {
     let store = estate.store();
@@ -66,6 +81,7 @@ pub fn find(estate: &Estate, claims: &Claims, name: &str) -> Option<Table> {
     };
     let (columns, rows) = match name {
         "AzureDiagnostics" => (DIAGNOSTICS, diagnostics(&mut readable)),
+        "ApiManagementGatewayLogs" => (GATEWAY, gateway(&mut readable)),
         "AzureActivity" => (ACTIVITY, activity(&mut readable)),
         _ => return None,
     };
@@ -93,6 +109,24 @@ impl Readable<'_> {
         let ask = || arm::is_allowed(estate, store, claims, id, &self.action);
         *self.known.entry(id.to_owned()).or_insert_with(ask)
     }
+}
+
+/// The calls of the services' gateways.
+fn gateway(readable: &mut Readable<'_>) -> Vec<Row> {
+    let services = readable.store.all().filter(|e| e.kind == Kind::Service);
+    let mut rows = Vec::new();
+    for service in services {
+        if !readable.is(&service.id) {
+            continue;
+        }
+        let key = service.key();
+        for call in readable.estate.gateway_log().of(&key) {
+            let mut row = json!(call);
+            row["_ResourceId"] = json!(key);
+            rows.extend(row.as_object().cloned());
+        }
+    }
+    rows
 }
 
 /// The audit of the servers whose settings send it here.

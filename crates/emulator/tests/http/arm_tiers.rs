@@ -1,8 +1,8 @@
-//! What a service refuses because of its tier.
+//! What is refused because of a service's tier, or of a lock; and what becomes of identities.
 
 use serde_json::{Value, json};
 
-use super::support::{Answer, World, start};
+use super::support::{Answer, SERVICE, World, start};
 
 /// A new service of this tier; its path.
 async fn service(world: &World, tier: &str) -> String {
@@ -81,4 +81,69 @@ async fn consumption_takes_small_policies_and_no_sql() {
     let refused = put("/apis/g/resolvers/r/policies/policy", body).await;
     assert_eq!(refused.status, 400);
     assert!(refused.text.contains("not allowed in 'Consumption' sku"));
+}
+
+#[tokio::test]
+async fn a_lock_keeps_what_lies_below_it_until_it_is_removed() {
+    let world = start().await;
+    let group = "/subscriptions/s1/resourceGroups/rg";
+    let lock = format!("{group}/providers/Microsoft.Authorization/locks/keep");
+    let level = |level: &str| json!({"properties": {"level": level}});
+    assert_eq!(
+        world.arm("PUT", &lock, &[], &level("Some")).await.status,
+        400
+    );
+    let made = world.arm("PUT", &lock, &[], &level("CanNotDelete")).await;
+    assert_eq!(made.status, 201);
+    let value = format!("{SERVICE}/namedValues/alpha");
+    let any = [("If-Match", "*")];
+    let refused = world.arm("DELETE", &value, &any, &Value::Null).await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (409, "ScopeLocked")
+    );
+    assert!(
+        refused.text.contains(&format!("'{group}'")),
+        "{}",
+        refused.text
+    );
+    let change = json!({"properties": {"tags": ["t"]}});
+    let allowed = world.arm("PATCH", &value, &any, &change).await;
+    world.finish(&allowed, "Location").await;
+    world.arm("PUT", &lock, &[], &level("ReadOnly")).await;
+    assert_eq!(world.arm("PATCH", &value, &any, &change).await.status, 409);
+    let list = format!("{group}/providers/Microsoft.Authorization/locks");
+    assert_eq!(world.get(&list).await.json()["value"][0]["name"], "keep");
+    world.arm("DELETE", &lock, &[], &Value::Null).await;
+    assert_eq!(
+        world.arm("DELETE", &value, &any, &Value::Null).await.status,
+        200
+    );
+}
+
+/// The ids of the service's own identity, after it was switched on.
+async fn switched_on(world: &World) -> (Value, Value) {
+    switch(world, "SystemAssigned").await;
+    let path = format!("{SERVICE}/providers/Microsoft.ManagedIdentity/identities/default");
+    let identity = world.get(&path).await.json();
+    let of = |field: &str| identity["properties"][field].clone();
+    (of("principalId"), of("clientId"))
+}
+
+async fn switch(world: &World, kind: &str) {
+    let body = json!({"identity": {"type": kind}});
+    let accepted = world.arm("PATCH", SERVICE, &[], &body).await;
+    world.finish(&accepted, "Location").await;
+}
+
+#[tokio::test]
+async fn an_identity_that_is_switched_on_again_is_another_one() {
+    let world = start().await;
+    let first = switched_on(&world).await;
+    assert!(first.0.is_string() && first.1.is_string());
+    assert_eq!(switched_on(&world).await, first, "it stays while it is on");
+    switch(&world, "None").await;
+    let second = switched_on(&world).await;
+    assert_ne!(second.0, first.0);
+    assert_ne!(second.1, first.1);
 }

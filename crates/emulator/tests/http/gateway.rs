@@ -1,5 +1,6 @@
 //! A call through the gateway succeeds exactly while its path to the database holds.
 
+use super::sql_audit::{ask, log_token};
 use super::support::{SERVER, SERVICE, World, start};
 use serde_json::{Value, json};
 
@@ -35,6 +36,25 @@ async fn a_resolver_answers_by_password_until_its_credential_is_wrong() {
     assert_eq!(answer["data"]["b"], Value::Null);
     assert_eq!(answer["errors"][0]["extensions"]["sqlErrorNumber"], 18_456);
     assert!(!answer.to_string().contains("Password"));
+}
+
+#[tokio::test]
+async fn a_call_is_in_the_gateways_log() {
+    let world = start().await;
+    call(
+        &world,
+        "/berths?code=plainly-fake",
+        Some("probe-key-1"),
+        QUERY,
+    )
+    .await;
+    let token = log_token(&world, "keyless-plan").await;
+    let query = "ApiManagementGatewayLogs | where ResponseCode < 400 | project ApiId, \
+                 ApiRevision, ApimSubscriptionId, Url";
+    let (_, told) = ask(&world, &token, query).await;
+    let url = "https://harbour.azure-api.localhost/berths";
+    let expected = json!([["berths", "1", "probe", url]]);
+    assert_eq!(told["tables"][0]["rows"], expected);
 }
 
 #[tokio::test]

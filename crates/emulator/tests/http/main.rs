@@ -12,6 +12,7 @@ mod arm_sql;
 mod arm_tiers;
 mod entra_and_control;
 mod examples;
+mod faults;
 mod gateway;
 mod gateway_http;
 mod sql_audit;

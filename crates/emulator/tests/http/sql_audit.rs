@@ -139,7 +139,7 @@ async fn a_caller_can_write_its_own_event() {
 }
 
 /// A token for the query endpoint of one of the seed's applications.
-async fn log_token(world: &World, name: &str) -> String {
+pub async fn log_token(world: &World, name: &str) -> String {
     let (tenant, client, secret) = super::support::credentials(world, name);
     let body = format!(
         "grant_type=client_credentials&client_id={client}&client_secret={secret}\
@@ -151,7 +151,7 @@ async fn log_token(world: &World, name: &str) -> String {
     answer.json()["access_token"].as_str().unwrap().to_owned()
 }
 
-async fn ask(world: &World, token: &str, query: &str) -> (u16, Value) {
+pub async fn ask(world: &World, token: &str, query: &str) -> (u16, Value) {
     let bearer = format!("Bearer {token}");
     let headers = [("Authorization", bearer.as_str())];
     let body = json!({"query": query, "timespan": "PT1H"}).to_string();

@@ -1,8 +1,10 @@
-//! Microsoft.Authorization: role assignments at any scope, and the built-in roles that they name.
+//! Microsoft.Authorization: role assignments at any scope, the built-in roles that they name, and
+//! locks.
 
 pub mod assignment;
 pub mod definition;
 mod filter;
+pub mod lock;
 
 pub use assignment::{Ask, allows};
 
