@@ -22,12 +22,9 @@ pub(crate) fn not_overtaken(plan: &Plan, records: &[Record]) -> Result<(), Engin
         }
         None => return Ok(()),
     };
-    let acted = |r: &&Record| {
-        matches!(
-            r.what,
-            What::Started | What::Done | What::Already | What::Undoing
-        )
-    };
+    // What another plan found done changes nothing for a plan that looks at live itself.
+    let back = plan.inputs.rolls_back.is_some();
+    let acted = |r: &&Record| r.what.acts() && (back || r.what != What::Already);
     match since.iter().rfind(acted) {
         None => Ok(()),
         Some(other) => Err(EngineError::Overtaken {

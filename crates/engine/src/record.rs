@@ -60,6 +60,16 @@ pub enum What {
     Approved,
 }
 
+impl What {
+    /// Whether something was sent for the step, or it was found done.
+    pub(crate) fn acts(self) -> bool {
+        matches!(
+            self,
+            Self::Started | Self::Done | Self::Already | Self::Undoing
+        )
+    }
+}
+
 /// What one look at a soak brought.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -1,11 +1,11 @@
 //! The runs that the journal tells of, and what of each still stands.
 
 use keyless_model::Timestamp;
-use keyless_plan::{Plan, Standings, Undo, back_id};
+use keyless_plan::{Plan, Standings, back_id, left_something};
 
 use crate::error::EngineError;
 use crate::progress::Progress;
-use crate::record::{Record, What};
+use crate::record::Record;
 
 /// What the journal says of one plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Ran {
 /// Every plan for which something was sent or found done, in the order in which that happened last.
 pub fn runs(records: &[Record]) -> Vec<Ran> {
     let mut out: Vec<Ran> = Vec::new();
-    for record in records.iter().filter(|r| acts(r.what)) {
+    for record in records.iter().filter(|r| r.what.acts()) {
         let known = out.iter().position(|ran| ran.plan == record.plan);
         let first = known.map_or(record.at, |at| out.remove(at).first);
         out.push(Ran {
@@ -30,10 +30,6 @@ pub fn runs(records: &[Record]) -> Vec<Ran> {
         });
     }
     out
-}
-
-fn acts(what: What) -> bool {
-    matches!(what, What::Started | What::Done | What::Already)
 }
 
 /// What of `plan` stands by the journal, but for what `others` took back. Gates are no part of it.
@@ -65,8 +61,8 @@ pub fn standing(
     Ok(out)
 }
 
-/// The first run after that of `plan` which may stand on what `plan` did: something of it stands that
-/// could be taken back, or nobody knows, for its plan is not kept. Runs that take others back are
+/// The first run after that of `plan` which may stand on what `plan` did: something of it stands, or
+/// nobody knows, for its plan is not kept. Runs that take others back are
 /// none.
 ///
 /// # Errors
@@ -86,12 +82,9 @@ pub fn ran_since(
             continue;
         }
         let stands = standing(other, records, others)?;
-        let could = |id: &&String| {
-            let step = other.step(id);
-            step.is_some_and(|s| !matches!(s.undo, Undo::Nothing { .. }))
-        };
-        let mut all = stands.ours.iter().chain(&stands.doubtful);
-        if all.any(|id| could(&id)) {
+        // What was so before it came stands on something, too.
+        let mut all = stands.all();
+        if all.any(|id| other.step(id).is_some_and(left_something)) {
             return Ok(Some(other.id.clone()));
         }
     }
@@ -101,6 +94,7 @@ pub fn ran_since(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::What;
 
     fn record(plan: &str, at: i64, what: What) -> Record {
         Record {

@@ -82,7 +82,7 @@ async fn given_since(
 }
 
 fn still_has(world: &Catalogue, name: &str) -> Option<String> {
-    let is = |other: &str| other.eq_ignore_ascii_case(name);
+    let is = |other: &str| same_name(other, name);
     let connect = |p: &Permission| p.permission.eq_ignore_ascii_case("CONNECT");
     let right = world.permissions.iter().find(|p| is(&p.to) && !connect(p));
     if let Some(right) = right {

@@ -7,7 +7,7 @@ use keyless_model::{
     Access, Address, ApiChoice, Desired, Entity, HttpAccess, Identity, Role, Snapshot,
 };
 use keyless_policy::Document;
-use keyless_scan::http_credentials;
+use keyless_scan::{Confidence, HttpCredential, http_credentials};
 
 use crate::file::Plan;
 use crate::phase::Phase;
@@ -231,7 +231,8 @@ fn with_keys(
         for policy in scopes.map(|scope| scope.part("policy")) {
             let text = snapshot.policy_text(&policy).map(Document::parse);
             let credentials = text.and_then(Result::ok).map(|d| http_credentials(&d));
-            if credentials.is_some_and(|found| !found.is_empty()) {
+            let certain = |c: &HttpCredential| c.confidence != Confidence::Possible;
+            if credentials.is_some_and(|found| found.iter().any(certain)) {
                 out.insert(policy, Way::Key);
             }
         }

@@ -21,6 +21,13 @@ pub struct Standings {
     pub doubtful: BTreeSet<String>,
 }
 
+impl Standings {
+    /// All of them, whoever carried them out.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.ours.iter().chain(&self.before).chain(&self.doubtful)
+    }
+}
+
 /// Makes it from `plan`, of which so much stands. `state` is the last record of the journal, `tool`
 /// the version of keyless.
 ///

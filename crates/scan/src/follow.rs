@@ -14,8 +14,8 @@ pub(crate) struct Constant {
     pub line: (usize, usize),
 }
 
-/// Attributes by which other elements put something into a variable.
-const SETTERS: [&str; 4] = [
+/// Attributes by which elements other than `set-variable` put something into a variable.
+pub const VARIABLE_SETTERS: [&str; 4] = [
     "response-variable-name",
     "variable-name",
     "output-token-variable-name",
@@ -28,7 +28,7 @@ pub(crate) fn constants(document: &Document) -> BTreeMap<String, Vec<Constant>> 
     let mut out: BTreeMap<String, Vec<Constant>> = BTreeMap::new();
     let mut computed = BTreeSet::new();
     for element in document.elements() {
-        for name in SETTERS.iter().filter_map(|s| element.attribute(s)) {
+        for name in VARIABLE_SETTERS.iter().filter_map(|s| element.attribute(s)) {
             computed.insert(name.value);
         }
         let Some((name, value)) = variable(element) else {

@@ -115,7 +115,7 @@ pub fn unparkable(text: &str) -> Option<&'static str> {
 pub(crate) const SENDERS: [&str; 3] = ["authentication-basic", "set-header", "set-query-parameter"];
 
 /// Elements that send a request of their own.
-pub(crate) const REQUESTS: [&str; 3] = ["send-request", "send-one-way-request", "http-request"];
+pub const REQUESTS: [&str; 3] = ["send-request", "send-one-way-request", "http-request"];
 
 /// Each element of a document that sends a credential over HTTP, in order. What a policy answers to
 /// its caller (`return-response`) is not sent to a service and left out, as is a token that comes

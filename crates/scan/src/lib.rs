@@ -42,7 +42,10 @@ mod ways;
 pub use backend::{BackendCredential, BackendKind, backend_credentials};
 pub use connection_string::ConnectionString;
 pub use finding::{Confidence, Finding, Opens};
-pub use http::{HttpCredential, HttpKind, LiteralValue, SendRequest, http_credentials, unparkable};
+pub use follow::VARIABLE_SETTERS;
+pub use http::{
+    HttpCredential, HttpKind, LiteralValue, REQUESTS, SendRequest, http_credentials, unparkable,
+};
 pub use mask::secret_ranges;
 pub use place::{Place, Section};
 pub use scan::{Unsearched, scan, unsearched};

@@ -203,3 +203,18 @@ fn a_later_run_whose_plan_is_lost_may_stand_on_it() {
     let since = ran_since(&first, &records(&store), &known).unwrap();
     assert_eq!(since, Some(later.id));
 }
+
+#[test]
+fn what_a_later_run_found_done_may_stand_on_it_too() {
+    let first = story();
+    let (world, store) = setting(&Arc::default());
+    outcome(&first, &world, &store);
+    // Somebody did by hand what the later run was to do.
+    world.set(&address("z"), "new");
+    let mut later = plan(vec![make(Phase::Switch, "z")]);
+    later.id = "0b".repeat(32);
+    assert_eq!(outcome(&later, &world, &store).already, ["switch/z"]);
+    let plans = [first.clone(), later.clone()];
+    let since = ran_since(&first, &records(&store), &plans).unwrap();
+    assert_eq!(since, Some(later.id));
+}

@@ -128,6 +128,23 @@ pub(crate) fn is_policy(address: &Address) -> bool {
     matches!(address.last().0, "policy" | "policyFragment")
 }
 
+/// The text of a policy where there was none: it takes in everything further out, and does what stands
+/// in `inbound`, of which `<base />` is a part.
+pub(crate) fn new_policy(inbound: [&str; 2]) -> String {
+    let [first, second] = inbound;
+    format!(
+        "<policies>\n    <inbound>\n        {first}\n        {second}\n    </inbound>\n    <backend>\n        \
+         <base />\n    </backend>\n    <outbound>\n        <base />\n    </outbound>\n    \
+         <on-error>\n        <base />\n    </on-error>\n</policies>"
+    )
+}
+
+/// A value as an attribute in double quotes, or as a text.
+pub(crate) fn escaped(value: &str) -> String {
+    let value = value.replace('&', "&amp;").replace('<', "&lt;");
+    value.replace('"', "&quot;")
+}
+
 fn text(body: &Value) -> &str {
     let value = body.pointer("/properties/value");
     value.and_then(Value::as_str).unwrap_or_default()

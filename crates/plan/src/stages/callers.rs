@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::draft::{Draft, Input, NewStep, id_of};
 use crate::phase::Phase;
+use crate::stages::arm::new_policy;
 use crate::stages::demand::{Demand, ELEMENT};
 use crate::stages::http::declared;
 use crate::stages::show;
@@ -37,7 +38,13 @@ pub(crate) fn apis(input: Input, draft: &mut Draft) {
         }
     }
     for (api, (access, demand)) in wanted {
-        check(input, draft, &api, access, &demand);
+        let check = Check {
+            policy: api.part("policy"),
+            api,
+            access,
+            demand,
+        };
+        check.plan(input, draft);
     }
 }
 
@@ -54,77 +61,139 @@ fn chosen(input: Input, callers: &Callers, gateway: &Address) -> Vec<Address> {
         .collect()
 }
 
-fn check(input: Input, draft: &mut Draft, api: &Address, access: &str, demand: &Demand) {
-    let policy = api.part("policy");
-    let wait = |draft: &mut Draft, why: &str, next: &str| {
-        draft.wait(&policy, Some(access), CHECK, why, next);
-    };
-    let live = draft.world.policy_text(&policy).map(str::to_owned);
-    if let (Live::Unreadable(why), None) = (input.live.get(&policy), &live) {
-        return wait(
+/// One API whose callers are checked.
+struct Check<'a> {
+    api: Address,
+    policy: Address,
+    access: &'a str,
+    demand: Demand,
+}
+
+impl Check<'_> {
+    fn plan(&self, input: Input, draft: &mut Draft) {
+        let live = draft.world.policy_text(&self.policy).map(str::to_owned);
+        if let (Live::Unreadable(why), None) = (input.live.get(&self.policy), &live) {
+            let next = "give the identity that plans the right to read it";
+            return self.wait(draft, &why, next);
+        }
+        let Ok(document) = live.as_deref().map(Document::parse).transpose() else {
+            let next = "mend the policy in the gateway";
+            return self.wait(draft, "the policy is malformed", next);
+        };
+        let ours = input.state.applied.contains_key(&self.api.part("callers"));
+        let edit = match document.as_ref().map(|d| found(d, &self.demand)) {
+            Some(Found::Same) => return,
+            Some(Found::Other(path)) if ours => Some(Splice::Replace {
+                path,
+                xml: self.demand.xml(),
+            }),
+            Some(Found::Other(_)) => {
+                let why = "its policy checks the callers in another way already";
+                let next = "take that element out, or let the Access demand the same";
+                return self.wait(draft, why, next);
+            }
+            Some(Found::None(edit)) => Some(edit),
+            None => None,
+        };
+        if let Some(text) = declared::text(input, &self.policy) {
+            return self.declared(draft, text);
+        }
+        let Some(needs) = self.asked(draft) else {
+            return;
+        };
+        match (edit, document) {
+            (Some(edit), Some(document)) => self.splice(input, draft, edit, &document, needs),
+            _ => self.make(input, draft, needs),
+        }
+    }
+
+    fn wait(&self, draft: &mut Draft, why: &str, next: &str) {
+        draft.wait(&self.policy, Some(self.access), CHECK, why, next);
+    }
+
+    /// A declared text is written as it is, so it must check the callers itself.
+    fn declared(&self, draft: &mut Draft, text: &str) {
+        let same = |d: &Document| matches!(found(d, &self.demand), Found::Same);
+        if !Document::parse(text).is_ok_and(|d| same(&d)) {
+            let why = "the declared policy file does not check the callers";
+            let next = format!("put {} first into its `inbound`", self.demand.xml());
+            self.wait(draft, why, &next);
+        }
+    }
+
+    /// What the step stands behind: a person's word, and what else this plan writes there.
+    fn asked(&self, draft: &mut Draft) -> Option<BTreeSet<String>> {
+        let question = format!(
+            "{} is to refuse every call without {}. Does every caller that is to stay send one?",
+            self.api,
+            self.demand.told()
+        );
+        let mut needs = draft.existing([id_of(Phase::Switch, &self.policy)]);
+        let place = self.api.part("callers");
+        needs.insert(approved(draft, &place, question, NOBODY_SHUT_OUT, &needs)?);
+        Some(needs)
+    }
+
+    fn splice(
+        &self,
+        input: Input,
+        draft: &mut Draft,
+        edit: Splice,
+        document: &Document,
+        needs: BTreeSet<String>,
+    ) {
+        let planned = Planned {
+            reason: self.reason(),
+            needs,
+            undo: undo(&edit, document),
+            notes: self.notes(input, false),
+        };
+        let (phase, access) = (Phase::Lock, Some(self.access));
+        splice_step(
+            input,
             draft,
-            &why,
-            "give the identity that plans the right to read it",
+            access,
+            phase,
+            &self.policy,
+            vec![edit],
+            planned,
         );
     }
-    let Ok(document) = live.as_deref().map(Document::parse).transpose() else {
-        return wait(
-            draft,
-            "the policy is malformed",
-            "mend the policy in the gateway",
-        );
-    };
-    let mine = input.state.applied.contains_key(&api.part("callers"));
-    let edit = match document.as_ref().map(|d| found(d, demand)) {
-        Some(Found::Same) => return,
-        Some(Found::Other(path)) if mine => Some(Splice::Replace {
-            path,
-            xml: demand.xml(),
-        }),
-        Some(Found::Other(_)) => {
-            let why = "its policy checks the callers in another way already";
-            let next = "take that element out, or let the Access demand the same";
-            return wait(draft, why, next);
-        }
-        Some(Found::None(edit)) => Some(edit),
-        None => None,
-    };
-    if let Some(text) = declared::text(input, &policy) {
-        let ready = Document::parse(text).is_ok_and(|d| matches!(found(&d, demand), Found::Same));
-        if !ready {
-            let next = format!("put {} first into its `inbound`", demand.xml());
-            wait(
-                draft,
-                "the declared policy file does not check the callers",
-                &next,
-            );
-        }
-        return;
+
+    /// An API that had no policy gets one that takes in everything else.
+    fn make(&self, input: Input, draft: &mut Draft, needs: BTreeSet<String>) {
+        let text = new_policy([&self.demand.xml(), "<base />"]);
+        draft.add(NewStep {
+            phase: Phase::Lock,
+            address: self.policy.clone(),
+            access: Some(self.access.to_owned()),
+            reason: self.reason(),
+            shown: show::document(input.key, &self.policy, "", &text),
+            op: Op::Put {
+                body: json!({ "properties": { "format": "rawxml", "value": text } }),
+                value: None,
+                expect: None,
+            },
+            needs,
+            undo: Undo::Delete,
+            notes: self.notes(input, true),
+        });
     }
-    let question = format!(
-        "{api} is to refuse every call without {}. Does every caller that is to stay send one?",
-        demand.told()
-    );
-    let before = draft.existing([id_of(Phase::Switch, &policy)]);
-    let place = api.part("callers");
-    let Some(gate) = approved(draft, &place, question, NOBODY_SHUT_OUT, &before) else {
-        return;
-    };
-    let mut needs = before;
-    needs.insert(gate);
-    match (edit, document) {
-        (Some(edit), Some(document)) => {
-            splice(
-                input,
-                draft,
-                &policy,
-                access,
-                demand,
-                (edit, &document),
-                needs,
-            );
-        }
-        _ => make(input, draft, &policy, access, demand, needs),
+
+    fn reason(&self) -> String {
+        format!("whoever calls must send {}", self.demand.told())
+    }
+
+    /// What the state learns; that callers are checked is a mark of its own.
+    fn notes(&self, input: Input, made: bool) -> Vec<Note> {
+        let applied = |address: Address, made| Note::Applied {
+            address,
+            made,
+            sent: None,
+        };
+        let mark = self.api.part("callers");
+        let new = !input.state.applied.contains_key(&mark);
+        vec![applied(self.policy.clone(), made), applied(mark, new)]
     }
 }
 
@@ -166,48 +235,23 @@ fn found(document: &Document, demand: &Demand) -> Found {
     })
 }
 
-fn splice(
-    input: Input,
-    draft: &mut Draft,
-    policy: &Address,
-    access: &str,
-    demand: &Demand,
-    (edit, document): (Splice, &Document),
-    needs: BTreeSet<String>,
-) {
-    let undo = match &edit {
+fn undo(edit: &Splice, document: &Document) -> Undo {
+    let back = match edit {
         Splice::Replace { path, .. } => match before(document, path) {
-            Some(xml) => Undo::Splice {
-                edits: vec![Splice::Replace {
-                    path: path.clone(),
-                    xml,
-                }],
+            Some(xml) => Splice::Replace {
+                path: path.clone(),
+                xml,
             },
-            None => Undo::Nothing {
-                why: "what was there may be secret".into(),
-            },
+            None => {
+                let why = "what was there may be secret, so no copy of it is kept".into();
+                return Undo::Never { why };
+            }
         },
-        insert => Undo::Splice {
-            edits: vec![Splice::Remove {
-                path: inserted(insert.path(), document),
-            }],
+        insert => Splice::Remove {
+            path: inserted(insert.path(), document),
         },
     };
-    let planned = Planned {
-        reason: reason(demand),
-        needs,
-        undo,
-        notes: notes(input, policy, false),
-    };
-    splice_step(
-        input,
-        draft,
-        Some(access),
-        Phase::Lock,
-        policy,
-        vec![edit],
-        planned,
-    );
+    Undo::Splice { edits: vec![back] }
 }
 
 /// The element that is replaced, as far as it is one of ours: then nothing in it is secret.
@@ -222,57 +266,4 @@ fn inserted(parent: &str, document: &Document) -> String {
         true => format!("{parent}/inbound"),
         false => format!("{parent}/{ELEMENT}"),
     }
-}
-
-/// An API that had no policy gets one that takes in everything else.
-fn make(
-    input: Input,
-    draft: &mut Draft,
-    policy: &Address,
-    access: &str,
-    demand: &Demand,
-    needs: BTreeSet<String>,
-) {
-    let text = format!(
-        "<policies>\n    <inbound>\n        {}\n        <base />\n    </inbound>\n    <backend>\n        \
-         <base />\n    </backend>\n    <outbound>\n        <base />\n    </outbound>\n    \
-         <on-error>\n        <base />\n    </on-error>\n</policies>",
-        demand.xml()
-    );
-    draft.add(NewStep {
-        phase: Phase::Lock,
-        address: policy.clone(),
-        access: Some(access.to_owned()),
-        reason: reason(demand),
-        shown: show::document(input.key, policy, "", &text),
-        op: Op::Put {
-            body: json!({ "properties": { "format": "rawxml", "value": text } }),
-            value: None,
-            expect: None,
-        },
-        needs,
-        undo: Undo::Delete,
-        notes: notes(input, policy, true),
-    });
-}
-
-fn reason(demand: &Demand) -> String {
-    format!("whoever calls must send {}", demand.told())
-}
-
-/// What the state learns; that callers are checked is a mark of its own.
-fn notes(input: Input, policy: &Address, made: bool) -> Vec<Note> {
-    let applied = |address, made| Note::Applied {
-        address,
-        made,
-        sent: None,
-    };
-    let mark = policy.parent().map(|api| api.part("callers"));
-    let mark = mark.map(|mark| {
-        let new = !input.state.applied.contains_key(&mark);
-        applied(mark, new)
-    });
-    std::iter::once(applied(policy.clone(), made))
-        .chain(mark)
-        .collect()
 }

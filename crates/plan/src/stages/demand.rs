@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use keyless_model::{Callers, Claim};
 use keyless_policy::ElementRef;
 
+use crate::stages::arm::escaped;
+
 /// The element that checks a caller's token.
 pub(crate) const ELEMENT: &str = "validate-azure-ad-token";
 
@@ -138,9 +140,4 @@ fn plain(text: String) -> Option<String> {
     let text = text.trim();
     let computed = text.starts_with('@') || text.contains("{{");
     (!computed).then(|| text.to_owned())
-}
-
-fn escaped(value: &str) -> String {
-    let value = value.replace('&', "&amp;").replace('<', "&lt;");
-    value.replace('"', "&quot;")
 }

@@ -202,16 +202,14 @@ pub(crate) fn document(
         let text = "only layout, comments or spelling change".to_owned();
         return vec![Shown::Remark { text }];
     }
-    // A value that is only laid out anew has another fingerprint, and does not change.
-    let is_real = |d: &&Difference| real.iter().any(|r| r.path == d.path && r.what == d.what);
-    let shown = keyless_policy::differences(a, b);
-    let kept: Vec<&Difference> = shown.iter().filter(is_real).collect();
-    let kept = if kept.is_empty() {
-        shown.iter().collect()
-    } else {
-        kept
-    };
-    kept.into_iter().map(|d| difference(path, d)).collect()
+    let mut shown = keyless_policy::differences(a, b);
+    let same = |a: &Difference, b: &Difference| a.path == b.path && a.what == b.what;
+    // A value that is only laid out anew has another fingerprint, and does not change. Where the
+    // masked texts pair otherwise than the real ones, all is shown: nothing real may be missing.
+    if real.iter().all(|r| shown.iter().any(|d| same(d, r))) {
+        shown.retain(|d| real.iter().any(|r| same(d, r)));
+    }
+    shown.iter().map(|d| difference(path, d)).collect()
 }
 
 fn difference(address: &Address, difference: &Difference) -> Shown {

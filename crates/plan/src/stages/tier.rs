@@ -10,7 +10,7 @@ use keyless_model::{Address, Live};
 use crate::draft::{Draft, Input};
 use crate::stages::access::Move;
 use crate::stages::sources::Source;
-use crate::stages::touched::of_any_revision;
+use crate::stages::touched::{of_any_revision, serving};
 
 const WHAT: &str = "move its resolvers to the identity";
 
@@ -35,11 +35,7 @@ pub(crate) fn self_hosted(input: Input, draft: &mut Draft, one: &mut Move) {
         one.sources.iter().any(|s| s.needs_switch() && inside(s))
     };
     let list = one.gateway.child("gateway", "");
-    let serves = |a: &&Address| a.parent().is_some_and(|p| p.last().0 == "gateway");
-    let places = input.live.entities.range(list.clone()..).map(|(a, _)| a);
-    let places = places.take_while(|a| a.as_str().starts_with(list.as_str()));
-    let found: Vec<Address> = places
-        .filter(serves)
+    let found: Vec<Address> = serving(input.live, &one.gateway, "gateway")
         .filter(|a| switches(of_any_revision(a.last().1)))
         .cloned()
         .collect();

@@ -57,6 +57,20 @@ pub(crate) fn including(world: &Snapshot, address: &Address) -> BTreeSet<Address
         .collect()
 }
 
+/// The APIs that self-hosted gateways (`gateway`) or workspaces (`workspace`) of a gateway serve,
+/// where each of them does.
+pub(crate) fn serving<'a>(
+    live: &'a Snapshot,
+    gateway: &Address,
+    word: &'static str,
+) -> impl Iterator<Item = &'a Address> {
+    let list = gateway.child(word, "");
+    let here = live.entities.range(list.clone()..).map(|(a, _)| a);
+    let here = here.take_while(move |a| a.as_str().starts_with(list.as_str()));
+    let around = move |a: &Address| a.parent().is_some_and(|p| p.last().0 == word);
+    here.filter(move |a| a.last().0 == "api" && around(a))
+}
+
 /// The API's own name, whatever the revision.
 pub(crate) fn of_any_revision(api: &str) -> &str {
     api.split(";rev=").next().unwrap_or(api)

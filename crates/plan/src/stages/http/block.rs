@@ -8,6 +8,7 @@ use crate::draft::{Draft, Input};
 use crate::stages::http::access::{Http, HttpMove};
 use crate::stages::http::identity;
 use crate::stages::http::lanes::{Lane, Lanes, Leading, Part};
+use crate::stages::touched::{of_any_revision, serving};
 
 /// Reasons that concern the whole Access.
 pub(crate) fn whole(input: Input, draft: &mut Draft, lanes: &Lanes, one: &mut HttpMove) {
@@ -95,30 +96,27 @@ fn other_gateways(input: Input, draft: &mut Draft, lanes: &Lanes, one: &mut Http
     let access = one.access;
     let mine = lanes.lanes.iter().filter(|l| chosen(access, l).is_some());
     let names: BTreeSet<&str> = mine.map(Lane::api_name).collect();
-    let serves = |address: &Address| {
-        let (word, name) = address.last();
-        let around = address.parent().map(|p| p.last().0.to_owned());
-        let name = name.split(";rev=").next().unwrap_or_default();
-        word == "api"
-            && matches!(around.as_deref(), Some("gateway" | "workspace"))
-            && names.contains(name)
+    let served = |word| {
+        let all = serving(input.live, &one.gateway, word);
+        all.filter(|a| names.contains(of_any_revision(a.last().1)))
     };
-    let inside = input.live.entities.keys();
-    let found = inside.filter(|a| a.root() == one.gateway && serves(a));
-    for address in found.cloned().collect::<Vec<_>>() {
-        let (why, next) = match address.name_of("gateway") {
-            Some(_) => (
-                "a self-hosted gateway serves the API, and has no identity of the service",
-                "take the API off that gateway, or leave it out of the Access",
-            ),
-            None => (
-                "a workspace serves the API, and its policies cannot ask for a token",
-                "move the API out of the workspace, or leave it out of the Access",
-            ),
-        };
+    let self_hosted = served("gateway").map(|place| (place.clone(), SELF_HOSTED));
+    let workspaces = served("workspace").map(|place| (place.clone(), WORKSPACE));
+    let found: Vec<_> = self_hosted.chain(workspaces).collect();
+    for (address, (why, next)) in found {
         one.hold_up(draft, &address, why, next);
     }
 }
+
+const SELF_HOSTED: (&str, &str) = (
+    "a self-hosted gateway serves the API, and has no identity of the service",
+    "take the API off that gateway, or leave it out of the Access",
+);
+
+const WORKSPACE: (&str, &str) = (
+    "a workspace serves the API, and its policies cannot ask for a token",
+    "move the API out of the workspace, or leave it out of the Access",
+);
 
 /// One call can carry one token only.
 fn rivals(input: Input, draft: &mut Draft, lanes: &Lanes, one: &mut HttpMove) {

@@ -47,19 +47,20 @@ pub(crate) fn is_ready(lanes: &Lanes, one: &HttpMove, address: &Address, text: &
 /// Whether a declared text sends a key to the target.
 pub(crate) fn sends_keys(lanes: &Lanes, one: &HttpMove, address: &Address, text: &str) -> bool {
     let call = one.ways.get(address).copied().unwrap_or_default();
-    let (token, url) = (&one.token, &one.access.url);
-    Document::parse(text)
-        .is_ok_and(|document| PolicyWork::of(lanes, token, url, &document, call).sends_keys())
+    sends(lanes, one, text, call)
 }
 
 /// The same, and whether it does where calls may lead to the target.
 fn may_send_keys(lanes: &Lanes, one: &HttpMove, address: &Address, text: &str) -> bool {
+    let perhaps = one.perhaps.contains(address);
+    sends_keys(lanes, one, address, text) || (perhaps && sends(lanes, one, text, true))
+}
+
+/// Whether a text sends a key to the target, with `call` also in the calls that run through it.
+fn sends(lanes: &Lanes, one: &HttpMove, text: &str, call: bool) -> bool {
     let (token, url) = (&one.token, &one.access.url);
-    let perhaps = || {
-        Document::parse(text)
-            .is_ok_and(|d| PolicyWork::of(lanes, token, url, &d, true).sends_keys())
-    };
-    sends_keys(lanes, one, address, text) || (one.perhaps.contains(address) && perhaps())
+    Document::parse(text)
+        .is_ok_and(|document| PolicyWork::of(lanes, token, url, &document, call).sends_keys())
 }
 
 const NOT_READY: &str = "the declared policy file still sends a key, or asks for no token";

@@ -6,20 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyless_policy::{Document, ElementRef};
-use keyless_scan::{HttpCredential, HttpKind, Place, Section};
+use keyless_scan::{HttpCredential, HttpKind, Place, Section, VARIABLE_SETTERS};
 
 use crate::stages::http::caller;
-use crate::stages::http::judge::{PolicyWork, branch, sender};
+use crate::stages::http::judge::{PolicyWork, branch, is_request, request_of, sender};
 use crate::step::Splice;
-
-/// The policy of an API that had none: it adds the element and takes in everything else.
-pub(crate) fn new_policy(xml: &str) -> String {
-    format!(
-        "<policies>\n    <inbound>\n        <base />\n        {xml}\n    </inbound>\n    <backend>\n        \
-         <base />\n    </backend>\n    <outbound>\n        <base />\n    </outbound>\n    \
-         <on-error>\n        <base />\n    </on-error>\n</policies>"
-    )
-}
 
 /// The edits that carry out `work`, in the coordinates of `document`; `xml` asks for the token, and
 /// calls run through `beside` too.
@@ -48,21 +39,13 @@ pub(crate) fn still_read(
 /// The variables that an element and what is inside of it set.
 fn variables_of(element: ElementRef) -> Vec<String> {
     let own = |word: &str| element.attribute(word).map(|a| a.value);
-    let mut out: Vec<String> = SETTERS.iter().filter_map(|word| own(word)).collect();
+    let mut out: Vec<String> = VARIABLE_SETTERS.iter().filter_map(|w| own(w)).collect();
     if element.name() == "set-variable" {
         out.extend(own("name"));
     }
     out.extend(element.children().into_iter().flat_map(variables_of));
     out
 }
-
-/// Attributes by which elements put something into a variable.
-const SETTERS: [&str; 4] = [
-    "response-variable-name",
-    "variable-name",
-    "output-token-variable-name",
-    "context-variable-name",
-];
 
 fn any_speaks(documents: &[&Document], name: &str) -> bool {
     documents
@@ -114,7 +97,7 @@ struct Edits {
 impl Edits {
     fn call(&mut self, document: &Document, work: &PolicyWork) {
         let mut branches: BTreeMap<&str, Vec<Candidate>> = BTreeMap::new();
-        for path in work.wrong.iter().filter(|p| !in_request(p)) {
+        for path in work.wrong.iter().filter(|p| !is_request(p)) {
             let found = branches.entry(branch(path)).or_default();
             found.push(Candidate { path, here: true });
         }
@@ -147,7 +130,7 @@ impl Edits {
             let found = groups.entry(request).or_default();
             found.push(Candidate { path, here: true });
         }
-        for path in work.wrong.iter().filter(|p| in_request(p)) {
+        for path in work.wrong.iter().filter(|p| is_request(p)) {
             if let Some(request) = outer_request(document, path) {
                 let found = groups.entry(request).or_default();
                 found.insert(0, Candidate { path, here: true });
@@ -310,20 +293,8 @@ fn at_end_of_inbound(document: &Document, xml: String) -> Splice {
     }
 }
 
-/// Whether the element at this path stands in a request of its own.
-pub(crate) fn in_request(path: &str) -> bool {
-    path.contains("/send-") || path.contains("/http-request")
-}
-
 /// The request around a path, as a part of it.
 fn outer_request<'a>(document: &Document, path: &'a str) -> Option<&'a str> {
-    let element = document.find(&path.parse().ok()?)?;
-    let mut around = std::iter::successors(element.parent(), |e| e.parent());
-    let request = around.find(|e| {
-        matches!(
-            e.name(),
-            "send-request" | "send-one-way-request" | "http-request"
-        )
-    })?;
-    Some(&path[..request.path().as_str().len()])
+    let (request, _) = request_of(document, path)?;
+    path.get(..request.len())
 }

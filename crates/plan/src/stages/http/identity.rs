@@ -4,6 +4,7 @@ use keyless_model::{Address, HttpAccess, Identity, Live};
 use keyless_policy::ElementRef;
 
 use crate::draft::Input;
+use crate::stages::arm::escaped;
 use crate::stages::http::lanes::Lanes;
 
 /// The element that asks for a token.
@@ -62,12 +63,6 @@ impl Token {
         let wanted = self.client_id.as_deref().unwrap_or_default();
         Some(resource == self.audience && client_id.eq_ignore_ascii_case(wanted))
     }
-}
-
-/// A value as an attribute in double quotes.
-fn escaped(value: &str) -> String {
-    let value = value.replace('&', "&amp;").replace('<', "&lt;");
-    value.replace('"', "&quot;")
 }
 
 /// Why the identity of an Access cannot be used yet, and what to do about it.

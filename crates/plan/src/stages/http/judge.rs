@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use keyless_policy::{Document, ElementRef};
 use keyless_scan::{
-    Confidence, HttpCredential, HttpKind, Leads, Place, Section, To, UrlCredential,
+    Confidence, HttpCredential, HttpKind, Leads, Place, REQUESTS, Section, To, UrlCredential,
     http_credentials, targets, url_credentials,
 };
 
@@ -223,15 +223,14 @@ pub(crate) fn branch(path: &str) -> &str {
     ""
 }
 
-const REQUESTS: [&str; 3] = ["send-request", "send-one-way-request", "http-request"];
-
-fn is_request(path: &str) -> bool {
+/// Whether the element at this path is a request, or stands in one.
+pub(crate) fn is_request(path: &str) -> bool {
     path.split('/')
         .any(|step| REQUESTS.contains(&step.split('[').next().unwrap_or_default()))
 }
 
 /// The request around the element at a path, and its URL.
-fn request_of(document: &Document, path: &str) -> Option<(String, Option<String>)> {
+pub(crate) fn request_of(document: &Document, path: &str) -> Option<(String, Option<String>)> {
     around(document.find(&path.parse().ok()?)?)
 }
 

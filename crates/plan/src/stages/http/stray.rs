@@ -8,8 +8,7 @@ use keyless_model::{Address, HttpAccess};
 use crate::draft::{Draft, Input};
 use crate::stages::http::access::HttpMove;
 use crate::stages::http::block::chosen;
-use crate::stages::http::edit::in_request;
-use crate::stages::http::judge::PolicyWork;
+use crate::stages::http::judge::{PolicyWork, is_request};
 use crate::stages::http::lanes::{Lane, Lanes, Leading, Part};
 
 /// Finds them, and leaves a row for each. A token that keyless never asked for, in an API that the
@@ -64,6 +63,6 @@ fn asks(input: Input, lanes: &Lanes, one: &HttpMove, lane: &Lane) -> bool {
     ours.filter_map(|l| lanes.document(&l.document))
         .any(|document| {
             let work = PolicyWork::of(lanes, &one.token, &one.access.url, document, true);
-            work.right.iter().any(|place| !in_request(place))
+            work.right.iter().any(|place| !is_request(place))
         })
 }

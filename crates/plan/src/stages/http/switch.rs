@@ -13,11 +13,10 @@ use crate::compare::managed_fingerprint;
 use crate::draft::{Draft, Input, NewStep, id_of};
 use crate::phase::Phase;
 use crate::simulate::edited;
-use crate::stages::arm::undo_of_text;
+use crate::stages::arm::{new_policy, undo_of_text};
 use crate::stages::http::access::{Http, HttpMove, Work};
 use crate::stages::http::caller;
 use crate::stages::http::declared;
-use crate::stages::http::edit::new_policy;
 use crate::stages::http::ends;
 use crate::stages::http::judge::PolicyWork;
 use crate::stages::http::literals::literals;
@@ -190,7 +189,7 @@ fn policy(
         (Some(text), _) => by_document(input, draft, http, address, owners, text, planned),
         (None, Some(_)) => by_edits(input, draft, http, address, owners, planned),
         (None, None) => {
-            let text = new_policy(&http.moves[owners[0]].token.xml());
+            let text = new_policy(["<base />", &http.moves[owners[0]].token.xml()]);
             let access = http.sole(owners);
             put_text(input, draft, access, address, &text, planned)
         }

@@ -29,12 +29,13 @@ pub(crate) struct Wanted {
 /// None when live is as declared.
 pub(crate) fn wanted(input: Input, gateway: &Address) -> Option<Wanted> {
     let (world, changed) = written(input, gateway, |_| true);
+    let world = world?;
     let half = [true, false].map(|policies| {
         let (world, _) = written(input, gateway, |a| is_policy(a) == policies);
         Lanes::of(world.as_ref().unwrap_or(input.live), gateway)
     });
     Some(Wanted {
-        lanes: Lanes::of(&world?, gateway),
+        lanes: Lanes::of(&world, gateway),
         changed,
         half,
     })
