@@ -8,8 +8,7 @@ async fn without_a_terminal_each_command_names_its_own_way() {
     let estate = Estate::direct().await;
     let said = estate.keyless(&["apply"]).await.exits(1);
     said.says("error[KL0307]").says("give a plan file");
-    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
-    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    estate.plan_and_apply().await;
     let runs = estate.keyless(&["rollback"]).await.exits(0).out;
     let run = runs.split_whitespace().next().unwrap();
     let said = estate.keyless(&["rollback", run]).await.exits(1);
@@ -64,4 +63,19 @@ async fn the_usage_of_an_error_names_nothing_that_the_environment_set() {
     let said = estate.keyless(&["plan", "--nosuch"]).await;
     let said = said.exits(1).says("Usage: keyless plan [OPTIONS]");
     assert!(!said.err.contains("NAME|FILE"), "{}", said.err);
+    // A command without its verb shows its own help, not that of all.
+    let said = estate.keyless(&["policy", "--verbose"]).await.exits(1);
+    said.says("Usage: keyless policy ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_a_message_names_has_the_flags_of_this_one() {
+    let estate = Estate::direct().await;
+    let said = estate.keyless(&["--env", "prod", "rollback", "zz"]).await;
+    said.exits(1).says("`keyless rollback --env prod` lists");
+    std::fs::create_dir(estate.path().join("my project")).unwrap();
+    let said = estate.keyless(&["--project", "my project", "rollback", "zz"]);
+    said.await
+        .exits(1)
+        .says("`keyless rollback --project 'my project'` lists");
 }

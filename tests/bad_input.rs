@@ -207,8 +207,7 @@ async fn an_empty_project_names_what_a_newcomer_may_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn manifests_that_changed_since_the_plan_are_told_and_the_plan_is_applied() {
     let estate = Estate::direct().await;
-    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
-    let said = estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    let said = estate.plan_and_apply().await;
     assert!(!said.err.contains("note:"), "{}", said.err);
     estate.write("manifests/more.yaml", "# nothing yet\n");
     let said = estate.keyless(&["apply", "plan.json"]).await.exits(3);
@@ -222,8 +221,7 @@ async fn manifests_that_changed_since_the_plan_are_told_and_the_plan_is_applied(
 async fn gates_are_listed_with_who_approved_them_and_a_mistyped_one_gets_near_names() {
     let estate = Estate::direct().await;
     for _ in 0..2 {
-        estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
-        estate.keyless(&["apply", "plan.json"]).await.exits(3);
+        estate.plan_and_apply().await;
     }
     let gate = "prove/apim:contoso/access:billing-read";
     let listed = estate.keyless(&["approve", "plan.json"]).await.exits(0);
@@ -281,8 +279,7 @@ async fn an_environment_may_end_as_a_manifest_does_and_has_one_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_state_is_kept_aside_and_made_again_from_the_journal() {
     let estate = Estate::direct().await;
-    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
-    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    estate.plan_and_apply().await;
     let before = estate
         .keyless(&["state", "--format", "json"])
         .await

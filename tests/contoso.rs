@@ -84,11 +84,16 @@ fn set(of: &[&str]) -> BTreeSet<String> {
 
 /// The Accesses that are switched or retired.
 async fn keyless_accesses(estate: &Estate) -> BTreeSet<String> {
+    accesses_with(estate, "switchedAt").await
+}
+
+/// The Accesses of which the state has this time.
+async fn accesses_with(estate: &Estate, mark: &str) -> BTreeSet<String> {
     let state = estate.keyless(&["state", "--format", "json"]).await;
     let state: Value = serde_json::from_str(&state.out).unwrap();
     let accesses = state["accesses"].as_object().unwrap().iter();
     accesses
-        .filter(|(_, one)| one["switchedAt"].is_string())
+        .filter(|(_, one)| one[mark].is_string())
         .map(|(name, _)| name.clone())
         .collect()
 }
@@ -197,7 +202,7 @@ async fn the_same_manifests_serve_another_environment() {
     unknown.exits(1).says("KL0116").says("prod");
 }
 
-/// Runs one phase, and says which steps the plan for it had.
+/// Runs one phase: its exit code, and what plan and apply said.
 async fn phase(estate: &Estate, word: &str) -> (i32, String) {
     let apply = ["apply", "--only-phase", word, "--auto-approve", "--verbose"];
     let said = estate.keyless(&apply).await;
@@ -233,6 +238,8 @@ async fn phases_can_be_run_one_after_the_other() {
     }
     let (_, said) = phase(&estate, "disable").await;
     assert!(!said.contains("which --only-phase leaves out"), "{said}");
+    let disabled = accesses_with(&estate, "disabledAt").await;
+    assert_eq!(disabled.len(), 3, "{said}");
     estate.keeps_secrets();
 }
 

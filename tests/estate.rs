@@ -185,6 +185,12 @@ impl Estate {
         self.keyless_with(arguments, &variables).await
     }
 
+    /// Plans, and applies it up to where it waits.
+    pub async fn plan_and_apply(&self) -> Said {
+        self.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
+        self.keyless(&["apply", "plan.json"]).await.exits(3)
+    }
+
     /// Runs the program with these variables and no other of Azure's.
     pub async fn keyless_with(&self, arguments: &[&str], variables: &[(String, String)]) -> Said {
         let output = self.command(arguments, variables).output().await.unwrap();

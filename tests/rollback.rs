@@ -3,22 +3,11 @@
 use serde_json::Value;
 use tiberius::AuthMethod;
 
-use crate::caller::{answers, log_in, run};
+use crate::caller::{log_in, run};
 use crate::estate::Estate;
+use crate::whole_job::{everybody_is_served, switch_all};
 
-const SERVICE: &str = "contoso-apim";
 const WEEK: i64 = 7 * 86_400 + 60;
-
-async fn everybody_is_served(estate: &Estate) {
-    answers(estate, SERVICE, "orders", "{ orders { id status } }").await;
-    answers(
-        estate,
-        SERVICE,
-        "customers",
-        "{ customer(id: 1) { id name } }",
-    )
-    .await;
-}
 
 async fn old_login_works(estate: &Estate) -> bool {
     let login = AuthMethod::sql_server("orders_app", "planted-orders-7f3a");
@@ -47,16 +36,7 @@ async fn what_two_runs_did_is_taken_back_in_reverse() {
         .await
         .exits(0)
         .says("no run is known");
-    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
-    estate.keyless(&["apply", "plan.json"]).await.exits(3);
-    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
-    estate.keyless(&["apply", "plan.json"]).await.exits(3);
-    let gate = "prove/apim:contoso/access:billing-read";
-    estate
-        .keyless(&["approve", "plan.json", gate, "--by", "tester"])
-        .await
-        .exits(0);
-    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    switch_all(&estate).await;
     // The old logins are closed after the soak: all of that can still be taken back.
     estate.emulator.advance(WEEK);
     estate.keyless(&["apply", "plan.json"]).await.exits(3);
@@ -106,8 +86,7 @@ async fn what_two_runs_did_is_taken_back_in_reverse() {
         .exits(1)
         .says("KL0302");
     // What is wanted is wanted again, from the beginning.
-    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
-    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    estate.plan_and_apply().await;
     everybody_is_served(&estate).await;
     estate.keeps_secrets();
 }
@@ -115,10 +94,8 @@ async fn what_two_runs_did_is_taken_back_in_reverse() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_gave_to_the_user_since_is_not_taken_away() {
     let estate = Estate::direct().await;
-    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
-    estate.keyless(&["apply", "plan.json"]).await.exits(3);
-    estate.keyless(&["plan", "-o", "plan.json"]).await.exits(2);
-    estate.keyless(&["apply", "plan.json"]).await.exits(3);
+    estate.plan_and_apply().await;
+    estate.plan_and_apply().await;
     let last = runs(&estate).await[0].clone();
     let by_hand = async |statement: &str| {
         let admin = AuthMethod::sql_server("contosoadmin", "planted-admin-billing-77d0");

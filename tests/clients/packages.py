@@ -4,12 +4,13 @@ import hashlib
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # Seconds that a registry may take.
 PATIENCE = 600
+# The status of a suite that held, but left out what could not be had.
+SKIPPED = 77
 
 
 class Missing(Exception):
@@ -30,8 +31,8 @@ def python(requirements, folder):
     interpreter = folder / "bin" / "python"
     if not is_installed(requirements, folder):
         fresh(folder)
-        venv.create(folder, with_pip=True)
-        ask([interpreter, "-m", "pip", "install", "--quiet", "-r", requirements], requirements)
+        ask([sys.executable, "-m", "venv", folder], "an environment for Python packages")
+        ask([interpreter, "-m", "pip", "install", "--quiet", "-r", requirements], named(requirements))
         note_installed(requirements, folder)
     return str(interpreter)
 
@@ -44,24 +45,28 @@ def node(manifest, folder):
         fresh(folder)
         shutil.copy(manifest, folder / "package.json")
         quiet = ["--no-package-lock", "--no-audit", "--no-fund", "--loglevel", "error"]
-        ask(["npm", "install", "--prefix", folder, *quiet], manifest)
+        ask(["npm", "install", "--prefix", folder, *quiet], named(manifest))
         note_installed(manifest, folder)
     return folder
 
 
+def named(wanted):
+    return f"what {wanted.parent.name}/{wanted.name} names"
+
+
 def ask(command, wanted):
-    """Runs an installer; what it says goes to the reader only when it fails."""
+    """Runs an installer; the last that it says goes to the reader, and only when it fails."""
     try:
         done = subprocess.run(
             list(map(str, command)), capture_output=True, text=True, timeout=PATIENCE
         )
     except subprocess.TimeoutExpired:
-        raise Missing(f"The registry did not give {wanted.name} within {PATIENCE} s.") from None
+        raise Missing(f"Not to be had within {PATIENCE} s: {wanted}.") from None
     except OSError as error:
         raise Missing(f"{command[0]} cannot be run: {error}.") from None
     if done.returncode != 0:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise Missing(f"What {wanted.parent.name}/{wanted.name} names was not had: {' '.join(last)}")
+        raise Missing(f"Not to be had: {wanted}. {' '.join(last)}")
 
 
 def fresh(folder):

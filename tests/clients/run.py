@@ -4,7 +4,8 @@
 Usage: run.py [--full] [SUITE…]
 
 A suite is a folder here: what it installs (`requirements.txt` or `package.json`, exact versions)
-and `suite.py`, which starts an emulator of its own and ends with 0 when the client was content.
+and `suite.py`, which starts an emulator of its own and ends with 0 when the client was content,
+with 77 when it was and something could not be had.
 Without names every suite runs that is not long; `--full` runs the long ones too. A client that
 the registry does not give is skipped, loudly, and does not fail the run. The binary is `KEYLESS`,
 else target/release/keyless, else target/debug/keyless.
@@ -28,9 +29,13 @@ import packages  # noqa: E402
 LONG = {"cli"}
 # Seconds; a suite that hangs is a failure.
 LIMIT = {"cli": 1500}
+# Seconds that a suite has to end when it is asked to.
+PATIENCE = 20
 
 
 def main(arguments):
+    # Asked to end, it ends what it has started too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     full = "--full" in arguments
     names = [one for one in arguments if one != "--full"]
     known = sorted(path.parent.name for path in HERE.glob("*/suite.py"))
@@ -65,7 +70,8 @@ def run(name):
         "PYTHONPATH": f"{HERE}:{HERE / 'names'}",
     }
     status = ended([interpreter, str(HERE / name / "suite.py")], environment, LIMIT.get(name, 240))
-    return ("held" if status == 0 else "FAILED"), time.monotonic() - begun
+    outcome = {0: "held", packages.SKIPPED: "held in part; the rest was SKIPPED"}.get(status, "FAILED")
+    return outcome, time.monotonic() - begun
 
 
 def ended(command, environment, limit):
@@ -80,9 +86,12 @@ def ended(command, environment, limit):
     finally:
         try:
             os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=PATIENCE)
         except ProcessLookupError:
             pass
-        process.wait()
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 if __name__ == "__main__":

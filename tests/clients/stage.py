@@ -4,11 +4,10 @@ import json
 import os
 import queue
 import re
-import shutil
+import signal
 import subprocess
 import tempfile
 import threading
-import urllib.request
 from pathlib import Path
 from string import Template
 
@@ -17,18 +16,29 @@ ROOT = HERE.parents[1]
 # Seconds until it must be listening.
 PATIENCE = 30
 
-TENANT = "5c1e0f00-0000-4000-8000-000000000001"
+# Of seed.yaml.
 SUBSCRIPTION = "5c1e0f00-0000-4000-8000-00000000ab01"
 GROUP = "harbour-rg"
 SERVICE = "harbour"
 SERVER = "quay"
+SERVICE_ID = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
+    f"/providers/Microsoft.ApiManagement/service/{SERVICE}"
+)
+# The operator and the group of administrators by object id, the reader by client id.
+OPERATOR = "5c1e0f00-0000-4000-8000-0000000000a1"
+ADMINS = "5c1e0f00-0000-4000-8000-0000000000a5"
+READER = "5c1e0f00-0000-4000-8000-0000000000c2"
 
 
 def binary():
-    candidates = [os.environ.get("KEYLESS"), ROOT / "target/release/keyless", ROOT / "target/debug/keyless"]
+    named = os.environ.get("KEYLESS")
+    candidates = [Path(named)] if named else [ROOT / "target/release/keyless", ROOT / "target/debug/keyless"]
     for candidate in candidates:
-        if candidate and Path(candidate).exists():
+        if candidate.exists():
             return str(candidate)
+    if named:
+        raise SystemExit(f"KEYLESS names {named}, which is not there")
     raise SystemExit("build keyless first (cargo build), or say where it is with KEYLESS")
 
 
@@ -36,11 +46,15 @@ class Stage:
     """A running emulator and how clients reach it; a context manager."""
 
     def __init__(self, seed=HERE / "seed.yaml", **values):
-        self.folder = Path(tempfile.mkdtemp(prefix="keyless-clients-"))
+        executable = binary()
+        # A suite that is asked to end unwinds as after Ctrl-C, and so leaves nothing behind.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        self.kept = tempfile.TemporaryDirectory(prefix="keyless-clients-", ignore_cleanup_errors=True)
+        self.folder = Path(self.kept.name)
         seed_file = self.folder / "seed.yaml"
         values = {"retryAfter": "0", "certificate": "", **values}
         seed_file.write_text(Template(seed.read_text()).substitute(values))
-        command = [binary(), "emulator", "--seed", str(seed_file), "--dir", str(self.folder)]
+        command = [executable, "emulator", "--seed", str(seed_file), "--dir", str(self.folder)]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -79,14 +93,6 @@ class Stage:
         self.arm = self.cloud["resourceManager"]
         self.authority = self.cloud["authority"]
 
-    def control(self, verb, path, body=None):
-        """A request to the control interface."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.control_url + path, data=data, method=verb)
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
     def environment(self):
         """What a client's process needs: the CA, and names that lead to loopback."""
         return {
@@ -113,7 +119,7 @@ class Stage:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.kept.cleanup()
 
     def __enter__(self):
         return self

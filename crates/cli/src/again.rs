@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use keyless_plan::Plan;
-
 use crate::args::Common;
 use crate::session::environment;
 
@@ -25,7 +23,7 @@ pub fn command(common: &Common, verb: &str, rest: &str) -> String {
     for (flag, variable, value, default) in flags {
         let meant = environment(variable);
         if meant.as_deref().unwrap_or(default) != value {
-            out += &format!(" {flag} {value}");
+            out += &format!(" {flag} {}", word(value));
         }
     }
     if !rest.is_empty() {
@@ -37,10 +35,31 @@ pub fn command(common: &Common, verb: &str, rest: &str) -> String {
 /// A path as a person would type it.
 pub fn path(path: &Path) -> String {
     let path = path.strip_prefix(".").unwrap_or(path);
-    path.display().to_string()
+    word(&path.to_string_lossy())
 }
 
-/// A plan that the state keeps: as much of its id as people are shown.
-pub fn kept(plan: &Plan) -> String {
-    plan.id.get(..12).unwrap_or(&plan.id).to_owned()
+/// One word of a command as a shell takes it: the address of a revision has a semicolon, a folder
+/// may have a space.
+pub fn word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./\\:=@%+,".contains(c);
+    match text.chars().all(plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_would_read_otherwise_is_quoted() {
+        assert_eq!(word("plans/a-1.json"), "plans/a-1.json");
+        assert_eq!(
+            word("lock/apim:g/api:a;rev=2/callers"),
+            "'lock/apim:g/api:a;rev=2/callers'"
+        );
+        assert_eq!(word("o'brien $HOME"), r"'o'\''brien $HOME'");
+        assert_eq!(path(Path::new("./my plans/p.json")), "'my plans/p.json'");
+    }
 }

@@ -345,6 +345,8 @@ pub struct StateArgs {
 #[derive(Subcommand)]
 pub enum StateAction {
     /// Make the state again from the journal
+    #[command(before_help = "Examples:
+  keyless state rebuild    a state that cannot be read is kept aside")]
     Rebuild,
 }
 
@@ -427,7 +429,7 @@ pub enum GraphForm {
   keyless man plan | man -l -
   keyless man --dir /usr/local/share/man/man1    all of them")]
 pub struct ManArgs {
-    /// A command such as plan
+    /// A command such as plan, or policy-fmt
     pub command: Option<String>,
     /// Write every page into this folder
     #[arg(long, value_name = "DIR", conflicts_with = "command")]

@@ -153,9 +153,7 @@ fn past<'a>(plan: &Plan, records: &'a [Record]) -> BTreeMap<&'a str, Past<'a>> {
             What::Approved => past.approved = Some(record),
             What::Waits => {
                 past.asks = record.asks;
-                // A soak that begins anew makes an approval void, as in `engine::Progress`.
-                let anew = |s: &keyless_engine::SoakLook| s.mark.is_some() || !record.asks;
-                if record.soak.as_ref().is_some_and(anew) {
+                if record.voids_approval() {
                     past.approved = None;
                 }
             }

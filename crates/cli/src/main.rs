@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Wrong arguments are a failure; 2 is kept for changes and findings.
             if error.kind() == ErrorKind::MissingSubcommand {
-                let _ = Cli::command().print_help();
+                let _ = named_command().print_help();
                 return ExitCode::FAILURE;
             }
             let error = with_own_usage(error);
@@ -74,16 +74,21 @@ fn with_own_usage(mut error: clap::Error) -> clap::Error {
     if error.get(ContextKind::Usage).is_none() {
         return error;
     }
+    let usage = named_command().render_usage();
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
+    error
+}
+
+/// The command that the arguments name, as far as they name one.
+fn named_command() -> clap::Command {
     let mut command = Cli::command();
     command.build();
-    for word in std::env::args().skip(1) {
+    for word in std::env::args_os().skip(1) {
         if let Some(inner) = command.find_subcommand(&word).cloned() {
             command = inner;
         }
     }
-    let usage = command.render_usage();
-    error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
-    error
+    command
 }
 
 /// Events of our own crates go to stderr. Those of libraries are not ours to vouch for.

@@ -87,8 +87,7 @@ impl Progress {
 
     /// The engine does not know the plan's file, which commands need.
     fn with_file(&self, next: &str) -> String {
-        next.replace("keyless approve ", &format!("{} ", self.approve))
-            .replace("`keyless apply`", &format!("`{}`", self.apply))
+        next.replace("`keyless apply`", &format!("`{}`", self.apply))
             .replace("`keyless plan`", &format!("`{}`", self.plan))
     }
 
@@ -124,6 +123,12 @@ impl Progress {
             [first, _, ..] if first.asks => {
                 format!("{} STEP… (or --all), then {}", self.approve, self.apply)
             }
+            [first] if first.asks => format!(
+                "{} {}, then {}",
+                self.approve,
+                again::word(&first.step),
+                self.apply
+            ),
             [first, ..] => self.with_file(&first.next),
             [] => String::new(),
         }
@@ -134,7 +139,7 @@ impl Progress {
         let mut out = self.waits(outcome);
         out += &self.counts(outcome);
         let again = &self.apply;
-        if stopped {
+        if stopped && outcome.exit_code() != 0 {
             out += &format!("\nstopped, as you asked; next: {again} goes on from here");
         } else if !outcome.failed.is_empty() {
             out += &format!("\nnext: mend what failed, then {again} goes on from there");
@@ -275,10 +280,16 @@ mod tests {
 
     #[test]
     fn a_run_that_was_stopped_says_how_to_go_on() {
-        let said = progress(1, &[]).summary(&Outcome::default(), true);
+        let left = Outcome {
+            blocked: 1,
+            ..Outcome::default()
+        };
+        let said = progress(1, &[]).summary(&left, true);
         assert!(
             said.ends_with("next: keyless apply plan.json goes on from here"),
             "{said}"
         );
+        let too_late = progress(1, &[]).summary(&Outcome::default(), true);
+        assert!(!too_late.contains("next:"), "{too_late}");
     }
 }

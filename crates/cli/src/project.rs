@@ -155,8 +155,13 @@ fn environment(common: &Common, root: &Path, partial: bool) -> Result<Environmen
     }
     let path = environment_file(root, name)?;
     let text = text_of(&root.join(&path), MAX_MANIFEST_BYTES).map_err(|error| {
-        let diagnostic = unusable(&path, &error);
-        Failure::new(diagnostic.code, diagnostic.message)
+        let Diagnostic {
+            code,
+            message,
+            help,
+            ..
+        } = unusable(&path, &error);
+        Failure::new(code, format!("{message}; {}", help.unwrap_or_default()))
     })?;
     let chosen = Some(Source { path, text });
     Ok(Environment {
@@ -345,9 +350,11 @@ fn unusable(path: &str, error: &ReadError) -> Diagnostic {
         .help("split it into several files"),
         ReadError::NotText => Diagnostic::error("KL0101", format!("{path} is not UTF-8 text"))
             .help("save it as UTF-8"),
-        ReadError::Missing => Diagnostic::error("KL0114", format!("{path} is not there")),
+        ReadError::Missing => Diagnostic::error("KL0114", format!("{path} is not there"))
+            .help("put it back, or name another"),
         ReadError::Failed(why) => {
             Diagnostic::error("KL0114", format!("{path} cannot be read: {why}"))
+                .help("let whoever runs keyless read it, or take it away")
         }
     }
 }

@@ -83,7 +83,9 @@ pub fn verify(
         seconds(&claims["exp"]),
         seconds(&claims["nbf"]).unwrap_or(now),
     );
-    if expires.is_none_or(|expires| expires + SKEW < now) || begins - SKEW > now {
+    if expires.is_none_or(|expires| expires.saturating_add(SKEW) < now)
+        || begins.saturating_sub(SKEW) > now
+    {
         return Err(AssertionError::Time);
     }
     let base = format!("{login_url}/{tenant}").to_lowercase();

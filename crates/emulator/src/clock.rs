@@ -41,6 +41,20 @@ impl Clock {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
+    /// A time in UTC, with or without a fraction and the `Z`, in the form of `iso_of`.
+    pub fn whole_seconds(text: &str) -> Option<String> {
+        let text = text.trim_end_matches(['Z', 'z']);
+        let (seconds, fraction) = (text.get(..19)?, text.get(19..)?);
+        let shape = seconds.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            10 => byte == b'T',
+            13 | 16 => byte == b':',
+            _ => byte.is_ascii_digit(),
+        });
+        let mut digits = fraction.strip_prefix('.').unwrap_or(fraction).bytes();
+        (shape && digits.all(|byte| byte.is_ascii_digit())).then(|| format!("{seconds}Z"))
+    }
+
     /// The emulated time as an HTTP `Date` header: `Sat, 31 Jan 2026 08:05:09 GMT`.
     pub fn http_date(&self) -> String {
         http_date(self.now())
@@ -93,6 +107,21 @@ mod tests {
     fn a_leap_day_has_its_date() {
         assert_eq!(civil(1_709_208_000), (2024, 2, 29, 12, 0, 0));
         assert_eq!(http_date(1_709_208_000), "Thu, 29 Feb 2024 12:00:00 GMT");
+    }
+
+    #[test]
+    fn a_time_is_read_down_to_the_second() {
+        let read = |text: &str| Clock::whole_seconds(text).unwrap_or_default();
+        for text in ["2026-01-31T08:05:09.123Z", "2026-01-31T08:05:09"] {
+            assert_eq!(read(text), "2026-01-31T08:05:09Z", "{text}");
+        }
+        for text in [
+            "2026-01-31",
+            "2026-01-31T08:05:09+01:00",
+            "2026-01-31T08:05:é9",
+        ] {
+            assert_eq!(read(text), "", "{text}");
+        }
     }
 
     #[test]

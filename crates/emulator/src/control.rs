@@ -139,6 +139,10 @@ fn audit(estate: &Estate, request: &Request) -> Response {
     let Some(server) = request.query("server") else {
         return bad("the query names a server, and a database if only that one is meant");
     };
+    // Every server has its `master`.
+    if estate.sql.databases(server).is_empty() {
+        return bad("there is no server of this name");
+    }
     let database = request.query("database");
     let mut records = estate.sql.audit(server);
     records.retain(|record| {

@@ -18,7 +18,7 @@ const LIFETIME: i64 = 3_600;
 
 /// What the token of another issuer says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Outside {
+struct Outside {
     iss: String,
     sub: String,
     aud: String,

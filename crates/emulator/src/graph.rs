@@ -87,6 +87,7 @@ fn list(estate: &Estate, collection: &str, request: &Request) -> Response {
     };
     let all = estate.directory.all();
     let found = all.iter().filter(|one| in_collection(one, collection));
+    // The filters are those of Resource Manager, whose bodies have their fields among `properties`.
     let fits = |one: &Value| {
         let fields = json!({"id": one["id"], "properties": one});
         filter.as_ref().is_none_or(|filter| filter.passes(&fields))

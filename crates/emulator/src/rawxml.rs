@@ -135,14 +135,15 @@ fn literal(b: &[u8], at: usize) -> Option<Option<usize>> {
     Some(None)
 }
 
-/// The text with every expression filled over, byte for byte, so that an XML parser can read it and
-/// its ranges index the original.
+/// The text with every expression filled over, byte for byte and line for line, so that an XML
+/// parser can read it, and its ranges and places are those of the original.
 pub fn mask(text: &str) -> Result<String, RawXmlError> {
     let mut masked = String::with_capacity(text.len());
     let mut at = 0;
     for range in expressions(text)? {
         masked.push_str(&text[at..range.start]);
-        masked.extend(std::iter::repeat_n('x', range.len()));
+        let bytes = text[range.clone()].bytes();
+        masked.extend(bytes.map(|byte| if byte == b'\n' { '\n' } else { 'x' }));
         at = range.end;
     }
     masked.push_str(&text[at..]);

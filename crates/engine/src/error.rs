@@ -4,6 +4,8 @@
 
 use std::io;
 
+use keyless_plan::short_id;
+
 /// Why the engine or a store could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -30,7 +32,7 @@ pub enum EngineError {
     #[error(
         "the plan {} was overtaken: since it ran last, the plan {} has been applied; run \
          `keyless plan` again",
-        short(.plan), short(.by)
+        short_id(.plan), short_id(.by)
     )]
     Overtaken { plan: String, by: String },
     #[error("the plan has no step “{0}”; `keyless apply` prints the gates that wait for a person")]
@@ -64,9 +66,4 @@ impl EngineError {
                     .to_owned(),
         }
     }
-}
-
-/// As much of a plan's id as people are shown.
-fn short(id: &str) -> &str {
-    id.get(..12).unwrap_or(id)
 }

@@ -36,5 +36,5 @@ pub use journal::{Journal, read_journal, to_line};
 pub use outcome::{Failure, NotStarted, Outcome, Wait};
 pub use provider::{Fault, Probe, Provider, Standing};
 pub use record::{MarkAt, Record, SoakLook, What};
-pub use runs::{Ran, ran_since, runs, standing};
+pub use runs::{Ran, ran_since, remains, runs};
 pub use store::{Loaded, StateStore, load};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use keyless_plan::{Plan, Step};
 
 use crate::error::EngineError;
-use crate::record::{Record, SoakLook, What};
+use crate::record::{Record, What};
 
 /// Refuses a plan that has begun and that another one has overtaken: what its records say of live
 /// may not be so any more. A plan without a record looks at everything itself; but one that takes a
@@ -123,10 +123,7 @@ impl Past {
             }
             What::Waits => {
                 self.asks = record.asks;
-                // An approval speaks for a soak whose time was over and that was clean but for the
-                // question. It has begun anew since, or is not so any more.
-                let void = |s: &SoakLook| s.mark.is_some() || !record.asks;
-                if record.soak.as_ref().is_some_and(void) {
+                if record.voids_approval() {
                     self.approved = None;
                 }
             }

@@ -108,6 +108,13 @@ impl Record {
         }
     }
 
+    /// Whether it makes an approval of its step void. An approval speaks for a soak whose time was
+    /// over and that was clean but for the question. It has begun anew since, or is not so any more.
+    pub fn voids_approval(&self) -> bool {
+        let anew = |s: &SoakLook| s.mark.is_some() || !self.asks;
+        self.what == What::Waits && self.soak.as_ref().is_some_and(anew)
+    }
+
     #[must_use]
     pub(crate) fn saying(mut self, message: impl Into<String>) -> Self {
         self.message = Some(message.into());

@@ -1,7 +1,7 @@
 //! The runs that the journal tells of, and what of each still stands.
 
 use keyless_model::Timestamp;
-use keyless_plan::{Plan, Standings, back_id, left_something};
+use keyless_plan::{Plan, Remains, back_id, left_something};
 
 use crate::error::EngineError;
 use crate::progress::Progress;
@@ -36,13 +36,9 @@ pub fn runs(records: &[Record]) -> Vec<Ran> {
 ///
 /// # Errors
 /// When the journal contradicts itself.
-pub fn standing(
-    plan: &Plan,
-    records: &[Record],
-    others: &[Plan],
-) -> Result<Standings, EngineError> {
+pub fn remains(plan: &Plan, records: &[Record], others: &[Plan]) -> Result<Remains, EngineError> {
     let progress = Progress::of(&plan.id, records)?;
-    let mut out = Standings::default();
+    let mut out = Remains::default();
     for id in plan.steps.iter().filter(|s| !s.is_gate()).map(|s| &s.id) {
         let past = progress.step(id);
         if past.done && !past.already {
@@ -81,7 +77,7 @@ pub fn ran_since(
         if other.inputs.rolls_back.is_some() {
             continue;
         }
-        let stands = standing(other, records, others)?;
+        let stands = remains(other, records, others)?;
         // What was so before it came stands on something, too.
         let mut all = stands.all();
         if all.any(|id| other.step(id).is_some_and(left_something)) {

@@ -16,6 +16,8 @@ use crate::node::{Node, Value};
 use crate::scalar::{Meaning, Scalar};
 use rights::Rule;
 
+pub(crate) use access::callers;
+
 /// Adds one document. `policy` is the text of the policy it names.
 pub(crate) fn add(
     desired: &mut Desired,
@@ -55,14 +57,16 @@ pub(crate) fn add(
             Rule::Server(resource) => keep(desired, resource),
             Rule::Database(rule) => drop(desired.database_rules.insert(name, rule)),
         },
-        "Access" if d.spec.get("callers").is_some() && !desired.callers.contains_key(&name) => {
-            drop(desired.callers.insert(name, access::callers(d)?));
-            return add(desired, document, policy);
+        "Access" => {
+            if d.spec.get("callers").is_some() {
+                let callers = callers(d)?;
+                desired.callers.insert(name.clone(), callers);
+            }
+            match access::is_http(d) {
+                true => drop(desired.http_accesses.insert(name, access::http(d)?)),
+                false => drop(desired.accesses.insert(name, access::access(d)?)),
+            }
         }
-        "Access" if access::is_http(d) => {
-            drop(desired.http_accesses.insert(name, access::http(d)?));
-        }
-        "Access" => drop(desired.accesses.insert(name, access::access(d)?)),
         _ => return None,
     }
     Some(())

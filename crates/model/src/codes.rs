@@ -222,7 +222,7 @@ pub const CODES: &[Code] = &[
         "The step cannot be undone: it deletes or drops something of which no copy is kept, or \
          removes a key that could not be parked. So it waits until somebody says so. Read its \
          reason with `keyless plan --show plan.json`, then run `keyless apply plan.json \
-         --allow-irreversible`.",
+         --allow-irreversible`, or have somebody approve it with `keyless approve`.",
     ),
     code(
         "KL0305",
@@ -255,7 +255,8 @@ pub const CODES: &[Code] = &[
         "nothing at the target",
         "`--target` names an address at or inside which the plan has neither a step nor a held-up \
          row, and no manifest has a document. Most often the address has a slip in it; with \
-         `--show` what is in order already is not known either. The message names the nearest ones, and `keyless plan` lists all. Examples:\n  \
+         `--show` what is in order already is not known either. The message names the nearest \
+         ones, and `keyless plan` lists all. Examples:\n  \
          --target apim:contoso/access:orders-read      an Access\n  \
          --target apim:contoso/api:orders              all that the plan does to an API\n  \
          --target sql:orders-sql/db:orders             all that it does in a database",
@@ -265,8 +266,8 @@ pub const CODES: &[Code] = &[
         "an argument that cannot be used",
         "A file or folder cannot be read or written, is there already and is not written over, a \
          port is taken, or a value does not fit the command, such as `--format sarif` for anything \
-         but `scan`. Nothing was sent to Azure. The message says which; `keyless COMMAND --help` starts with \
-         examples.",
+         but `scan`. Nothing was sent to Azure. The message says which; `keyless COMMAND --help` \
+         starts with examples.",
     ),
     code(
         "KL0310",

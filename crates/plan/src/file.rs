@@ -85,6 +85,11 @@ pub enum PlanFileError {
     Shape(String),
 }
 
+/// As much of a plan's id as people are shown.
+pub fn short_id(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
 /// The format that this version writes and reads.
 pub const FORMAT: &str = "keyless.plan/1";
 
@@ -149,6 +154,11 @@ impl Plan {
     /// Whether there is nothing to do and nothing held up.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.waiting.is_empty()
+    }
+
+    /// As much of the id as people are shown.
+    pub fn short_id(&self) -> &str {
+        short_id(&self.id)
     }
 
     fn digest(&self) -> String {

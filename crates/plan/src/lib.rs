@@ -24,7 +24,7 @@ mod unchanged;
 
 pub use compare::{covers, managed, managed_fingerprint};
 pub use drift::drift;
-pub use file::{FORMAT, Inputs, Plan, PlanFileError, Root, Waiting};
+pub use file::{FORMAT, Inputs, Plan, PlanFileError, Root, Waiting, short_id};
 pub use finding::{Class, Finding};
 pub use graph::{Column, Graph, Node, Way, graph};
 pub use notes::{learn, unlearn};
@@ -34,7 +34,7 @@ pub use propose::{
     Database, Example, Left, Proposal, ProposedAccess, ProposedServer, Reached, Rights,
     document_name, propose,
 };
-pub use rollback::{Standings, back_id, left_something, rollback};
+pub use rollback::{Remains, back_id, left_something, rollback};
 pub use select::{NoSuchTarget, Selection, select};
 pub use simulate::{
     Refused, attribute_at, client_sid, edited, merged, principal_id, resolved, simulate, text_at,

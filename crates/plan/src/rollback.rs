@@ -12,7 +12,7 @@ use crate::step::{Line, Note, Op, Shown, Step, Undo};
 
 /// What of a plan's steps stands, by the journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standings {
+pub struct Remains {
     /// Carried out by keyless and read back.
     pub ours: BTreeSet<String>,
     /// As wanted before keyless came.
@@ -21,7 +21,7 @@ pub struct Standings {
     pub doubtful: BTreeSet<String>,
 }
 
-impl Standings {
+impl Remains {
     /// All of them, whoever carried them out.
     pub fn all(&self) -> impl Iterator<Item = &String> {
         self.ours.iter().chain(&self.before).chain(&self.doubtful)
@@ -32,7 +32,7 @@ impl Standings {
 /// the version of keyless.
 ///
 /// What cannot be taken back stands in `waiting`. Steps that left nothing to take back are left out.
-pub fn rollback(plan: &Plan, stands: &Standings, tool: &str, state: u64) -> Plan {
+pub fn rollback(plan: &Plan, stands: &Remains, tool: &str, state: u64) -> Plan {
     let above = above(plan);
     let stays = stays(plan, stands);
     let mut out: Vec<Step> = Vec::new();
@@ -62,7 +62,7 @@ pub fn left_something(step: &Step) -> bool {
 }
 
 /// The steps that stay: what cannot be taken back, what was so before, and what nobody knows.
-fn stays<'a>(plan: &'a Plan, stands: &Standings) -> BTreeMap<&'a str, Phase> {
+fn stays<'a>(plan: &'a Plan, stands: &Remains) -> BTreeMap<&'a str, Phase> {
     let stays = |step: &&Step| {
         let never = stands.ours.contains(&step.id) && step.irreversible().is_some();
         let elsewhere = stands.before.contains(&step.id) || stands.doubtful.contains(&step.id);
@@ -94,7 +94,7 @@ fn on(
 /// Why a step that stands is not taken back, if people are to know.
 fn why_not(
     step: &Step,
-    stands: &Standings,
+    stands: &Remains,
     on_it: &BTreeSet<String>,
     stays: &BTreeMap<&str, Phase>,
 ) -> Option<String> {

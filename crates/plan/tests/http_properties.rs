@@ -12,7 +12,7 @@ use estate::http_made::{sketch, turn};
 use estate::look::ids;
 use estate::world::{run_some, run_with_luck};
 use keyless_model::{Entity, Selection};
-use keyless_plan::{Phase, Plan, Standings, rollback};
+use keyless_plan::{Phase, Plan, Remains, rollback};
 use proptest::prelude::*;
 
 fn no_secret(e: &Estate, text: &str) -> Result<(), TestCaseError> {
@@ -141,7 +141,7 @@ proptest! {
         let before = e.truth.clone();
         let plan = e.plan();
         let done = run_with_luck(&mut e, &plan, &luck);
-        let stands = Standings { ours: done.clone(), ..Standings::default() };
+        let stands = Remains { ours: done.clone(), ..Remains::default() };
         let back = rollback(&plan, &stands, "test", e.state.journal);
         no_secret(&e, &back.to_json())?;
         for step in &back.steps {

@@ -14,7 +14,7 @@ use estate::world::{run_some, run_with_luck};
 use estate::{Estate, at, policy, rule, schema, with_password};
 use keyless_model::sql::{Authentication, PrincipalKind};
 use keyless_model::{Address, Severity, Sid};
-use keyless_plan::{Class, Finding, Plan, Standings, Undo, back_id, rollback};
+use keyless_plan::{Class, Finding, Plan, Remains, Undo, back_id, rollback};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -225,7 +225,7 @@ proptest! {
         let callers = protected(&estate);
         let plan = estate.plan();
         let done = run_with_luck(&mut estate, &plan, &luck);
-        let stands = Standings { ours: done.clone(), ..Standings::default() };
+        let stands = Remains { ours: done.clone(), ..Remains::default() };
         let back = rollback(&plan, &stands, "test", estate.state.journal);
         no_secret(&estate, &back.to_json())?;
         let dangling = estate.dangling();

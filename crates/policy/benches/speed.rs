@@ -8,9 +8,10 @@
     reason = "a document that is not read stops the bench"
 )]
 
-use std::fs;
+#[path = "../tests/public/mod.rs"]
+mod public;
+
 use std::hint::black_box;
-use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use keyless_policy::{Document, canonical};
@@ -69,36 +70,16 @@ fn escaped(raw: &str) -> String {
     out
 }
 
-/// Public documents, joined for their size only: each is read on its own.
-fn public() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/policies");
-    let mut out = Vec::new();
-    let mut folders = vec![root];
-    while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|e| e.path())
-        {
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "xml") {
-                let text = fs::read_to_string(path).expect("a text");
-                out.extend(Document::parse(&text).is_ok().then_some(text));
-            }
-        }
-    }
-    out.sort();
-    out
-}
-
 fn speed(c: &mut Criterion) {
     let raw = raw(200 * 1024);
+    let public = public::documents().into_iter().map(|(_, text)| text);
+    let public = public
+        .filter(|text| Document::parse(text).is_ok())
+        .collect();
     let sets = [
         ("generated/xml", vec![escaped(&raw)]),
         ("generated/rawxml", vec![raw]),
-        ("public", public()),
+        ("public", public),
     ];
     for (name, texts) in sets.iter().filter(|(_, texts)| !texts.is_empty()) {
         let mut group = c.benchmark_group(*name);

@@ -221,27 +221,25 @@ impl Search<'_> {
         let mut moved_in: BTreeSet<usize> = BTreeSet::new();
         // The outermost first, so that what is inside of a moved one is moved with it.
         for b in self.inside(Side::New) {
-            let within = ancestors(self.new.document, b).any(|p| moved_in.contains(&p));
-            let from = gone
-                .get_mut(&self.new.whole(b))
-                .and_then(VecDeque::pop_front);
-            match from.filter(|_| !within) {
-                Some(a) => {
-                    self.moved(a, b);
-                    self.removed.remove(&a);
-                    self.added.remove(&b);
-                    moved_in.insert(b);
-                }
-                None => continue,
+            if is_within(self.new.document, b, &moved_in) {
+                continue;
+            }
+            let from = gone.get_mut(&self.new.whole(b));
+            if let Some(a) = from.and_then(VecDeque::pop_front) {
+                self.moved(a, b);
+                self.removed.remove(&a);
+                self.added.remove(&b);
+                moved_in.insert(b);
             }
         }
         let mut come = self.by_print(Side::New);
         let mut moved_out: BTreeSet<usize> = BTreeSet::new();
         for a in self.inside(Side::Old) {
-            let to = come
-                .get_mut(&self.old.whole(a))
-                .and_then(VecDeque::pop_front);
-            if let Some(b) = to {
+            if is_within(self.old.document, a, &moved_out) {
+                continue;
+            }
+            let to = come.get_mut(&self.old.whole(a));
+            if let Some(b) = to.and_then(VecDeque::pop_front) {
                 self.moved(a, b);
                 self.added.remove(&b);
                 moved_out.insert(a);
@@ -315,28 +313,21 @@ fn left_out(lines: usize) -> DiffLine {
     }
 }
 
-fn ancestors(document: &Document, at: usize) -> impl Iterator<Item = usize> {
-    std::iter::successors(document.tree.elements[at].parent, |at| {
-        document.tree.elements[*at].parent
-    })
+fn is_within(document: &Document, at: usize, moved: &BTreeSet<usize>) -> bool {
+    let parent = |at: &usize| document.tree.elements[*at].parent;
+    std::iter::successors(parent(&at), parent).any(|around| moved.contains(&around))
 }
 
 /// The source of an element without the indentation of where it stands; what
 /// was moved is told at its own place.
 fn source(document: &Document, at: usize, moved: &BTreeSet<usize>) -> String {
     let range = document.tree.elements[at].range.clone();
-    let inner = moved.iter().filter(|inner| **inner != at);
-    let ranges = inner.map(|inner| document.tree.elements[*inner].range.clone());
-    let mut cut: Vec<Range<usize>> = ranges
-        .filter(|r| range.start < r.start && r.end < range.end)
-        .collect();
-    cut.sort_by_key(|r| r.start);
     let mut out = String::new();
     let mut from = range.start;
-    for part in cut.into_iter() {
-        if part.start < from {
-            continue;
-        }
+    // Elements are numbered in the order of the text.
+    let behind = moved.range(at + 1..);
+    let parts = behind.map(|inner| document.tree.elements[*inner].range.clone());
+    for part in parts.take_while(|part| part.start < range.end) {
         out.push_str(&document.text[from..part.start]);
         out.push_str("… (moved)");
         from = part.end;
@@ -509,6 +500,30 @@ mod tests {
         let back = print(&POLICY.replacen("<trace />", wrapped, 1), POLICY);
         assert!(back.contains("/policies/inbound/trace from /policies/inbound/choose/when/trace"));
         assert!(back.contains("/policies/inbound/choose removed"));
+    }
+
+    #[test]
+    fn what_is_inside_of_a_moved_one_is_not_moved_again() {
+        let small = "<a><c><d/></c><d/></a>";
+        let large = "<a><x><c><d/></c></x><y><d/></y></a>";
+        let places = |shown: String| -> Vec<String> {
+            let places = shown.lines().filter(|line| line.starts_with('/'));
+            places.map(str::to_owned).collect()
+        };
+        let into = [
+            "/a/x added",
+            "/a/x/c from /a/c",
+            "/a/y added",
+            "/a/y/d from /a/d",
+        ];
+        assert_eq!(places(print(small, large)), into);
+        let out_of = [
+            "/a/c from /a/x/c",
+            "/a/x removed",
+            "/a/d from /a/y/d",
+            "/a/y removed",
+        ];
+        assert_eq!(places(print(large, small)), out_of);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Only the five entities of XML and character references exist; a document
 //! type, and so any other entity, is refused by the parser.
 
+use std::borrow::Cow;
+
 /// What an `&` means in a stretch of source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spelling {
@@ -14,8 +16,6 @@ pub(crate) enum Spelling {
     /// CDATA, or C# that stands alone: an `&` is an `&`.
     Verbatim,
 }
-
-use std::borrow::Cow;
 
 /// White space as XML has it.
 pub(crate) fn is_space(c: char) -> bool {

@@ -1,10 +1,9 @@
 //! A policy that is spelled otherwise is the same policy: checked on documents made here, and on
 //! public ones where a checkout of them stands beside ours.
 
-use std::fs;
-use std::path::Path;
+mod public;
 
-use keyless_policy::{Document, differences, formatted, same};
+use keyless_policy::{Document, canonical, differences, formatted, same};
 
 const MADE: [&str; 3] = [
     "<policies>\n  <inbound>\n    <base />\n    <set-header name=\"A\" exists-action=\"override\">\n      \
@@ -15,35 +14,60 @@ const MADE: [&str; 3] = [
     "<a b=\"@(x &lt; 1 &amp;&amp; y == &quot;q&quot;)\" c=\"d\">@(&quot;z&quot;)</a>",
 ];
 
-fn documents() -> Vec<String> {
-    let mut out: Vec<String> = MADE.iter().map(|text| (*text).to_owned()).collect();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/policies")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "xml") {
-                let text = fs::read_to_string(path).expect("a text");
-                out.extend(Document::parse(&text).is_ok().then_some(text));
-            }
-        }
+/// Made with a line break in a regular C# string, which no compiler takes.
+const BROKEN: &str = "<a>\n  <b>@{\n    return \"x\n\";\n  }</b>\n</a>";
+/// Published with one.
+const MALFORMED: &str = "examples-call-out-to-an-http-endpoint-and-cache-the-response-policy.xml";
+
+/// All that can be read, with a name for messages.
+fn documents() -> Vec<(String, String)> {
+    let made = MADE
+        .iter()
+        .map(|text| ("made".to_owned(), (*text).to_owned()));
+    let mut public = public::documents();
+    public.retain(|(path, _)| !path.ends_with(MALFORMED));
+    let public = public
+        .into_iter()
+        .map(|(path, text)| (path.display().to_string(), text));
+    made.chain(public).collect()
+}
+
+fn read(name: &str, text: &str) -> Document {
+    match Document::parse(text) {
+        Ok(read) => read,
+        Err(error) => panic!("{name}: {error}\n{text}"),
     }
-    out
 }
 
 /// Holds for every document: `spell` gives the same policy.
 fn all(spell: impl Fn(&Document) -> String) {
-    for text in documents() {
-        let document = Document::parse(&text).expect("it was read before");
+    for (name, text) in documents() {
+        let document = read(&name, &text);
         assert_eq!(document.text(), text);
         let other = spell(&document);
-        let read = match Document::parse(&other) {
-            Ok(read) => read,
-            Err(error) => panic!("{error}\n{other}"),
-        };
-        assert!(same(&text, &other), "{text}\n--- and\n{other}");
-        assert_eq!(differences(&document, &read), []);
+        assert!(same(&text, &other), "{name}: {text}\n--- and\n{other}");
+        assert_eq!(differences(&document, &read(&name, &other)), []);
+    }
+}
+
+#[test]
+fn in_the_canonical_form_which_is_its_own() {
+    all(|document| {
+        let form = canonical(document.text()).expect("it was read before");
+        assert_eq!(canonical(&form).as_ref(), Ok(&form));
+        form
+    });
+}
+
+#[test]
+fn a_line_break_in_a_string_is_an_error() {
+    let mut broken = vec![(BROKEN.to_owned(), "line 3, column 12")];
+    let public = public::documents().into_iter();
+    let public = public.filter(|(path, _)| path.ends_with(MALFORMED));
+    broken.extend(public.map(|(_, text)| (text, "line 41, column 73")));
+    for (text, place) in broken {
+        let error = Document::parse(&text).unwrap_err().to_string();
+        assert!(error.contains(place), "{error}");
     }
 }
 
@@ -68,6 +92,7 @@ fn attributes(document: &Document, write: impl Fn(&str, &str, bool) -> String) -
 #[test]
 fn laid_out_anew() {
     all(|document| formatted(document).expect("it can be laid out"));
+    all(|document| document.text().replace("\r\n", "\n"));
     all(|document| document.text().replace("\r\n", "\n").replace('\n', "\r\n"));
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn words(line: &str) -> Vec<String> {
 }
 
 /// How many characters show: colours take no room.
-fn seen(text: &str) -> usize {
+pub(crate) fn seen(text: &str) -> usize {
     let mut count = 0;
     let mut chars = text.chars();
     while let Some(c) = chars.next() {

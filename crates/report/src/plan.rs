@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use keyless_model::Replaced;
 use keyless_plan::{Gate, Note, Op, Phase, Plan, Step, Undo, Waiting};
 
-use crate::fit::fitted;
 use crate::shown::pieces;
 use crate::style::{Style, Tone, counted};
 
@@ -54,8 +53,8 @@ pub fn brief(plan: &Plan, unchanged: usize, style: &Style) -> String {
             };
         }
         let title = style.paint(Tone::Heading, &format!("{:column$}", title(*name)));
-        let line = format!("{title}  {line}\n");
-        out.push_str(&fitted(&line, style.width, column + 2));
+        let beside = style.wrapped(column + 2, &line);
+        out.push_str(&format!("{title}  {}", beside.trim_start()));
         let places: BTreeSet<&str> = rows.iter().map(|row| row.address.as_str()).collect();
         for place in places {
             out.push_str(&format!("{}? {place}\n", " ".repeat(column + 2)));
@@ -272,13 +271,47 @@ pub(crate) fn sum(plan: &Plan, unchanged: usize) -> String {
         let same = counted(unchanged, "document", "documents");
         out.push_str(&format!("; {same} unchanged"));
     }
-    out.push_str(&format!(". Id {}\n", plan.id.get(..12).unwrap_or(&plan.id)));
+    out.push_str(&format!(". Id {}\n", plan.short_id()));
     out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_counted_stands_in_its_column_where_lines_are_short() {
+        let step = |access: &str, phase: Phase| Step {
+            id: format!("{}/{access}", phase.word()),
+            phase,
+            address: "apim:g/namedValue:x".parse().unwrap(),
+            access: Some(access.into()),
+            reason: String::new(),
+            op: Op::Delete {},
+            needs: BTreeSet::new(),
+            undo: Undo::Delete,
+            notes: vec![],
+            shown: vec![],
+        };
+        let long = [Phase::Grant, Phase::Park, Phase::Switch].map(|p| step("a", p));
+        let steps = [long.to_vec(), vec![step("orders-read", Phase::Grant)]];
+        let plan = Plan {
+            format: keyless_plan::FORMAT.into(),
+            id: "0123".into(),
+            tool: "t".into(),
+            inputs: keyless_plan::Inputs::default(),
+            roots: BTreeMap::new(),
+            steps: steps.concat(),
+            waiting: vec![],
+        };
+        let style = Style {
+            color: false,
+            width: 33,
+        };
+        let told = brief(&plan, 0, &style);
+        let wanted = "a            1 grant, 1 park, 1\n             switch\norders-read  1 grant\n";
+        assert_eq!(told, format!("{wanted}Plan: 4 steps. Id 0123\n"));
+    }
 
     #[test]
     fn a_duration_is_told_in_its_largest_whole_unit() {

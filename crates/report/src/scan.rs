@@ -40,9 +40,7 @@ pub fn scan(findings: &[Finding], unread: &[Unsearched], style: &Style) -> Strin
                 opens.login.as_ref().map(|l| format!("login {l}")),
             ];
             let parts: Vec<String> = parts.into_iter().flatten().collect();
-            if !parts.is_empty() {
-                out.push_str(&style.wrapped(2, &format!("opens: {}", parts.join(", "))));
-            }
+            out.push_str(&style.wrapped(2, &format!("opens: {}", parts.join(", "))));
         }
         out.push_str(&style.wrapped(2, &answers.told(&finding.replacement)));
         out.push('\n');

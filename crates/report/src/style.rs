@@ -2,7 +2,7 @@
 
 use keyless_model::Severity;
 
-use crate::fit::words;
+use crate::fit::{seen, words};
 
 /// What the output can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Style {
         for paragraph in text.lines() {
             let mut line = String::new();
             for word in words(paragraph) {
-                let long = line.chars().count() + 1 + word.chars().count() > room;
+                let long = seen(&line) + 1 + seen(&word) > room;
                 if long && !line.is_empty() {
                     push(&mut out, indent, &line);
                     line.clear();

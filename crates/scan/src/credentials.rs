@@ -98,11 +98,10 @@ fn inner(text: &str) -> Vec<Hit> {
     pairs(text, &lower, &mut out);
     schemes(text, &lower, &mut out);
     private_key(text, &mut out);
-    let named = told(text, &lower).map(Opens::host);
-    for hit in &mut out {
-        if let Sort::Key(opens @ None) = &mut hit.sort {
-            opens.clone_from(&named);
-        }
+    // Of several keys nobody knows which one the host is for.
+    let mut open = out.iter_mut().filter(|h| h.sort == Sort::Key(None));
+    if let (Some(hit), None) = (open.next(), open.next()) {
+        hit.sort = Sort::Key(told(text, &lower).map(Opens::host));
     }
     out
 }
@@ -478,6 +477,20 @@ mod tests {
         ] {
             assert_eq!(values(text), [value], "{text}");
         }
+    }
+
+    #[test]
+    fn a_host_is_told_for_the_one_key_beside_it() {
+        let opens = |text: &str| -> Vec<Option<String>> {
+            let hits = find(text).into_iter().map(|h| match h.sort {
+                Sort::Sql(opens) | Sort::Key(opens) => opens.map(|o| o.server),
+            });
+            hits.collect()
+        };
+        let one = "Endpoint=sb://hub.example/;SharedAccessKey=abcdefgh12";
+        assert_eq!(opens(one), [Some("hub.example".to_owned())]);
+        let other = format!("{one}\nclient_secret=s3cr3t");
+        assert_eq!(opens(&other), [None, None]);
     }
 
     #[test]

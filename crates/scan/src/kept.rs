@@ -51,14 +51,15 @@ fn subscriptions(snapshot: &Snapshot, gateway: &Address) -> Option<Finding> {
     let found = snapshot.children(gateway, "subscription");
     let found: Vec<&Entity> = found.map(|(_, e)| e).filter(|e| active(e)).collect();
     let wide = found.iter().filter(|e| opens_every_api(e)).count();
-    let mut what = match found.len() {
-        0 => return None,
-        1 => "one subscription holds two keys".to_owned(),
-        n => format!("{n} subscriptions hold two keys each"),
+    let what = match (found.len(), wide) {
+        (0, _) => return None,
+        (1, 0) => "one subscription holds two keys".to_owned(),
+        (1, _) => "one subscription holds two keys, for every API".to_owned(),
+        (n, 0) => format!("{n} subscriptions hold two keys each"),
+        (n, wide) => {
+            format!("{n} subscriptions hold two keys each, and {wide} of them for every API")
+        }
     };
-    if wide > 0 {
-        what.push_str(&format!(", and {wide} of them for every API"));
-    }
     let instead = "`validate-azure-ad-token` in the policies of the APIs, and \
                    `subscriptionRequired: false` once every caller sends a token";
     Some(note(
@@ -153,9 +154,11 @@ fn domains(address: &Address, entity: &Entity) -> Vec<Finding> {
         .collect()
 }
 
-/// A client of somebody's with a secret that only `listSecrets` tells, if at all.
+/// A client of somebody's with a secret that only `listSecrets` tells, if at all. Whose it is stands
+/// as a URL, or, in the `authority` of an identity provider, as a host name alone (Azure REST).
 fn client(address: &Address, entity: &Entity, url: &str, what: &str, instead: &str) -> Finding {
-    let server = entity.text(url).and_then(host);
+    let server = entity.text(url);
+    let server = server.and_then(|of| host(of).or_else(|| host(&format!("https://{of}"))));
     let login = entity.text("/properties/clientId").map(str::to_owned);
     Finding {
         opens: server.map(|server| Opens {

@@ -45,6 +45,11 @@ fn all_subscriptions_are_one_note() {
         "4 subscriptions hold two keys each, and 2 of them for every API"
     );
     assert!(!found[0].counts());
+    let alone = Estate::default()
+        .put(gateway(), json!({}))
+        .put(subscription("master"), scope("/"));
+    let what = "one subscription holds two keys, for every API";
+    assert_eq!(alone.scan()[0].what, what);
     let none = Estate::default()
         .put(gateway(), json!({}))
         .put(subscription("old"), json!({ "state": "cancelled" }));
@@ -117,6 +122,9 @@ fn clients_with_a_hidden_secret_are_told_with_what_they_open() {
     assert_eq!(found[0].confidence, Confidence::Likely);
     assert_eq!(one("openidConnectProvider", json!({})), "KL0425 info");
     assert_eq!(one("identityProvider", json!({})), "KL0425 info");
+    let portal = json!({ "authority": "login.windows.net", "clientId": "portal" });
+    let found = at("identityProvider", portal);
+    assert_eq!(found[0].opens.as_ref().unwrap().server, "login.windows.net");
 }
 
 #[test]

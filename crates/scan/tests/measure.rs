@@ -10,13 +10,15 @@ use std::collections::BTreeMap;
 
 use estate::{Estate, gateway, key};
 use keyless_policy::Document;
-use keyless_scan::Finding;
+use keyless_scan::{Confidence, Finding, HttpKind, http_credentials};
 use planted::hosts::{self, Host};
 use planted::{Dice, Plant, Spelling, entities, places, sql};
 use serde_json::json;
 
-/// Both must be at least this.
+/// Both must be at least this in a table,
 const BAR: f64 = 0.98;
+/// and this in each of its rows: one place of forty may be lost and hardly move the sum.
+const ROW_BAR: f64 = 0.9;
 
 /// What was counted for one row.
 #[derive(Clone, Copy, Default)]
@@ -33,6 +35,10 @@ impl Count {
 
     fn precision(&self) -> f64 {
         self.found as f64 / (self.found + self.noise).max(1) as f64
+    }
+
+    fn is_over(&self, bar: f64) -> bool {
+        self.planted > 0 && self.recall() >= bar && self.precision() >= bar
     }
 }
 
@@ -79,12 +85,13 @@ impl Table {
             );
         }
         let wrong = self.wrong.join("\n");
-        assert!(
-            sum.planted > 0 || title.contains("public"),
-            "nothing was planted"
-        );
-        let good = sum.planted == 0 || sum.recall() >= BAR && sum.precision() >= BAR;
-        assert!(good, "under the bar of {BAR}:\n{wrong}");
+        assert!(sum.is_over(BAR), "under the bar of {BAR}:\n{wrong}");
+        for (row, count) in &self.rows {
+            assert!(
+                count.is_over(ROW_BAR),
+                "{row}: under the bar of {ROW_BAR}:\n{wrong}"
+            );
+        }
     }
 }
 
@@ -123,7 +130,7 @@ fn one(table: &mut Table, host: &Host, plant: &Plant) {
 }
 
 #[test]
-fn credentials_in_made_up_documents_are_found_and_nothing_else_is() {
+fn credentials_in_policies_are_found_and_nothing_else_is() {
     let mut table = Table::default();
     let mut dice = Dice::new(101);
     for spelling in [Spelling::Xml, Spelling::Raw] {
@@ -133,19 +140,18 @@ fn credentials_in_made_up_documents_are_found_and_nothing_else_is() {
         }
     }
     table.judge("in a policy");
-}
-
-#[test]
-fn credentials_in_public_documents_are_found_and_nothing_else_is() {
     let mut table = Table::default();
     let mut dice = Dice::new(102);
-    for host in hosts::published() {
+    let published = hosts::published();
+    for host in &published {
         let plants = places::plants(&mut dice, host.spelling);
         for _ in 0..24 {
-            one(&mut table, &host, &plants[dice.roll(plants.len())]);
+            one(&mut table, host, &plants[dice.roll(plants.len())]);
         }
     }
-    table.judge("in a public policy");
+    if !published.is_empty() {
+        table.judge("in a public policy");
+    }
 }
 
 /// The same places, with a named value where the credential stood.
@@ -208,8 +214,7 @@ fn what_a_server_keeps_is_found_and_nothing_else_is() {
     let mut table = Table::default();
     let mut dice = Dice::new(104);
     for _ in 0..20 {
-        let (snapshot, wanted) = sql::server(&mut dice);
-        let estate = Estate(snapshot);
+        let (estate, wanted) = sql::server(&mut dice);
         let found = estate.scan();
         for (row, rule, address) in &wanted {
             let is_it = |f: &&Finding| f.rule == *rule && f.address == *address;
@@ -229,17 +234,33 @@ fn what_a_server_keeps_is_found_and_nothing_else_is() {
     table.judge("on a server");
 }
 
-/// Each of them was read: they send references, tokens of an identity or of the caller, and
-/// placeholders. Client certificates that they name are notes.
+/// Each of the public ones was read: they send references, tokens of an identity or of the caller,
+/// and placeholders. Client certificates that they name are notes.
 #[test]
-fn public_documents_hold_no_credential_and_none_is_told() {
-    for (path, text) in hosts::public() {
+fn documents_without_a_credential_tell_none() {
+    for (name, text) in hosts::clean(&mut Dice::new(106)) {
         let estate = Estate::default().put(gateway().part("policy"), json!({ "value": text }));
         let found = estate.scan();
         assert!(
             found.iter().all(|f| f.rule == "KL0424"),
-            "{}: {found:?}",
-            path.display()
+            "{name}: {found:?}"
         );
+    }
+}
+
+#[test]
+fn what_such_documents_send_is_by_reference_or_an_identitys_token() {
+    for (name, text) in hosts::clean(&mut Dice::new(107)) {
+        let Ok(document) = Document::parse(&text) else {
+            continue; // one is published with a broken string
+        };
+        for one in http_credentials(&document) {
+            let place = format!("{name} {}", one.path);
+            assert!(one.values.is_empty(), "{place}");
+            let held = !one.references.is_empty() || one.confidence == Confidence::Possible;
+            // A login is one too if only the call knows its password; no public one is like that.
+            let is_computed = name == hosts::MADE_UP && one.kind == HttpKind::Basic;
+            assert!(held || is_computed, "{place}");
+        }
     }
 }

@@ -4,17 +4,19 @@
 
 mod server;
 
-use std::future::poll_fn;
+use std::cell::RefCell;
+use std::future::{poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::slice::from_ref;
 use std::task::Poll;
+use std::time::Duration;
 
 use keyless_model::Sid;
 use keyless_model::sql::{
     Authentication, FirewallRule, Permission, PermissionState, PrincipalKind, Securable, SidSource,
     Statement, effective,
 };
-use keyless_tsql::SqlError;
+use keyless_tsql::{SqlError, connect};
 use server::{ADMIN, GATEWAY, READER, STRANGER, Server};
 
 fn select_on_dbo(to: &str) -> Permission {
@@ -192,6 +194,22 @@ async fn refusals_carry_the_servers_numbers() {
     let nowhere = server.session(&ADMIN, "nowhere").await.unwrap_err();
     assert_eq!(nowhere.number(), Some(4060), "{nowhere}");
     assert!(nowhere.is_transient());
+}
+
+#[tokio::test]
+async fn a_transient_refusal_is_tried_again_until_a_wait_is_cut_short() {
+    let server = Server::start().await;
+    let waits = RefCell::new(Vec::new());
+    let rest = |wait: Duration| {
+        let mut waits = waits.borrow_mut();
+        waits.push(wait.as_secs());
+        ready(waits.len() < 3)
+    };
+    let token = server.token(&ADMIN);
+    let hour = Duration::from_secs(3_600);
+    let error = connect(&server.endpoint(), "nowhere", &token, hour, rest).await;
+    assert_eq!(error.unwrap_err().number(), Some(4060));
+    assert_eq!(*waits.borrow(), [5, 10, 20]);
 }
 
 #[tokio::test]

@@ -1,22 +1,15 @@
 """The Azure CLI, with the emulator registered as a cloud of its own."""
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
-from pathlib import Path
 
-from stage import GROUP, SERVER, SERVICE, SUBSCRIPTION, Stage
+from stage import ADMINS, GROUP, OPERATOR, READER, SERVER, SERVICE, SERVICE_ID, SUBSCRIPTION, Stage
 
 # Seconds for one command; the CLI takes a few to start.
 PATIENCE = 180
-SCOPE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
-SERVICE_ID = f"{SCOPE}/providers/Microsoft.ApiManagement/service/{SERVICE}"
-OPERATOR = "5c1e0f00-0000-4000-8000-0000000000a1"
-READER = "5c1e0f00-0000-4000-8000-0000000000c2"
-ADMINS = "5c1e0f00-0000-4000-8000-0000000000a5"
 IN_SERVICE = ("-g", GROUP, "-n", SERVICE)
 OF_SERVICE = ("-g", GROUP, "--service-name", SERVICE)
 OF_SERVER = ("-g", GROUP, "--server", SERVER)
@@ -31,10 +24,10 @@ class Cli(unittest.TestCase):
     def setUpClass(cls):
         # Long-running operations ask again after Retry-After; without one the CLI waits 30 s.
         cls.stage = Stage(retryAfter="1")
-        cls.home = Path(tempfile.mkdtemp(prefix="keyless-az-"))
+        cls.home = tempfile.TemporaryDirectory(prefix="keyless-az-", ignore_cleanup_errors=True)
         cls.environment = {
             **cls.stage.environment(),
-            "AZURE_CONFIG_DIR": str(cls.home),
+            "AZURE_CONFIG_DIR": cls.home.name,
             "AZURE_CORE_INSTANCE_DISCOVERY": "false",
             "AZURE_CORE_COLLECT_TELEMETRY": "false",
             "AZURE_CORE_NO_COLOR": "true",
@@ -53,7 +46,7 @@ class Cli(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.stage.stop()
-        shutil.rmtree(cls.home, ignore_errors=True)
+        cls.home.cleanup()
 
     @classmethod
     def az(cls, *arguments):

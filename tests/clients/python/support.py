@@ -11,15 +11,9 @@ from azure.mgmt.apimanagement import ApiManagementClient
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.msi import ManagedServiceIdentityClient
 from azure.mgmt.sql import SqlManagementClient
+from stage import SUBSCRIPTION
 
-GROUP, SERVICE, SERVER = "harbour-rg", "harbour", "quay"
-SUBSCRIPTION = os.environ["AZURE_SUBSCRIPTION_ID"]
 SCOPE = "https://management.azure.com/.default"
-SERVICE_ID = (
-    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
-    f"/providers/Microsoft.ApiManagement/service/{SERVICE}"
-)
-READER = ("5c1e0f00-0000-4000-8000-0000000000c2", "reader-Secret-1")
 
 
 def credential(client=None, secret=None):

@@ -1,7 +1,8 @@
 """APIs with revisions, releases, operations, resolvers, schemas and version sets."""
 
 from azure.mgmt.apimanagement import models
-from support import GROUP, SERVICE, Checks, apim, seen
+from stage import GROUP, SERVICE
+from support import Checks, apim, seen
 
 AT = (GROUP, SERVICE)
 

@@ -1,7 +1,8 @@
 """Backends, loggers, products, subscriptions, gateways and the smaller entities."""
 
 from azure.mgmt.apimanagement import models
-from support import GROUP, SERVICE, SERVICE_ID, Checks, apim, seen
+from stage import GROUP, SERVICE, SERVICE_ID
+from support import Checks, apim, seen
 
 AT = (GROUP, SERVICE)
 

@@ -12,7 +12,8 @@ from azure.identity import (
     WorkloadIdentityCredential,
 )
 from azure.mgmt.msi.v2024_11_30 import models
-from support import GROUP, READER, SCOPE, Checks, apim, control, credential, identities
+from stage import GROUP, READER, SERVICE
+from support import SCOPE, Checks, apim, control, credential, identities
 
 BUILD_AGENT = "5c1e0f00-0000-4000-8000-0000000000c4"
 
@@ -95,13 +96,13 @@ class Login(Checks):
         )
 
     def test_a_reader_may_not_write_or_see_secrets(self):
-        reader = apim(with_credential=credential(*READER))
+        reader = apim(with_credential=credential(READER, "reader-Secret-1"))
         refused = self.assert_refused(
             403,
             "AuthorizationFailed",
             reader.named_value.list_value,
-            "harbour-rg",
-            "harbour",
+            GROUP,
+            SERVICE,
             "anything",
         )
         self.assertIn("listValue/action", refused.message)

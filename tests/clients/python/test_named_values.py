@@ -2,7 +2,8 @@
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.apimanagement import models
-from support import GROUP, SERVICE, Checks, apim, control, seen
+from stage import GROUP, SERVICE
+from support import Checks, apim, control, seen
 
 AT = (GROUP, SERVICE)
 

@@ -2,7 +2,8 @@
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.mgmt.apimanagement import models
-from support import GROUP, SERVICE, Checks, apim, seen
+from stage import GROUP, SERVICE
+from support import Checks, apim, seen
 
 AT = (GROUP, SERVICE)
 RAW = '<policies><inbound><base /><set-header name="x" exists-action="override"><value>@(context.Request.Headers.GetValueOrDefault("a","b"))</value></set-header></inbound><backend><base /></backend><outbound><base /></outbound><on-error><base /></on-error></policies>'

@@ -5,10 +5,10 @@ import uuid
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.authorization.v2022_04_01 import models
 from azure.mgmt.msi.v2024_11_30 import models as msi
-from support import GROUP, SERVICE_ID, SUBSCRIPTION, Checks, identities, roles
+from stage import GROUP, OPERATOR, SERVICE_ID, SUBSCRIPTION
+from support import Checks, identities, roles
 
 AT_SUBSCRIPTION = f"/subscriptions/{SUBSCRIPTION}"
-OPERATOR = "5c1e0f00-0000-4000-8000-0000000000a1"
 
 
 class Roles(Checks):

@@ -1,7 +1,8 @@
 """The API Management service: create, read, list, identity, publisher, delete."""
 
 from azure.mgmt.apimanagement import models
-from support import GROUP, SERVICE, SERVICE_ID, SUBSCRIPTION, Checks, apim, identities
+from stage import GROUP, SERVICE, SERVICE_ID, SUBSCRIPTION
+from support import Checks, apim, identities
 
 OWN = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.ManagedIdentity"
 

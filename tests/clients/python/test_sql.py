@@ -1,9 +1,8 @@
 """SQL servers: databases, Entra admin, Entra-only, firewall rules, auditing."""
 
 from azure.mgmt.sql import models
-from support import GROUP, SERVER, Checks, sql
-
-ADMINS = "5c1e0f00-0000-4000-8000-0000000000a5"
+from stage import ADMINS, GROUP, SERVER
+from support import Checks, sql
 
 
 class Sql(Checks):

@@ -41,9 +41,9 @@ def freetds():
         if shutil.which("apt-get") is None:
             raise packages.Missing("tsql is not installed and there is no apt-get to get it.")
         root = [] if os.getuid() == 0 else ["sudo", "-n"]
-        wanted = Path("freetds-bin")
-        packages.ask([*root, "apt-get", "update", "-qq"], wanted)
-        packages.ask([*root, "apt-get", "install", "-y", "-qq", "--no-install-recommends", wanted], wanted)
+        packages.ask([*root, "apt-get", "update", "-qq"], "the list of packages")
+        install = ["install", "-y", "-qq", "--no-install-recommends", "freetds-bin"]
+        packages.ask([*root, "apt-get", *install], "freetds-bin")
     return [sys.executable, HERE / "with_freetds.py"], {}
 
 
@@ -96,13 +96,14 @@ def main(names):
     unknown = [name for name in names if name not in CLIENTS]
     if unknown:
         sys.exit(f"no such client: {', '.join(unknown)}; there are {', '.join(CLIENTS)}")
-    failed = []
+    failed, skipped = [], False
     for client in names or CLIENTS:
         print(f"== {client}", flush=True)
         try:
             held = run(client)
         except packages.Missing as missing:
             print(f"!!!! SKIPPED: {client}; NOTHING of it was tested. {missing}", flush=True)
+            skipped = True
             continue
         except subprocess.TimeoutExpired:
             print(f"  {client} took longer than it may", flush=True)
@@ -111,6 +112,7 @@ def main(names):
             failed.append(client)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+    sys.exit(packages.SKIPPED if skipped else 0)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,12 @@
 """FreeTDS' own `tsql` with GnuTLS: TDS 7.4; passwords only. It is driven as a user drives it."""
 
 import os
-import pathlib
 import re
 import subprocess
-import tempfile
 
-from cases import Report, SqlError
+import freetdsconf
+from cases import LOGINS, Report, SqlError
 
-FOLDER = tempfile.TemporaryDirectory()
-CONFIGURATION = pathlib.Path(FOLDER.name) / "freetds.conf"
-SECTION = """
-[{name}]
-    host = localhost
-    port = {port}
-    tds version = 7.4
-    encryption = require
-    ca file = {ca}
-    check certificate hostname = yes
-    client charset = UTF-8
-    text size = 10000000
-"""
-SERVERS = ("orders-sql", "fenced-sql", "entra-sql", "none")
-LOGINS = {
-    "admin": ("orders", "sqladmin", "Made-up-admin-1"),
-    "master": ("master", "sqladmin", "Made-up-admin-1"),
-    "app": ("orders", "orders_app", "Made-up-app-1"),
-}
 # Nobody's data has these in it.
 COLUMN, ROW = "\x1f", "\x1e"
 MESSAGE = re.compile(r'Msg (\d+) \(severity (\d+), state (\d+)\) from \S+(?: Procedure (\S+))? Line (\d+):\n\t"(.*)"')
@@ -35,7 +15,7 @@ MESSAGE = re.compile(r'Msg (\d+) \(severity (\d+), state (\d+)\) from \S+(?: Pro
 def tsql(login, batches, server="orders-sql"):
     database, user, password = login
     command = ["tsql", "-S", server, "-U", user, "-P", password, "-D", database, "-o", "q", "-t", COLUMN, "-r", ROW]
-    environment = {**os.environ, "LC_ALL": "C.UTF-8", "FREETDSCONF": str(CONFIGURATION)}
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "FREETDSCONF": str(freetdsconf.FILE)}
     script = "".join(f"{batch}\nGO\n" for batch in batches)
     return subprocess.run(command, input=script, capture_output=True, text=True, env=environment, timeout=60)
 
@@ -119,8 +99,7 @@ def types(report):
 
 
 def main():
-    settings = dict(port=os.environ["SQL_PORT"], ca=os.environ["CA"])
-    CONFIGURATION.write_text("".join(SECTION.format(name=name, **settings) for name in SERVERS))
+    freetdsconf.write()
     report = Report()
     logins(report)
     types(report)

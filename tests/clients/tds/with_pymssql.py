@@ -1,46 +1,19 @@
 """pymssql: FreeTDS' db-lib with OpenSSL, TDS 7.4 and TDS 8 ("strict"); passwords only."""
 
-import datetime
 import decimal
 import json
 import os
-import pathlib
 import subprocess
 import sys
-import tempfile
-import uuid
 
-FOLDER = tempfile.TemporaryDirectory()
-CONFIGURATION = pathlib.Path(FOLDER.name) / "freetds.conf"
+import freetdsconf
+
 # Read by FreeTDS when it is loaded.
-os.environ["FREETDSCONF"] = str(CONFIGURATION)
-os.environ["FREETDS"] = str(CONFIGURATION)
+os.environ["FREETDSCONF"] = os.environ["FREETDS"] = str(freetdsconf.FILE)
 
+import dbapi  # noqa: E402
 import pymssql  # noqa: E402
-from cases import Report, SqlError, refused  # noqa: E402
-
-SECTION = """
-[{name}]
-    host = localhost
-    port = {port}
-    tds version = {version}
-    encryption = {encryption}
-    ca file = {ca}
-    check certificate hostname = yes
-    client charset = UTF-8
-    text size = 10000000
-"""
-SERVERS = ("orders-sql", "fenced-sql", "entra-sql", "none")
-LOGINS = {
-    "admin": ("orders", "sqladmin", "Made-up-admin-1"),
-    "master": ("master", "sqladmin", "Made-up-admin-1"),
-    "app": ("orders", "orders_app", "Made-up-app-1"),
-}
-
-
-def configure(version, encryption):
-    settings = dict(port=os.environ["SQL_PORT"], ca=os.environ["CA"], version=version, encryption=encryption)
-    CONFIGURATION.write_text("".join(SECTION.format(name=name, **settings) for name in SERVERS))
+from cases import LOGINS, Report, SqlError, refused  # noqa: E402
 
 
 def translated(error):
@@ -54,37 +27,15 @@ def translated(error):
     return SqlError(number, message=message.decode(errors="replace") if isinstance(message, bytes) else str(message))
 
 
-class Connection:
+class Connection(dbapi.Connection):
     def __init__(self, user, password, database="orders", server="orders-sql", **options):
-        try:
-            options = {"tds_version": "7.4", "port": os.environ["SQL_PORT"], "autocommit": True, "login_timeout": 20, "use_datetime2": True, **options}
-            self.inner = pymssql.connect(server, user, password, database, **options)
-        except pymssql.Error as error:
-            raise translated(error) from error
-
-    def batch(self, text, parameters=None):
-        cursor = self.inner.cursor()
-        try:
-            cursor.execute(text, parameters)
-            sets = []
-            while True:
-                if cursor.description is not None:
-                    sets.append([list(row) for row in cursor.fetchall()])
-                if not cursor.nextset():
-                    return sets
-        except pymssql.Error as error:
-            raise translated(error) from error
-
-    def one(self, text, parameters=None):
-        return self.batch(text, parameters)[0][0]
-
-    def close(self):
-        self.inner.close()
+        options = {"tds_version": "7.4", "port": os.environ["SQL_PORT"], "autocommit": True, "login_timeout": 20, "use_datetime2": True, **options}
+        super().__init__(pymssql, translated, lambda: pymssql.connect(server, user, password, database, **options))
 
 
-def connect(who):
+def connect(who, **options):
     database, user, password = LOGINS[who]
-    return Connection(user, password, database)
+    return Connection(user, password, database, **options)
 
 
 def attempt(login):
@@ -96,7 +47,7 @@ def attempt(login):
 def logins(report, what):
     def is_refused(title, number, *login, **options):
         def work():
-            said = attempt([CONFIGURATION.read_text(), login, options])
+            said = attempt([freetdsconf.FILE.read_text(), login, options])
             assert said == str(number), said
 
         report.check(f"{what}: {title} is {number}", work)
@@ -117,56 +68,17 @@ def logins(report, what):
     report.check(f"{what}: a right password", good)
 
 
-def types(report):
-    admin = connect("admin")
-
-    def value(expression, wanted):
-        def work():
-            found = admin.one(f"SELECT {expression}")[0]
-            assert found == wanted and type(found) is type(wanted), f"{found!r:.80}, not {wanted!r:.80}"
-
-        report.check(expression[:60], work)
-
-    day = datetime.datetime(2024, 2, 29, 23, 59, 58)
-    value("CAST(1 AS bit)", True)
-    value("CAST(-2147483648 AS int)", -2147483648)
-    value("CAST(9223372036854775807 AS bigint)", 9223372036854775807)
-    value("CAST(-12.345 AS decimal(9,3))", decimal.Decimal("-12.345"))
-    value("CAST(92233720368.5807 AS money)", decimal.Decimal("92233720368.5807"))
-    value("CAST(-1.5 AS smallmoney)", decimal.Decimal("-1.5000"))
-    value("CAST(1.5e300 AS float)", 1.5e300)
-    value("CAST(0.5 AS real)", 0.5)
-    value("CAST('2024-02-29' AS date)", day.date())
-    value("CAST('23:59:58.123456' AS time)", datetime.time(23, 59, 58, 123456))
-    value("CAST('2024-02-29T23:59:58.120' AS datetime)", day.replace(microsecond=120000))
-    value("CAST('2024-02-29T23:59:00' AS smalldatetime)", day.replace(second=0))
-    value("CAST('2024-02-29T23:59:58.123456' AS datetime2)", day.replace(microsecond=123456))
-    zone = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
-    value("CAST('2024-02-29T23:59:58.5 +05:30' AS datetimeoffset)", day.replace(microsecond=500000, tzinfo=zone))
-    value("CAST('00112233-4455-6677-8899-aabbccddeeff' AS uniqueidentifier)", uuid.UUID("00112233-4455-6677-8899-aabbccddeeff"))
-    value("CAST(N'ž 日本' AS nvarchar(10))", "ž 日本")
-    value("CAST('abc' AS varchar(10))", "abc")
-    value("CAST(0x00FF10 AS varbinary(8))", b"\x00\xff\x10")
-    value("REPLICATE(CAST(N'x' AS nvarchar(max)), 20000)", "x" * 20000)
-    value("REPLICATE(CAST('y' AS varchar(max)), 9000)", "y" * 9000)
-
-    def parameters():
-        wanted = [1, "it's", None, 1.25, decimal.Decimal("3.50"), b"\x00\x01", day, True]
-        found = admin.one("SELECT %s, %s, %s, %s, %s, %s, CAST(%s AS datetime2), %s", tuple(wanted))
+def parameters(report):
+    def sent():
+        wanted = [1, "it's", None, 1.25, decimal.Decimal("3.50"), b"\x00\x01", dbapi.DAY, True]
+        found = connect("admin").one("SELECT %s, %s, %s, %s, %s, %s, CAST(%s AS datetime2), %s", tuple(wanted))
         assert found == wanted[:-1] + [1], found
 
-    report.check("parameters", parameters)
+    report.check("parameters", sent)
 
 
 def behaviour(report):
-    def big_rows():
-        rows = connect("admin").batch(
-            "WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
-            "SELECT i, REPLICATE(N'ab', 500) AS wide FROM n OPTION (MAXRECURSION 0)"
-        )[0]
-        assert len(rows) == 3000 and rows[2999] == [3000, "ab" * 500], len(rows)
-
-    report.check("rows over thousands of packets", big_rows)
+    dbapi.behaviour(report, connect)
 
     def procedure():
         admin = connect("admin")
@@ -188,19 +100,8 @@ def behaviour(report):
 
     report.check("a procedure gives rows", rows_of_a_procedure)
 
-    def transaction():
-        admin = Connection("sqladmin", "Made-up-admin-1", autocommit=False)
-        admin.batch("DELETE FROM dbo.Orders")
-        admin.inner.rollback()
-        assert admin.one("SELECT COUNT(*) FROM dbo.Orders") == [3]
-        admin.batch("CREATE ROLE by_driver")
-        admin.inner.commit()
-        assert admin.one("SELECT COUNT(*) FROM sys.database_principals WHERE name = N'by_driver'") == [1]
-
-    report.check("the driver's own transactions", transaction)
-
     def timeout():
-        admin = Connection("sqladmin", "Made-up-admin-1", timeout=1)
+        admin = connect("admin", timeout=1)
         refused(lambda: admin.batch("WAITFOR DELAY '00:00:50'; SELECT 1"), 20003, 20047)
 
     report.check("a timeout ends a long batch", timeout)
@@ -218,7 +119,7 @@ def behaviour(report):
 
 def only_login(text):
     configuration, login, options = json.loads(text)
-    CONFIGURATION.write_text(configuration)
+    freetdsconf.FILE.write_text(configuration)
     try:
         Connection(*login, **options)
         print("let in")
@@ -230,14 +131,15 @@ def main():
     if len(sys.argv) > 1:
         return only_login(sys.argv[1])
     report = Report()
-    configure("7.4", "require")
+    freetdsconf.write()
     logins(report, "TDS 7.4")
     behaviour(report)
     report.shared(connect)
     # FreeTDS holds its handshake back twice (TCP_CORK), some 0.4 s for each of these connections.
-    configure("8.0", "strict")
+    freetdsconf.write("8.0", "strict")
     logins(report, "strict")
-    types(report)
+    dbapi.types(report, connect("admin"))
+    parameters(report)
     report.end(f"pymssql {pymssql.__version__} with {pymssql.get_dbversion()}")
 
 

@@ -7,15 +7,11 @@ import os
 import socket
 import uuid
 
+import dbapi
 import pytds
-from cases import Report, SqlError, refused
+from cases import LOGINS, Report, SqlError, refused
 
 PORT = int(os.environ["SQL_PORT"])
-LOGINS = {
-    "admin": ("orders", "sqladmin", "Made-up-admin-1"),
-    "master": ("master", "sqladmin", "Made-up-admin-1"),
-    "app": ("orders", "orders_app", "Made-up-app-1"),
-}
 
 
 def translated(error):
@@ -25,40 +21,18 @@ def translated(error):
     return SqlError(number, error.state, error.severity, error.line, str(error))
 
 
-class Connection:
+class Connection(dbapi.Connection):
     def __init__(self, database, server="orders-sql", **login):
         # The name need not resolve: the socket is made here, the name is for the certificate.
         sock = socket.create_connection(("127.0.0.1", PORT))
         host = f"{server}.database.localhost"
-        options = dict(autocommit=True, cafile=os.environ["CA"], login_timeout=1, disable_connect_retry=True)
-        try:
-            self.inner = pytds.connect(dsn=host, database=database, sock=sock, **{**options, **login})
-        except pytds.Error as error:
-            raise translated(error) from error
-
-    def batch(self, text, parameters=None):
-        cursor = self.inner.cursor()
-        try:
-            cursor.execute(text, parameters)
-            sets = []
-            while True:
-                if cursor.description is not None:
-                    sets.append([list(row) for row in cursor.fetchall()])
-                if not cursor.nextset():
-                    return sets
-        except pytds.Error as error:
-            raise translated(error) from error
-
-    def one(self, text, parameters=None):
-        return self.batch(text, parameters)[0][0]
-
-    def close(self):
-        self.inner.close()
+        options = {"autocommit": True, "cafile": os.environ["CA"], "login_timeout": 1, "disable_connect_retry": True, **login}
+        super().__init__(pytds, translated, lambda: pytds.connect(dsn=host, database=database, sock=sock, **options))
 
 
-def connect(who):
+def connect(who, **options):
     database, user, password = LOGINS[who]
-    return Connection(database, user=user, password=password)
+    return Connection(database, user=user, password=password, **options)
 
 
 def retried(work, number):
@@ -103,81 +77,34 @@ def logins(report):
 
     def mars():
         # The server offers none: the client goes on without, and one cursor ends the other.
-        connection = Connection("orders", user="sqladmin", password="Made-up-admin-1", use_mars=True)
+        connection = connect("admin", use_mars=True)
         assert not connection.inner.mars_enabled
         assert connection.one("SELECT 1") == [1]
 
     report.check("MARS is refused and the connection works", mars)
 
 
-def types(report):
+def parameters(report):
     admin = connect("admin")
 
-    def value(expression, wanted):
-        def work():
-            found = admin.one(f"SELECT {expression}")[0]
-            assert found == wanted and type(found) is type(wanted), f"{found!r:.80}, not {wanted!r:.80}"
-
-        report.check(expression[:60], work)
-
-    day = datetime.datetime(2024, 2, 29, 23, 59, 58)
-    value("CAST(1 AS bit)", True)
-    value("CAST(255 AS tinyint)", 255)
-    value("CAST(-32768 AS smallint)", -32768)
-    value("CAST(-2147483648 AS int)", -2147483648)
-    value("CAST(9223372036854775807 AS bigint)", 9223372036854775807)
-    value("CAST(-12.345 AS decimal(9,3))", decimal.Decimal("-12.345"))
-    value("CAST(12345678901.2345 AS decimal(38,8))", decimal.Decimal("12345678901.2345"))
-    value("CAST(92233720368.5807 AS money)", decimal.Decimal("92233720368.5807"))
-    value("CAST(-1.5 AS smallmoney)", decimal.Decimal("-1.5000"))
-    value("CAST(1.5e300 AS float)", 1.5e300)
-    value("CAST(0.5 AS real)", 0.5)
-    value("CAST('2024-02-29' AS date)", day.date())
-    value("CAST('23:59:58.1234567' AS time)", datetime.time(23, 59, 58, 123456))
-    value("CAST('23:59:58.12' AS time(2))", datetime.time(23, 59, 58, 120000))
-    value("CAST('2024-02-29T23:59:58.120' AS datetime)", day.replace(microsecond=120000))
-    value("CAST('2024-02-29T23:59:00' AS smalldatetime)", day.replace(second=0))
-    value("CAST('2024-02-29T23:59:58.1234567' AS datetime2)", day.replace(microsecond=123456))
-    value("CAST('2024-02-29T23:59:58.126' AS datetime2(2))", day.replace(microsecond=130000))
-    zone = datetime.timezone(datetime.timedelta(hours=-5, minutes=-30))
-    value("CAST('2024-02-29T23:59:58.5 -05:30' AS datetimeoffset)", day.replace(microsecond=500000, tzinfo=zone))
-    value("CAST('00112233-4455-6677-8899-aabbccddeeff' AS uniqueidentifier)", uuid.UUID("00112233-4455-6677-8899-aabbccddeeff"))
-    value("CAST(N'ž' AS nvarchar(10))", "ž")
-    value("CAST('abc' AS varchar(10))", "abc")
-    value("CAST('abc' AS char(5))", "abc  ")
-    value("CAST(N'abc' AS nchar(5))", "abc  ")
-    value("CAST(0x00FF10 AS varbinary(8))", b"\x00\xff\x10")
-    value("CAST(0x01 AS binary(3))", b"\x01\x00\x00")
-    value("REPLICATE(CAST(N'x' AS nvarchar(max)), 20000)", "x" * 20000)
-    value("REPLICATE(CAST('y' AS varchar(max)), 9000)", "y" * 9000)
-    value("CAST(N'' AS nvarchar(max))", "")
-    value("CAST(0x AS varbinary(max))", b"")
-
-    def parameter(wanted, cast="@P1"):
+    def parameter(wanted):
         def work():
             found = admin.one("SELECT %s", (wanted,))[0]
             assert found == wanted, f"{found!r:.80}, not {wanted!r:.80}"
 
         report.check(f"a parameter {wanted!r:.60}", work)
 
+    zone = datetime.timezone(datetime.timedelta(hours=-5, minutes=-30))
     for wanted in (
         1, -5, 2**40, 1.25, True, None, "it's", "日本 😀", pytds.Binary(b"\x00\x01"), "z" * 70000, pytds.Binary(b"q" * 70000),
-        decimal.Decimal("123.4500"), day, day.date(), datetime.time(1, 2, 3), day.replace(tzinfo=zone),
+        decimal.Decimal("123.4500"), dbapi.DAY, dbapi.DAY.date(), datetime.time(1, 2, 3), dbapi.DAY.replace(tzinfo=zone),
         uuid.UUID("00112233-4455-6677-8899-aabbccddeeff"),
     ):
         parameter(wanted)
 
 
 def behaviour(report):
-    def big_rows():
-        admin = connect("admin")
-        rows = admin.batch(
-            "WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
-            "SELECT i, REPLICATE(N'ab', 500) AS wide FROM n OPTION (MAXRECURSION 0)"
-        )[0]
-        assert len(rows) == 3000 and rows[2999] == [3000, "ab" * 500], len(rows)
-
-    report.check("rows over thousands of packets", big_rows)
+    dbapi.behaviour(report, connect)
 
     def procedure():
         admin = connect("admin")
@@ -189,19 +116,8 @@ def behaviour(report):
 
     report.check("a procedure gives rows, output and status", procedure)
 
-    def transaction():
-        admin = Connection("orders", user="sqladmin", password="Made-up-admin-1", autocommit=False)
-        admin.batch("DELETE FROM dbo.Orders")
-        admin.inner.rollback()
-        assert admin.one("SELECT COUNT(*) FROM dbo.Orders") == [3]
-        admin.batch("CREATE ROLE by_driver")
-        admin.inner.commit()
-        assert admin.one("SELECT COUNT(*) FROM sys.database_principals WHERE name = N'by_driver'") == [1]
-
-    report.check("the driver's own transactions", transaction)
-
     def timeout():
-        admin = Connection("orders", user="sqladmin", password="Made-up-admin-1", timeout=0.2)
+        admin = connect("admin", timeout=0.2)
         try:
             admin.inner.cursor().execute("WAITFOR DELAY '00:00:30'; SELECT 1")
         except pytds.tds_base.TimeoutError:
@@ -222,11 +138,10 @@ def behaviour(report):
     report.check("after a cancel the next answer is the next one's", cancel)
 
     def pooled():
-        login = dict(user="sqladmin", password="Made-up-admin-1", pooling=True)
-        first = Connection("orders", **login)
+        first = connect("admin", pooling=True)
         first.batch("EXEC sp_set_session_context N'k', N'v'; CREATE TABLE #mine (Id int)")
         first.close()
-        second = Connection("orders", **login)
+        second = connect("admin", pooling=True)
         assert second.one("SELECT SESSION_CONTEXT(N'k'), @@TRANCOUNT") == [None, 0]
         refused(lambda: second.batch("SELECT * FROM #mine"), 208)
 
@@ -236,7 +151,8 @@ def behaviour(report):
 def main():
     report = Report()
     logins(report)
-    types(report)
+    dbapi.types(report, connect("admin"))
+    parameters(report)
     behaviour(report)
     report.shared(connect)
     report.end(f"python-tds {importlib.metadata.version('python-tds')}")

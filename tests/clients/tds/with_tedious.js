@@ -263,6 +263,10 @@ async function behaviour() {
     assert.deepEqual(await count(), [1]);
     await step("rollbackTransaction");
     assert.deepEqual(await count(), [0]);
+    await step("beginTransaction", "whole");
+    await one(admin, "INSERT INTO sales.Leads VALUES (52, N'node'); SELECT 1");
+    await step("rollbackTransaction", "whole");
+    assert.deepEqual(await one(admin, "SELECT @@TRANCOUNT, COUNT(*) FROM sales.Leads WHERE Name = N'node'"), [0, 0]);
     admin.close();
   });
   await check("a cancel ends a long batch", async () => {

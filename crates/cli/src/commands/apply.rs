@@ -72,7 +72,7 @@ pub async fn carry_out(
     // A plan that was made just now is kept in the state, where an approval finds it again.
     let file = match file {
         Some(file) => again::path(file),
-        None => again::kept(plan),
+        None => plan.short_id().to_owned(),
     };
     let options = Options {
         allow_irreversible,

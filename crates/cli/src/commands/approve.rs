@@ -75,7 +75,8 @@ fn meant(
             Err(Failure::new("KL0309", message))
         }
         (Some(_), Some(gate)) => {
-            let write = again::command(common, "approve", &format!("PLAN {gate}"));
+            let rest = format!("PLAN {}", again::word(gate));
+            let write = again::command(common, "approve", &rest);
             let (plan, file) = applied_last(store, records, &format!("write `{write}`"))?;
             let all = std::iter::once(gate.to_owned()).chain(args.gates.clone());
             Ok((plan, file, all.collect()))
@@ -95,7 +96,7 @@ fn applied_last(
         let message = format!("no plan was applied here yet, so none asks; {instead}");
         return Err(Failure::new("KL0309", message));
     };
-    let file = again::kept(&plan);
+    let file = plan.short_id().to_owned();
     Ok((plan, file))
 }
 

@@ -5,7 +5,7 @@ use keyless_model::ArmId;
 
 use crate::args::EmulatorArgs;
 use crate::failure::Failure;
-use crate::output;
+use crate::{again, output};
 
 pub async fn run(args: &EmulatorArgs) -> Result<u8, Failure> {
     let failed = |error: String| Failure::new("KL0309", error);
@@ -23,12 +23,15 @@ pub async fn run(args: &EmulatorArgs) -> Result<u8, Failure> {
     // For another terminal, in whatever folder.
     let cloud = emulator.cloud_file();
     let cloud = std::fs::canonicalize(cloud).unwrap_or_else(|_| cloud.to_owned());
-    let mut lines = vec![format!("export KEYLESS_CLOUD={}", cloud.display())];
+    let mut lines = vec![format!(
+        "export KEYLESS_CLOUD={}",
+        again::word(&cloud.to_string_lossy())
+    )];
     lines.extend(
         emulator
             .environment()
             .into_iter()
-            .map(|(name, value)| format!("export {name}={value}")),
+            .map(|(name, value)| format!("export {name}={}", again::word(&value))),
     );
     output::data(&lines.join("\n"));
     if !services.is_empty() {

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::args::{Common, Format, InitArgs};
 use crate::commands::scan::id;
 use crate::failure::Failure;
-use crate::{output, session};
+use crate::{again, output, session};
 
 pub async fn run(common: &Common, args: &InitArgs) -> Result<u8, Failure> {
     let roots = roots(args)?;
@@ -134,16 +134,15 @@ fn tell(common: &Common, args: &InitArgs, file: &Path, proposal: &Proposal, text
         output::laid_out(&left(&rows, &output::style_of_notes(common)));
     }
     let what = written(proposal);
+    let plan = again::command(common, "plan", "");
     if args.stdout {
-        output::note(&format!(
-            "{what}\nnext: keep it as {file}, then keyless plan"
-        ));
+        output::note(&format!("{what}\nnext: keep it as {file}, then {plan}"));
     } else {
         output::data(&format!("{file}: {what}"));
         let found = match args.dir.starts_with("manifests") {
             true => "read it",
             false => "read it and move it into manifests/",
         };
-        output::note(&format!("next: {found}, then keyless plan"));
+        output::note(&format!("next: {found}, then {plan}"));
     }
 }

@@ -11,8 +11,7 @@ use crate::failure::Failure;
 use crate::output;
 
 pub fn run(args: &ManArgs) -> Result<u8, Failure> {
-    let mut whole = Cli::command();
-    whole.build();
+    let whole = whole();
     if let Some(dir) = &args.dir {
         let count = write_all(&whole, dir).map_err(|error| {
             let place = dir.display();
@@ -27,17 +26,41 @@ pub fn run(args: &ManArgs) -> Result<u8, Failure> {
     }
     let command = match &args.command {
         None => whole,
-        Some(name) => match whole.find_subcommand(name) {
-            Some(found) => found.clone(),
-            None => {
-                let message = format!("there is no command “{name}”; keyless --help lists them");
-                return Err(Failure::new("KL0309", message));
-            }
-        },
+        Some(name) => found(&whole, name)?,
     };
     let text = page(command).map_err(|e| Failure::new("KL0309", e.to_string()))?;
     output::data(&String::from_utf8_lossy(&text));
     Ok(0)
+}
+
+/// Every command with its full name. The help of the help is no page.
+fn whole() -> Command {
+    let mut whole = Cli::command().disable_help_subcommand(true);
+    whole.build();
+    whole
+}
+
+/// The command and those below it, the verbs of `policy` too.
+fn all(command: &Command) -> Vec<&Command> {
+    let below = command.get_subcommands().flat_map(all);
+    std::iter::once(command).chain(below).collect()
+}
+
+/// `keyless-policy-fmt` is the page of `keyless policy fmt`.
+fn file_of(command: &Command) -> &str {
+    command
+        .get_display_name()
+        .unwrap_or_else(|| command.get_name())
+}
+
+fn found(whole: &Command, name: &str) -> Result<Command, Failure> {
+    let wanted = format!("keyless-{name}");
+    let mut commands = all(whole).into_iter();
+    let found = commands.find(|c| file_of(c) == wanted);
+    found.cloned().ok_or_else(|| {
+        let message = format!("there is no command “{name}”; keyless --help lists them");
+        Failure::new("KL0309", message)
+    })
 }
 
 /// The sections of a manual page in their usual order. The examples of the help stand in one of
@@ -87,14 +110,12 @@ fn section(examples: &str) -> String {
 
 fn write_all(whole: &Command, dir: &Path) -> std::io::Result<usize> {
     std::fs::create_dir_all(dir)?;
-    std::fs::write(dir.join("keyless.1"), page(whole.clone())?)?;
-    let mut count = 1;
-    for command in whole.get_subcommands().filter(|c| c.get_name() != "help") {
-        let name = format!("keyless-{}.1", command.get_name());
-        std::fs::write(dir.join(name), page(command.clone())?)?;
-        count += 1;
+    let commands = all(whole);
+    for command in &commands {
+        let name = format!("{}.1", file_of(command));
+        std::fs::write(dir.join(name), page((*command).clone())?)?;
     }
-    Ok(count)
+    Ok(commands.len())
 }
 
 #[cfg(test)]
@@ -103,18 +124,32 @@ mod tests {
 
     #[test]
     fn every_page_has_the_examples_of_the_help() {
-        let mut whole = Cli::command();
-        whole.build();
-        let commands = whole.get_subcommands().filter(|c| c.get_name() != "help");
-        for command in commands.chain([&whole]) {
+        for command in all(&whole()) {
             let text = String::from_utf8(page(command.clone()).unwrap()).unwrap();
             let examples = text.split(".SH EXAMPLES\n.nf\n").nth(1).unwrap_or_default();
             assert!(
                 examples.starts_with("  keyless "),
                 "{}: {text}",
-                command.get_name()
+                file_of(command)
             );
-            assert!(!text.contains("Examples:"), "{}", command.get_name());
+            assert!(!text.contains("Examples:"), "{}", file_of(command));
+        }
+    }
+
+    #[test]
+    fn every_page_that_a_page_names_is_written() {
+        let whole = whole();
+        let folder = tempfile::tempdir().unwrap();
+        let count = write_all(&whole, folder.path()).unwrap();
+        let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(files.len(), count);
+        for command in all(&whole) {
+            let text = String::from_utf8(page(command.clone()).unwrap()).unwrap();
+            let named = text.lines().filter_map(|l| l.strip_suffix("(1)"));
+            for name in named {
+                let file = format!("{}.1", name.replace('\\', ""));
+                assert!(folder.path().join(&file).exists(), "{file}");
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `keyless rollback`: takes back what a run did, up to the point of no return.
 
-use keyless_engine::{Ran, Record, load, ran_since, runs, standing};
+use keyless_engine::{Ran, Record, load, ran_since, remains, runs};
 use keyless_live::FileStore;
 use keyless_manifest::near;
-use keyless_plan::{Plan, left_something, rollback};
+use keyless_plan::{Plan, left_something, rollback, short_id};
 use keyless_report::counted;
 use serde_json::json;
 
@@ -28,7 +28,7 @@ pub async fn run(common: &Common, args: &RollbackArgs) -> Result<u8, Failure> {
         list(common, &known);
         return Ok(0);
     };
-    let plan = made(&records, &known, wanted)?;
+    let plan = made(common, &records, &known, wanted)?;
     if plan.steps.is_empty() {
         return Ok(nothing_left(common, &plan));
     }
@@ -88,7 +88,7 @@ fn known(store: &FileStore, records: &[Record]) -> Result<Vec<Known>, Failure> {
     let all: Vec<Plan> = plans.iter().map(|(_, plan)| plan.clone()).collect();
     let mut out = Vec::new();
     for (ran, plan) in plans {
-        let stands = standing(&plan, records, &all)?.ours;
+        let stands = remains(&plan, records, &all)?.ours;
         let left = |id: &&String| plan.step(id).is_some_and(left_something);
         let stands = stands.iter().filter(left).count();
         out.push(Known { ran, plan, stands });
@@ -97,34 +97,48 @@ fn known(store: &FileStore, records: &[Record]) -> Result<Vec<Known>, Failure> {
 }
 
 /// The plan that takes the run back.
-fn made(records: &[Record], known: &[Known], wanted: &str) -> Result<Plan, Failure> {
-    let plan = found(known, wanted)?;
+fn made(
+    common: &Common,
+    records: &[Record],
+    known: &[Known],
+    wanted: &str,
+) -> Result<Plan, Failure> {
+    let plan = found(common, known, wanted)?;
     let all: Vec<Plan> = known.iter().map(|k| k.plan.clone()).collect();
     if plan.inputs.rolls_back.is_some() {
-        let message = "that run took another one back; `keyless plan` and apply bring it again";
+        let message = format!(
+            "that run took another one back; `{}` and apply bring it again",
+            again::command(common, "plan", "")
+        );
         return Err(Failure::new("KL0310", message));
     }
     if let Some(later) = ran_since(plan, records, &all)? {
-        return Err(Failure::new("KL0310", stands_on_it(records, &all, &later)?));
+        let message = stands_on_it(common, records, &all, &later)?;
+        return Err(Failure::new("KL0310", message));
     }
-    let stands = standing(plan, records, &all)?;
+    let stands = remains(plan, records, &all)?;
     let state = records.last().map_or(0, |r| r.seq);
     Ok(rollback(plan, &stands, env!("CARGO_PKG_VERSION"), state))
 }
 
 /// Why a run cannot be taken back before a later one.
-fn stands_on_it(records: &[Record], all: &[Plan], later: &str) -> Result<String, Failure> {
-    let name = short(later);
+fn stands_on_it(
+    common: &Common,
+    records: &[Record],
+    all: &[Plan],
+    later: &str,
+) -> Result<String, Failure> {
+    let name = short_id(later);
     let Some(plan) = all.iter().find(|p| p.id == later) else {
         return Ok(format!(
             "the run {name} came after it, and its plan is not kept: nobody knows what it stands on"
         ));
     };
-    let stands = standing(plan, records, all)?;
+    let stands = remains(plan, records, all)?;
     Ok(match rollback(plan, &stands, "", 0).steps.is_empty() {
         false => format!(
-            "the run {name} came after it and may stand on it; take that one back first: {ROLLBACK} \
-             {name}"
+            "the run {name} came after it and may stand on it; take that one back first: {}",
+            again::command(common, "rollback", name)
         ),
         true => format!(
             "the run {name} came after it and may stand on it, and what is left of that one cannot \
@@ -133,10 +147,8 @@ fn stands_on_it(records: &[Record], all: &[Plan], later: &str) -> Result<String,
     })
 }
 
-const ROLLBACK: &str = "keyless rollback";
-
 /// The run whose id begins so.
-fn found<'a>(known: &'a [Known], wanted: &str) -> Result<&'a Plan, Failure> {
+fn found<'a>(common: &Common, known: &'a [Known], wanted: &str) -> Result<&'a Plan, Failure> {
     let mut fits = known.iter().filter(|k| k.ran.plan.starts_with(wanted));
     match (fits.next(), fits.next()) {
         (Some(one), None) => Ok(&one.plan),
@@ -145,14 +157,16 @@ fn found<'a>(known: &'a [Known], wanted: &str) -> Result<&'a Plan, Failure> {
             Err(Failure::new("KL0310", message))
         }
         (None, _) => {
-            let ids = known.iter().map(|k| short(&k.ran.plan));
+            let ids = known.iter().map(|k| short_id(&k.ran.plan));
             let like = near(wanted, ids);
             let help = match like.is_empty() {
                 true => String::new(),
                 false => format!("near it: {}; ", like.join(", ")),
             };
-            let message =
-                format!("no run is called “{wanted}”; {help}`keyless rollback` lists them");
+            let message = format!(
+                "no run is called “{wanted}”; {help}`{}` lists them",
+                again::command(common, "rollback", "")
+            );
             Err(Failure::new("KL0310", message))
         }
     }
@@ -185,19 +199,14 @@ fn list(common: &Common, known: &[Known]) {
 
 fn line(known: &Known) -> String {
     let what = match &known.plan.inputs.rolls_back {
-        Some(of) => format!("took {} back", short(of)),
+        Some(of) => format!("took {} back", short_id(of)),
         None if known.stands == 0 => "nothing of it stands".to_owned(),
         None => format!("{} of it stand", counted(known.stands, "step", "steps")),
     };
     format!(
         "{}  {} to {}  {what}\n",
-        short(&known.ran.plan),
+        short_id(&known.ran.plan),
         known.ran.first,
         known.ran.last
     )
-}
-
-/// As much of an id as people are shown.
-fn short(id: &str) -> &str {
-    id.get(..12).unwrap_or(id)
 }

@@ -83,6 +83,12 @@ pub fn api_version(request: &Request) -> Result<(), ArmError> {
     Err(ArmError::new(400, "InvalidApiVersionParameter", message))
 }
 
+/// Whether the version that a request asks for is older than this date.
+pub fn is_before(version: Option<&str>, date: &str) -> bool {
+    let asked = version.and_then(|version| version.get(..10));
+    asked.is_some_and(|asked| asked < date)
+}
+
 /// A body is JSON and says so.
 pub fn content_type(request: &Request) -> Result<(), ArmError> {
     let sent = request.header("content-type");

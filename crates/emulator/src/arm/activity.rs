@@ -176,11 +176,7 @@ pub fn events(estate: &Estate, store: &Store) -> Vec<Value> {
 impl Wanted {
     fn holds(&self, event: &Event, resource: &str) -> bool {
         let time = Clock::iso_of(event.time);
-        let in_time = time >= self.from
-            && self
-                .to
-                .as_ref()
-                .is_none_or(|to| time.as_str() <= to.as_str());
+        let in_time = time >= self.from && self.to.as_ref().is_none_or(|to| time <= *to);
         in_time
             && match &self.scope {
                 None => true,
@@ -217,8 +213,12 @@ fn parse(filter: &str) -> Result<Wanted, ArmError> {
             .into_iter()
             .find(|scope| scope.eq_ignore_ascii_case(field));
         match (field.to_lowercase().as_str(), how, scope) {
-            ("eventtimestamp", "ge", _) => wanted.from = moment(value).ok_or_else(refuse)?,
-            ("eventtimestamp", "le", _) => wanted.to = Some(moment(value).ok_or_else(refuse)?),
+            ("eventtimestamp", "ge", _) => {
+                wanted.from = Clock::whole_seconds(value).ok_or_else(refuse)?
+            }
+            ("eventtimestamp", "le", _) => {
+                wanted.to = Some(Clock::whole_seconds(value).ok_or_else(refuse)?);
+            }
             ("eventchannels", "eq", _) => {}
             (_, "eq", Some(scope)) if wanted.scope.is_none() => {
                 wanted.scope = Some((scope, value.to_lowercase()));
@@ -230,23 +230,6 @@ fn parse(filter: &str) -> Result<Wanted, ArmError> {
         return Err(refuse());
     }
     Ok(wanted)
-}
-
-/// A time in UTC, down to the second.
-fn moment(text: &str) -> Option<String> {
-    let text = text.trim_end_matches(['Z', 'z']);
-    let seconds = text.get(..19)?;
-    let shape = seconds.bytes().enumerate().all(|(at, byte)| match at {
-        4 | 7 => byte == b'-',
-        10 => byte == b'T',
-        13 | 16 => byte == b':',
-        _ => byte.is_ascii_digit(),
-    });
-    let is_fraction = |rest: &str| {
-        let digits = rest.strip_prefix('.').unwrap_or(rest);
-        digits.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    (shape && is_fraction(&text[19..])).then(|| format!("{seconds}Z"))
 }
 
 /// The resource group in an id.

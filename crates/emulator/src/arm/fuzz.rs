@@ -14,6 +14,7 @@ use crate::emulator::found;
 use crate::estate::{Estate, Ports};
 use crate::http::{Request, Response};
 use crate::seed::Seed;
+use crate::sql::fuzz::iterations;
 use crate::{arm, entra, graph};
 
 const VERBS: [&str; 8] = [
@@ -23,12 +24,13 @@ const VERBS: [&str; 8] = [
 const SEGMENTS: &str = "subscriptions|s1|resourceGroups|rg|providers|Microsoft.ApiManagement|service|harbour\
     |Microsoft.Sql|servers|quay|databases|berths|master|administrators|ActiveDirectory|namedValues|alpha\
     |berths-db|apis|berths;rev=1|berths;rev=2|;rev=|resolvers|berth|policies|policy|operations|releases\
-    |products|apiLinks|subscriptions|probe|listSecrets|listValue|regeneratePrimaryKey|gateways|listKeys\
+    |products|apiLinks|subscriptions|probe|listSecrets|listValue|regeneratePrimaryKey|gateways|listKeys|regenerateKey\
     |backends|loggers|policyFragments|allPolicies|revisions|firewallRules|extendedAuditingSettings|default\
     |azureADOnlyAuthentications|Microsoft.Authorization|roleAssignments|00000000-0000-0000-0000-00000000e001\
     |roleDefinitions|Microsoft.ManagedIdentity|userAssignedIdentities|identities|federatedIdentityCredentials\
-    |locks|Microsoft.Insights|eventtypes|management|values|groups|connectionPolicies|operationStatuses|operationResults|tenant|metadata|endpoints|tenants|locations|checkNameAvailability\
-    |oauth2|v2.0|token|v1.0|servicePrincipals|%|%00|%2F|..|é|%F0%9F|$|'";
+    |locks|Microsoft.Insights|eventtypes|management|values|groups|connectionPolicies|operationStatuses\
+    |operationResults|tenant|metadata|endpoints|tenants|locations|checkNameAvailability\
+    |oauth2|v2.0|token|v1.0|servicePrincipals|%|%00|%2F|..|é|İ|%F0%9F|$|'";
 const QUERIES: &str = "api-version=2024-05-01|api-version=2022-08-01|api-version=é|api-version=|$top=1|$top=0\
     |$top=99999999999999999999|$skip=18446744073709551615|$skip=-1|$filter=name eq 'x'|$filter=((((|$filter='\
     |$filter=atScope()|$expand=administrators/activedirectory|format=rawxml|format=x|asyncId=x|deleteRevisions=true\
@@ -40,7 +42,7 @@ const BODIES: &str = r#"{}|[]|null|1|"x"|{"properties":1}|{"properties":{"displa
     |{"identity":{"type":"SystemAssigned,UserAssigned","userAssignedIdentities":{"x":{}}}}|{"identity":1}|{"sku":1}
     |{"properties":{"administratorLogin":"a","administratorLoginPassword":"b"}}|{"location":1,"tags":1}
     |{"properties":{"startIpAddress":"9.9.9.9","endIpAddress":"x"}}|{"values":[{"name":1}]}|{"properties":{"pool":{"services":[{"id":"é"}]}}}
-    |{"properties":{"apiId":"/","sourceApiId":";rev="}}|{"properties":{"keyVault":{"secretIdentifier":"https://é"}}}|{"ids":[1,"x"]}
+    |{"properties":{"apiId":"/","sourceApiId":";rev="}}|{"properties":{"keyVault":{"secretIdentifier":"https://é"}}}|{"ids":[1,"x"]}|{"keys":1}|{"keyType":"primary"}
     |grant_type=client_credentials&client_id=a0000000-0000-0000-0000-00000000c001&scope=x&client_assertion=a.b.c|{"#;
 
 fn pick<'a>(words: &'a str, bytes: &[u8]) -> Vec<&'a str> {
@@ -114,11 +116,6 @@ fn assert_sound(request: &Request, response: &Response) {
         let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         assert!(body["error"]["code"].is_string(), "{}: {body}", told());
     }
-}
-
-fn iterations(default: usize) -> usize {
-    let asked = std::env::var("BOLERO_RANDOM_ITERATIONS").ok();
-    asked.and_then(|n| n.parse().ok()).unwrap_or(default)
 }
 
 #[test]

@@ -64,7 +64,11 @@ pub fn check(
             authorization::assignment::check(estate, store, target, current, next)
         }
         Kind::Lock => authorization::lock::check(next),
-        Kind::ApimPlain | Kind::SqlPlain => Ok(()),
+        Kind::ApimPlain => {
+            apim::secrets::keep_keys(current, next);
+            Ok(())
+        }
+        Kind::SqlPlain => Ok(()),
         Kind::SystemIdentity | Kind::RoleDefinition => Err(ArmError::new(
             405,
             "MethodNotAllowed",

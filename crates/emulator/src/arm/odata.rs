@@ -117,12 +117,15 @@ const COMPARISONS: [&str; 6] = ["eq", "ne", "gt", "ge", "lt", "le"];
 const FUNCTIONS: [&str; 4] = ["contains", "startswith", "endswith", "substringof"];
 /// Parentheses and `not` inside one another; more is no filter that anybody means.
 const DEPTH: u32 = 32;
+/// The words that may stand in a filter, so that long chains of `and` do not go too deep either.
+const LONGEST: usize = 1_000;
 
 /// Parses the text of `$filter`.
 pub fn parse(text: &str) -> Result<Filter, ArmError> {
     let refused = || ArmError::validation("$filter", format!("The filter '{text}' is not valid."));
+    let tokens = tokens(text).filter(|tokens| tokens.len() <= LONGEST);
     let mut parser = Parser {
-        tokens: tokens(text).ok_or_else(refused)?,
+        tokens: tokens.ok_or_else(refused)?,
         at: 0,
     };
     let filter = parser.either(0).ok_or_else(refused)?;
@@ -310,6 +313,8 @@ mod tests {
     #[test]
     fn what_is_no_filter_is_refused() {
         let deep = "(".repeat(1_000);
+        // As much as fits into an address.
+        let long = "''eq''or".repeat(8_000) + "''eq''";
         for filter in [
             "",
             "name",
@@ -318,6 +323,7 @@ mod tests {
             "name eq 'x' and",
             "f(a,'b')",
             &deep,
+            &long,
         ] {
             let error = parse(filter).unwrap_err();
             assert_eq!(error.details[0].0, "$filter", "{filter}");

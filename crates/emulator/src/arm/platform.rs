@@ -54,8 +54,7 @@ pub fn metadata(estate: &Estate, request: &Request) -> Response {
             "storage": "storage.localhost",
         },
     });
-    let version = request.query("api-version").unwrap_or_default();
-    let is_list = version.get(..10).is_some_and(|date| date < "2022-09-01");
+    let is_list = access::is_before(request.query("api-version"), "2022-09-01");
     Response::json(200, &if is_list { json!([cloud]) } else { cloud })
 }
 
@@ -113,9 +112,14 @@ fn in_subscription(
         ("GET", ["providers"]) => Ok(list(PROVIDERS.map(|name| provider(id, name)).to_vec())),
         ("GET", ["providers", name]) => one_provider(id, name),
         ("POST", ["providers", name, "register"]) => one_provider(id, name),
-        ("POST", ["providers", name, "checknameavailability"]) => {
-            available(store, name, &request.json().unwrap_or_default())
-        }
+        (
+            "POST",
+            [
+                "providers",
+                name @ ("microsoft.apimanagement" | "microsoft.sql"),
+                "checknameavailability",
+            ],
+        ) => available(store, name, &request.json().unwrap_or_default()),
         _ => return None,
     })
 }
@@ -233,10 +237,10 @@ fn one_provider(subscription: &str, name: &str) -> Result<Response, ArmError> {
 
 /// Whether a service's or a server's name is free (`checkNameAvailability`).
 fn available(store: &Store, namespace: &str, body: &Value) -> Result<Response, ArmError> {
-    let collection = match namespace {
-        "microsoft.apimanagement" => "/service/",
-        "microsoft.sql" => "/servers/",
-        _ => return one_provider("", namespace),
+    let collection = if namespace == "microsoft.sql" {
+        "servers"
+    } else {
+        "service"
     };
     let name = body["name"].as_str().unwrap_or_default();
     if name.is_empty() {
@@ -245,7 +249,7 @@ fn available(store: &Store, namespace: &str, body: &Value) -> Result<Response, A
             "The field 'name' is required.",
         ));
     }
-    let end = format!("/{namespace}{collection}{name}").to_lowercase();
+    let end = format!("/{namespace}/{collection}/{name}").to_lowercase();
     let taken = store.all().any(|entity| entity.key().ends_with(&end));
     let mut answer = json!({"nameAvailable": !taken, "available": !taken, "name": name});
     answer["reason"] = json!(if taken { "AlreadyExists" } else { "Valid" });

@@ -2,8 +2,7 @@
 //! one for the whole subscription that holds fifteen times as much. A caller that has emptied one is
 //! sent away until it has waited.
 //!
-//! Buckets fill by the emulated time, which counts whole seconds, so that nobody can come back a
-//! little too early, after which the service would begin to count anew. They are kept only where the seed
+//! Buckets fill by the emulated time, which counts whole seconds. They are kept only where the seed
 //! asks for `throttle`; otherwise the headers say what a full bucket says.
 
 use std::collections::BTreeMap;

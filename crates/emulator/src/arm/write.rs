@@ -8,7 +8,7 @@ use super::kind::Kind;
 use super::operation;
 use super::store::{Entity, Store, name_of};
 use super::target::{Shape, Target};
-use super::{apim, sql};
+use super::{access, apim, sql};
 use crate::estate::Estate;
 use crate::http::{Request, Response};
 
@@ -136,11 +136,6 @@ fn merge(into: &mut Value, patch: &Value) {
 /// 200).
 const API_DELETE_IS_LATE_SINCE: &str = "2024-05-01";
 
-fn before(request: &Request, version: &str) -> bool {
-    let asked = request.query("api-version").unwrap_or_default();
-    asked.get(..10).is_some_and(|date| date < version)
-}
-
 /// Answers DELETE.
 pub fn delete(
     estate: &Estate,
@@ -164,7 +159,8 @@ pub fn delete(
         kind: target.kind,
         next: None,
     };
-    let at_once = target.kind == Kind::Api && before(request, API_DELETE_IS_LATE_SINCE);
+    let at_once = target.kind == Kind::Api
+        && access::is_before(request.query("api-version"), API_DELETE_IS_LATE_SINCE);
     if target.kind.is_late("DELETE") && !at_once {
         let headers = operation::start(estate, store, request, change, 200);
         let mut response = Response::empty(202);

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::clock::Clock;
+
 /// Why a query cannot be answered; the service calls both kinds a bad argument.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -56,7 +58,7 @@ fn next(rest: &str) -> Result<(Token, usize), QueryError> {
     }
     let is_negated = first == '!' && rest[1..].starts_with(|c: char| c.is_ascii_alphabetic());
     if first.is_ascii_alphabetic() || first == '_' || is_negated {
-        return Ok(word(rest));
+        return word(rest);
     }
     let symbol = SYMBOLS.into_iter().find(|one| rest.starts_with(one));
     let symbol = symbol.ok_or_else(|| syntax(rest))?;
@@ -68,7 +70,7 @@ pub fn syntax(rest: &str) -> QueryError {
 }
 
 /// A word, or `datetime(…)` with what is in it.
-fn word(rest: &str) -> (Token, usize) {
+fn word(rest: &str) -> Result<(Token, usize), QueryError> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let end = rest[1..]
         .find(|c| !is_part(c))
@@ -79,18 +81,19 @@ fn word(rest: &str) -> (Token, usize) {
         && found == "datetime"
     {
         let end = end + time.len() + 2;
-        return (Token::Literal(json!(whole_seconds(time))), end);
+        let time = moment(time).ok_or_else(|| syntax(rest))?;
+        return Ok((Token::Literal(json!(time)), end));
     }
-    (Token::Word(found.to_owned()), end)
+    Ok((Token::Word(found.to_owned()), end))
 }
 
-/// A time as the emulator writes times, without the fractions that it does not know.
-fn whole_seconds(time: &str) -> String {
-    let time = time.trim().trim_matches(['\'', '"']);
-    match time.get(..19) {
-        Some(seconds) => format!("{seconds}Z"),
-        None => time.to_owned(),
+/// A day or a time in UTC, as the emulator writes times: only then do they compare as texts.
+pub fn moment(text: &str) -> Option<String> {
+    let text = text.trim().trim_matches(['\'', '"']);
+    if text.len() == 10 {
+        return Clock::whole_seconds(&format!("{text}T00:00:00"));
     }
+    Clock::whole_seconds(&text.replacen(' ', "T", 1))
 }
 
 fn number(rest: &str) -> Result<(Token, usize), QueryError> {
@@ -151,7 +154,11 @@ mod tests {
         assert_eq!(tokens[4], Token::Word("!has".into()));
         assert_eq!(tokens[5], Token::Literal(json!("it's")));
         assert!(tokens.contains(&Token::Literal(json!(7_200))));
-        assert_eq!(tokens.last(), Some(&Token::Literal(json!("2026-01-31"))));
+        let midnight = Token::Literal(json!("2026-01-31T00:00:00Z"));
+        assert_eq!(tokens.last(), Some(&midnight));
+        let spaced = lex("datetime('2026-01-31 08:05:09.5')").unwrap();
+        assert_eq!(spaced, [Token::Literal(json!("2026-01-31T08:05:09Z"))]);
+        assert!(lex("T | where b > datetime(2026-01-31 08:05)").is_err());
         assert!(lex("T | where a == 'open").is_err());
         assert!(lex("T ; drop").is_err());
     }

@@ -45,7 +45,7 @@ pub fn answer(estate: &Estate, request: &Request) -> Response {
         }
     };
     let Some(query) = query else {
-        return bad("The body names no query.");
+        return bad("The request names no query.");
     };
     match asked(estate, &claims, query, timespan) {
         Ok(table) => shown(table),
@@ -75,8 +75,7 @@ fn asked(
 /// `PT1H` back from now, or two times with a slash between them.
 fn span(text: &str, now: i64) -> Option<(String, String)> {
     if let Some((from, to)) = text.split_once('/') {
-        let second = |time: &str| Some(format!("{}Z", time.get(..19)?));
-        return Some((second(from)?, second(to)?));
+        return Some((lexer::moment(from)?, lexer::moment(to)?));
     }
     let (days, time) = match text.strip_prefix('P')?.split_once('T') {
         Some((days, time)) => (days, time),
@@ -98,6 +97,9 @@ fn span(text: &str, now: i64) -> Option<(String, String)> {
             };
             seconds = seconds.checked_add(number.checked_mul(unit)?)?;
             number = 0;
+        }
+        if number != 0 {
+            return None;
         }
     }
     Some((
@@ -195,7 +197,11 @@ mod tests {
         assert_eq!(back.1, "2026-01-31T10:00:00Z");
         let both = span("2026-01-30T07:30:00.5Z/2026-01-31T10:00:00Z", now).unwrap();
         assert_eq!(both, back);
-        assert_eq!(span("an hour", now), None);
+        let days = span("2026-01-30/2026-01-31", now).unwrap();
+        assert_eq!(days.1, "2026-01-31T00:00:00Z");
+        for bad in ["an hour", "PT10", "yesterday-evening-late/now"] {
+            assert_eq!(span(bad, now), None, "{bad}");
+        }
         assert_eq!(span("P99999999999999999999D", now), None);
     }
 }

@@ -35,7 +35,8 @@ pub enum Expr {
 pub fn parse(text: &str) -> Result<Query, QueryError> {
     let tokens = lex(text)?;
     if tokens.len() > LONGEST {
-        return Err(syntax("a query of this length"));
+        let long = format!("a query of more than {LONGEST} words");
+        return Err(QueryError::Unknown(long));
     }
     let mut parser = Parser {
         tokens,
@@ -54,7 +55,7 @@ pub fn parse(text: &str) -> Result<Query, QueryError> {
 }
 
 /// The comparisons that are written between their operands.
-const BETWEEN: [&str; 18] = [
+const BETWEEN: [&str; 20] = [
     "==",
     "!=",
     "=~",
@@ -70,9 +71,11 @@ const BETWEEN: [&str; 18] = [
     "startswith",
     "!startswith",
     "endswith",
+    "!endswith",
     "in",
     "!in",
     "between",
+    "!between",
 ];
 /// Aggregates and functions.
 const FUNCTIONS: [&str; 13] = [
@@ -261,7 +264,7 @@ impl Parser {
                 self.expect("(")?;
                 operands.extend(self.list()?);
             }
-            "between" => {
+            "between" | "!between" => {
                 self.expect("(")?;
                 operands.push(self.primary()?);
                 self.expect("..")?;

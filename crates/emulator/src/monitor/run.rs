@@ -135,12 +135,15 @@ impl Table {
         for (_, expression) in by {
             self.check(expression)?;
         }
-        for (_, expression) in aggregates {
+        for (column, expression) in aggregates {
             match expression {
                 Expr::Apply(name, operands) if is_aggregate(name) => {
                     operands.iter().try_for_each(|one| self.check(one))?;
                 }
-                _ => return Err(QueryError::Unknown("an aggregate".into())),
+                _ => {
+                    let what = format!("{column} without an aggregate");
+                    return Err(QueryError::Unknown(what));
+                }
             }
         }
         let named = by.iter().chain(aggregates);
@@ -148,21 +151,17 @@ impl Table {
             .map(|(name, expression)| (name.clone(), self.type_of(expression)))
             .collect();
         let mut groups: BTreeMap<String, (Row, Vec<&Row>)> = BTreeMap::new();
+        // Without `by` there is one group, even of no rows.
         if by.is_empty() {
-            groups.insert(String::new(), (Map::new(), Vec::new()));
+            groups.insert(json!({}).to_string(), (Map::new(), Vec::new()));
         }
         for row in &self.rows {
             let key: Row = by
                 .iter()
                 .map(|(name, expression)| (name.clone(), value(expression, row, now)))
                 .collect();
-            let text = if by.is_empty() {
-                String::new()
-            } else {
-                json!(key).to_string()
-            };
             groups
-                .entry(text)
+                .entry(json!(key).to_string())
                 .or_insert_with(|| (key, Vec::new()))
                 .1
                 .push(row);
@@ -324,6 +323,8 @@ mod tests {
             ("at between (datetime(2026-01-31T08:30:00Z) .. now())", 2),
             ("who contains 'n' and who !startswith 'A'", 0),
             ("isempty(who)", 0),
+            ("who !endswith 'A'", 1),
+            ("n !between (1 .. 2)", 1),
         ] {
             assert_eq!(
                 rows(&format!("T | where {condition}")).unwrap().len(),

@@ -8,7 +8,7 @@ use super::catalogue::{Authentication, Password, Principal, PrincipalType, Secur
 use super::database::DbState;
 use super::error::SqlError;
 use super::permissions::Subject;
-use super::procedures::Argument;
+use super::procedures::{Argument, named};
 use super::session::Session;
 
 /// What a session was before it became an application role.
@@ -174,15 +174,6 @@ impl Session {
     pub(super) fn acts_as_server_admin(&self) -> bool {
         self.identity.is_server_admin && self.subjects.len() == 1 && self.assumed.is_none()
     }
-}
-
-fn named<'a>(arguments: &'a [Argument], name: &str, at: usize) -> Option<&'a Argument> {
-    let by_name = arguments.iter().find(|a| a.name.eq_ignore_ascii_case(name));
-    by_name.or_else(|| {
-        arguments
-            .get(at)
-            .filter(|argument| argument.name.is_empty())
-    })
 }
 
 fn application_role<'a>(db: &'a DbState, name: &str) -> Option<&'a Principal> {

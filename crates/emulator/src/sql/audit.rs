@@ -12,7 +12,7 @@ use super::Sql;
 use super::ast::{On, RoleChange, Security, Verb};
 use super::catalogue::Catalogue;
 use super::lexer::{Lexed, Token, lex};
-use super::procedures::{Argument, Call};
+use super::procedures::{Argument, Call, named};
 use super::server::Server;
 use super::session::{Reply, Session};
 use super::value;
@@ -187,13 +187,17 @@ impl Session {
         self.server.record(group, record);
     }
 
-    /// `sp_audit_write`: an event of the caller's own.
+    /// `sp_audit_write`: an event of the caller's own, which succeeded unless it says otherwise.
     pub(super) fn audit_write(&self, catalogue: &Catalogue, arguments: &[Argument]) {
-        let text = |at: usize| arguments.get(at).map(Argument::text).unwrap_or_default();
+        let text = |name: &str, at: usize| {
+            let argument = named(arguments, name, at);
+            argument.map(Argument::text).unwrap_or_default()
+        };
         let mut record = self.audited(catalogue, "USER DEFINED AUDIT");
-        record.user_event = text(0).parse().unwrap_or_default();
-        record.succeeded = said(text(1) != "0");
-        record.user_information = text(2).chars().take(STATEMENT).collect();
+        record.user_event = text("user_defined_event_id", 0).parse().unwrap_or_default();
+        record.succeeded = said(text("succeeded", 1) != "0");
+        let information = text("user_defined_information", 2);
+        record.user_information = information.chars().take(STATEMENT).collect();
         record.statement = masked(&self.text);
         self.server.record(USER_DEFINED, record);
     }
@@ -288,9 +292,10 @@ fn speaks_of_secrets(text: &str) -> bool {
 fn without_secrets(text: &str, tokens: &[Lexed]) -> String {
     let named = |at: usize| {
         let before = at.checked_sub(2).and_then(|at| tokens.get(at));
-        before
-            .and_then(Lexed::upper)
-            .is_some_and(|word| speaks_of_secrets(&word))
+        before.is_some_and(|before| match &before.token {
+            Token::Word(word) | Token::Variable(word) => speaks_of_secrets(word),
+            _ => false,
+        })
     };
     let takes_all = tokens.iter().any(|token| token.is_word("sp_setapprole"));
     let mut kept = String::with_capacity(text.len());
@@ -336,7 +341,9 @@ fn end_of_literal(text: &str, start: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::login::administrator;
     use super::*;
+    use crate::directory::Directory;
 
     #[test]
     fn no_password_stays_in_a_statement() {
@@ -357,11 +364,37 @@ mod tests {
                 "EXEC (N'CREATE USER a WITH PASSWORD = ''plainly-fake''')",
                 "EXEC ('******')",
             ),
+            (
+                "SET @password = N'plainly-fake'",
+                "SET @password = '******'",
+            ),
             ("PRINT 'ä' -- PASSWORD", "PRINT 'ä' -- PASSWORD"),
             ("SELECT 'open, PASSWORD = plainly-fake", MASK),
         ] {
             assert_eq!(masked(text), kept);
         }
+    }
+
+    #[test]
+    fn an_event_of_ones_own_takes_its_arguments_by_name() {
+        let clock = Clock::default();
+        let tenant = "11111111-1111-1111-1111-111111111111";
+        let sql = Sql::new(Directory::new(tenant, clock.clone(), [7; 32]), clock);
+        sql.create_server("s", "admin", "Made-up-1");
+        sql.set_audit("s", None, BTreeSet::from([USER_DEFINED.to_owned()]));
+        let mut session = administrator(&sql.server("s").unwrap(), "master").unwrap();
+        session.run_now("EXEC sp_audit_write @succeeded = 0, @user_defined_event_id = 7");
+        session.run_now("EXEC sp_audit_write 8, 1, N'moved'");
+        let events: Vec<_> = sql
+            .audit("s")
+            .into_iter()
+            .map(|one| (one.user_event, one.succeeded, one.user_information))
+            .collect();
+        let (first, second) = (said(false), said(true));
+        assert_eq!(
+            events,
+            [(7, first, String::new()), (8, second, "moved".into())]
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use tokio::sync::Notify;
 
 use super::catalogue::{Catalogue, same};
+use super::error::SqlError;
 use super::functions::{self, CallContext};
 
 /// Thousands of the storage's steps after which a statement is broken off: some seconds.
@@ -205,6 +206,29 @@ impl DbState {
         self.savepoints.truncate(at + 1);
         self.catalogue = Arc::clone(&self.savepoints[at].1);
         Ok(true)
+    }
+
+    /// Does `work` as a whole: when it fails, storage and catalogue are as they were before it.
+    pub fn wholly(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        let failed = |error| SqlError::from_sqlite(&error);
+        let before = Arc::clone(&self.catalogue);
+        self.storage
+            .execute_batch("SAVEPOINT whole")
+            .map_err(failed)?;
+        let outcome = work(self);
+        if outcome.is_err() {
+            self.catalogue = before;
+            self.storage
+                .execute_batch("ROLLBACK TO whole")
+                .map_err(failed)?;
+        }
+        self.storage
+            .execute_batch("RELEASE whole")
+            .map_err(failed)?;
+        outcome
     }
 
     pub fn catalogue_mut(&mut self) -> &mut Catalogue {

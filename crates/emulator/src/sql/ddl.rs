@@ -5,11 +5,20 @@ use super::catalogue::{Column, DBO, Object, ObjectType, Securable, same};
 use super::database::DbState;
 use super::error::SqlError;
 use super::rewrite::quote;
+use super::row_security::is_bound;
 use super::session::Session;
 use super::value::ColumnType;
 
 impl Session {
     pub(super) fn ddl(&mut self, db: &mut DbState, ddl: &Ddl) -> Result<(), SqlError> {
+        match ddl {
+            // What a list drops before the name that fails stays dropped.
+            Ddl::DropTable { .. } | Ddl::DropModule { .. } => self.carry_out_ddl(db, ddl),
+            _ => db.wholly(|db| self.carry_out_ddl(db, ddl)),
+        }
+    }
+
+    fn carry_out_ddl(&mut self, db: &mut DbState, ddl: &Ddl) -> Result<(), SqlError> {
         match ddl {
             Ddl::CreateSchema { name, owner } => self.create_schema(db, name, owner.as_deref()),
             Ddl::DropSchema { name, if_exists } => self.drop_schema(db, name, *if_exists),
@@ -251,18 +260,8 @@ impl Session {
         {
             return Err(cannot_drop(kind, name));
         }
-        let bound = db.catalogue.objects.values().any(|policy| {
-            policy
-                .predicates
-                .iter()
-                .any(|predicate| predicate.target == object.id)
-        });
-        if bound {
-            let message = format!(
-                "Cannot DROP {kind} '{}' because it is being referenced by a security policy.",
-                object.name
-            );
-            return Err(SqlError::new(3729, 16, message));
+        if is_bound(&db.catalogue, &object) {
+            return Err(bound("DROP", kind, &object.name));
         }
         let stored = quote(&db.catalogue.storage_name(&object));
         match object.kind {
@@ -348,6 +347,11 @@ impl Session {
                 return Err(SqlError::object_exists(name.last()));
             }
             let id = self.alterable(db, name, kind)?;
+            if let Some(object) = db.catalogue.objects.get(&id)
+                && is_bound(&db.catalogue, object)
+            {
+                return Err(bound("ALTER", "function", &object.name));
+            }
             let now = self.server.clock.now();
             if let Some(object) = db.catalogue_mut().objects.get_mut(&id) {
                 object.definition = Some(text.to_owned());
@@ -410,6 +414,13 @@ impl Session {
             .map(|principal| principal.id)
             .ok_or_else(|| SqlError::cannot("find", "user", name))
     }
+}
+
+fn bound(verb: &str, kind: &str, name: &str) -> SqlError {
+    let message = format!(
+        "Cannot {verb} {kind} '{name}' because it is being referenced by a security policy."
+    );
+    SqlError::new(3729, 16, message)
 }
 
 fn cannot_drop(kind: &str, name: &Name) -> SqlError {

@@ -196,7 +196,8 @@ fn update(rewriter: &mut Rewriter<'_>, tokens: &[Lexed]) -> Result<Change, SqlEr
     let alias = quote(parts.last().map_or("", String::as_str));
     let table = rewriter.target(&parts)?;
     let mut sql = format!("UPDATE {table} AS {alias} SET {}", assignments.join(", "));
-    sql.push_str(&condition(rewriter, &parts, tokens.get(tail + 1..))?);
+    let said = tokens.get(tail + 1..);
+    sql.push_str(&condition(rewriter, &parts, &alias, said)?);
     let outputs = output.map_or(&tokens[..0], |at| &tokens[at + 1..tail]);
     let (returned, returning) = returning(rewriter, outputs, true)?;
     sql.push_str(&returned);
@@ -249,11 +250,14 @@ fn tail(tokens: &[Lexed], from: usize) -> (usize, bool) {
 fn condition(
     rewriter: &mut Rewriter<'_>,
     parts: &[String],
+    alias: &str,
     said: Option<&[Lexed]>,
 ) -> Result<String, SqlError> {
-    let alias = quote(parts.last().map_or("", String::as_str));
-    let filter = rewriter.target_filter(parts, &alias)?;
-    let said = said.filter(|tokens| !tokens.is_empty());
+    let filter = rewriter.target_filter(parts, alias)?;
+    // A WHERE with nothing behind it is a mistake, not every row.
+    if said.is_some_and(<[Lexed]>::is_empty) {
+        return Err(SqlError::syntax("WHERE"));
+    }
     let said = said.map(|tokens| rewriter.expression(tokens)).transpose()?;
     let both = [said.map(|expression| expression.text), filter];
     let both: Vec<String> = both
@@ -276,7 +280,8 @@ fn delete(rewriter: &mut Rewriter<'_>, tokens: &[Lexed]) -> Result<Change, SqlEr
     }
     let alias = quote(parts.last().map_or("", String::as_str));
     let mut sql = format!("DELETE FROM {} AS {alias}", rewriter.target(&parts)?);
-    sql.push_str(&condition(rewriter, &parts, tokens.get(tail + 1..))?);
+    let said = tokens.get(tail + 1..);
+    sql.push_str(&condition(rewriter, &parts, &alias, said)?);
     let output = find(tokens, "OUTPUT").filter(|at| *at < tail);
     let outputs = output.map_or(&tokens[..0], |at| &tokens[at + 1..tail]);
     let (returned, returning) = returning(rewriter, outputs, false)?;

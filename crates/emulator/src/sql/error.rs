@@ -210,7 +210,10 @@ impl SqlError {
         let after = |prefix: &str| text.strip_prefix(prefix).map(str::trim).map(str::to_owned);
         let last = |path: String| path.rsplit('.').next().unwrap_or_default().to_owned();
         if let Some(column) = after("no such column:") {
-            return Self::new(207, 16, format!("Invalid column name '{}'.", last(column)));
+            // A quoted name comes with advice that is the storage's own.
+            let column = column.split(" - should this be").next().unwrap_or_default();
+            let column = last(column.trim_matches('"').to_owned());
+            return Self::new(207, 16, format!("Invalid column name '{column}'."));
         }
         if let Some(column) = after("ambiguous column name:") {
             return Self::new(
@@ -239,6 +242,16 @@ impl SqlError {
                 ),
             );
         }
+        if let Some(column) = after("duplicate column name:") {
+            let message = format!(
+                "Column names in each table must be unique. Column name '{column}' is specified \
+                 more than once."
+            );
+            return Self::new(2705, 16, message);
+        }
+        if text == "incomplete input" {
+            return Self::syntax("the end of the statement");
+        }
         if text.contains("UNIQUE constraint failed") {
             return Self::new(
                 2627,
@@ -259,6 +272,21 @@ impl SqlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_of_the_storage_become_the_services() {
+        let from = |text: &str| {
+            let code = rusqlite::ffi::Error::new(1);
+            let error = rusqlite::Error::SqliteFailure(code, Some(text.to_owned()));
+            SqlError::from_sqlite(&error)
+        };
+        let hint = "no such column: \"nope\" - should this be a string literal in single-quotes?";
+        assert_eq!(from(hint).message, "Invalid column name 'nope'.");
+        let plain = from("no such column: o.nope");
+        assert_eq!(plain.message, "Invalid column name 'nope'.");
+        assert_eq!(from("duplicate column name: Id").number, 2705);
+        assert_eq!(from("incomplete input").number, 102);
+    }
 
     #[test]
     fn an_error_comes_back_from_its_own_text() {

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use super::catalogue::{Securable, same};
 use super::database::DbState;
 use super::error::SqlError;
-use super::procedures::Argument;
+use super::procedures::{Argument, named};
 use super::session::Session;
 
 /// The most rules that a server or database holds (azure-facts C.2).
@@ -166,15 +166,7 @@ fn parameter(
     at: usize,
     name: &str,
 ) -> Result<String, SqlError> {
-    let bare = |argument: &Argument| argument.name.trim_start_matches('@').to_lowercase();
-    arguments
-        .iter()
-        .find(|argument| bare(argument) == name)
-        .or_else(|| {
-            arguments
-                .get(at)
-                .filter(|argument| bare(argument).is_empty())
-        })
+    named(arguments, name, at)
         .map(Argument::text)
         .ok_or_else(|| {
             let message = format!(

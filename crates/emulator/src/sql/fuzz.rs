@@ -34,7 +34,8 @@ fn words(input: &[u8]) -> String {
     picked.join(" ")
 }
 
-fn iterations(default: usize) -> usize {
+/// How often a target runs when nobody asks for more.
+pub(crate) fn iterations(default: usize) -> usize {
     let asked = std::env::var("BOLERO_RANDOM_ITERATIONS").ok();
     asked.and_then(|n| n.parse().ok()).unwrap_or(default)
 }

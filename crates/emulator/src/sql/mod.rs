@@ -21,7 +21,7 @@ mod firewall;
 mod functions;
 mod functions_text;
 #[cfg(test)]
-mod fuzz;
+pub(crate) mod fuzz;
 mod grants;
 mod lexer;
 mod login;
@@ -60,7 +60,7 @@ pub use login::{Credentials, LoginRequest, RefusedLogin};
 pub use procedures::{Argument, Call};
 pub use server::{EntraAdmin, Network};
 pub use session::{Reply, Session, TransactionRequest};
-pub use time::{DATETIME_DAYS, Moment, TICKS};
+pub use time::{DATETIME_DAYS, Moment, TICKS, clock_bytes};
 pub use value::{ColumnType, guid_to_sid, sid_to_guid};
 
 pub(crate) use query::ResultSet;

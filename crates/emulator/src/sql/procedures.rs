@@ -45,6 +45,12 @@ impl Argument {
     }
 }
 
+/// The argument with this name, or the one at this place when it has none.
+pub(super) fn named<'a>(arguments: &'a [Argument], name: &str, at: usize) -> Option<&'a Argument> {
+    let by_name = arguments.iter().find(|a| a.name.eq_ignore_ascii_case(name));
+    by_name.or_else(|| arguments.get(at).filter(|a| a.name.is_empty()))
+}
+
 impl Session {
     /// Carries out a call and answers what it leaves, the status last.
     pub async fn call(&mut self, call: Call) -> Vec<Reply> {
@@ -357,14 +363,7 @@ impl Session {
 
     /// `@key, @value, @read_only`: at most 128 bytes of key, 8,000 of value.
     fn set_session_context(&mut self, arguments: &[Argument]) -> Result<(), SqlError> {
-        let named = |name: &str, at: usize| {
-            let by_name = arguments.iter().find(|a| a.name.eq_ignore_ascii_case(name));
-            by_name.or_else(|| {
-                arguments
-                    .get(at)
-                    .filter(|argument| argument.name.is_empty())
-            })
-        };
+        let named = |name: &str, at: usize| named(arguments, name, at);
         let key = named("key", 0).map(Argument::text).unwrap_or_default();
         let value = named("value", 1).map_or(Value::Null, |argument| argument.value.clone());
         let read_only = named("read_only", 2).is_some_and(|a| a.value == Value::Integer(1));

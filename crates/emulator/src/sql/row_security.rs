@@ -5,6 +5,7 @@
 //! condition. BLOCK predicates are triggers. Both are made anew whenever a policy changes, within
 //! the transaction that changes it.
 
+use super::ast::{Name, Tokens};
 use super::catalogue::{Catalogue, Object, ObjectType, Predicate};
 use super::database::DbState;
 use super::error::SqlError;
@@ -17,8 +18,8 @@ use super::session::Session;
 /// The name of a filtered table inside its view.
 const FILTERED: &str = "filtered";
 
-/// When a BLOCK predicate is asked, and of which row.
-const OPERATIONS: [(&str, &str); 4] = [
+/// When a BLOCK predicate is asked, in the order of the catalogue's numbers, and of which row.
+pub(super) const OPERATIONS: [(&str, &str); 4] = [
     ("AFTER INSERT", "NEW"),
     ("AFTER UPDATE", "NEW"),
     ("BEFORE UPDATE", "OLD"),
@@ -145,16 +146,8 @@ impl Rewriter<'_> {
         predicate: &Predicate,
         alias: &str,
     ) -> Result<String, SqlError> {
-        let call = lex(&predicate.definition)?;
-        let mut parser = Parser::new("", &call);
-        parser.expect_symbol("(")?;
-        let name = parser.name()?;
-        let arguments = split(&parser.parenthesised()?, ",");
-        let function = self
-            .catalogue
-            .schema(name.schema().unwrap_or("dbo"))
-            .and_then(|schema| self.catalogue.object(schema.id, name.last()))
-            .filter(|object| object.kind == ObjectType::InlineFunction)
+        let (name, arguments) = call(predicate)?;
+        let function = function(self.catalogue, &name)
             .and_then(|object| object.definition.as_deref())
             .ok_or_else(|| unbound(&name.dotted()))?;
         let (parameters, body) = parts(function)?;
@@ -175,6 +168,32 @@ impl Rewriter<'_> {
         (self.tables, self.system) = named;
         Ok(text)
     }
+}
+
+/// The name of the function that a predicate calls, and the arguments.
+fn call(predicate: &Predicate) -> Result<(Name, Vec<Tokens>), SqlError> {
+    let tokens = lex(&predicate.definition)?;
+    let mut parser = Parser::new("", &tokens);
+    parser.expect_symbol("(")?;
+    Ok((parser.name()?, split(&parser.parenthesised()?, ",")))
+}
+
+fn function<'c>(catalogue: &'c Catalogue, name: &Name) -> Option<&'c Object> {
+    let schema = catalogue.schema(name.schema().unwrap_or("dbo"))?;
+    let found = catalogue.object(schema.id, name.last());
+    found.filter(|object| object.kind == ObjectType::InlineFunction)
+}
+
+/// Whether a security policy, on or off, reads this table or calls this function.
+pub(super) fn is_bound(catalogue: &Catalogue, object: &Object) -> bool {
+    let calls = |predicate: &Predicate| {
+        let called = call(predicate).ok();
+        called
+            .and_then(|(name, _)| function(catalogue, &name))
+            .is_some_and(|function| function.id == object.id)
+    };
+    let mut predicates = catalogue.objects.values().flat_map(|o| &o.predicates);
+    predicates.any(|predicate| predicate.target == object.id || calls(predicate))
 }
 
 fn unbound(name: &str) -> SqlError {

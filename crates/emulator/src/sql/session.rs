@@ -190,7 +190,7 @@ impl Session {
                 if session.batch(db, now)? == Flow::Next {
                     delay = later
                         .first()
-                        .map(|wait| session.delay(db, wait))
+                        .map(|wait| session.delay(db, wait).map_err(|e| e.at(wait.line, None)))
                         .transpose()?;
                 }
                 Ok(())
@@ -212,7 +212,7 @@ impl Session {
         let time = time.and_then(Moment::parse).ok_or_else(|| {
             let message =
                 format!("Incorrect time syntax in time string '{written}' used with WAITFOR.");
-            SqlError::new(148, 15, message).at(wait.line, None)
+            SqlError::new(148, 15, message)
         })?;
         Ok(Duration::from_nanos(time.ticks.unsigned_abs() * 100))
     }
@@ -309,7 +309,7 @@ impl Session {
     /// Begins, commits or rolls back, as the driver's own requests ask.
     pub async fn transaction(&mut self, request: &TransactionRequest) -> Vec<Reply> {
         let (verb, name) = match request {
-            TransactionRequest::Begin => ("BEGIN", ""),
+            TransactionRequest::Begin(name) => ("BEGIN", name.as_str()),
             TransactionRequest::Commit { .. } => ("COMMIT", ""),
             TransactionRequest::Rollback { to, .. } => ("ROLLBACK", to.as_str()),
             TransactionRequest::Save(name) => ("SAVE", name.as_str()),
@@ -356,7 +356,8 @@ impl Session {
 /// What a transaction manager request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransactionRequest {
-    Begin,
+    /// With the name that a rollback can use, when it is not empty.
+    Begin(String),
     /// `again` begins the next one at once.
     Commit {
         again: bool,

@@ -67,7 +67,7 @@ impl Session {
         let id = self.alterable(db, table, ObjectType::Table)?;
         let (sql, _) = self.rewritten(db, |rewriter| {
             let table = rewriter.table(&table.0)?;
-            let column = column_definition(rewriter, column)?;
+            let column = column_definition(rewriter, column, KEY)?;
             Ok(format!("ALTER TABLE main.{table} ADD COLUMN {column}"))
         })?;
         self.store(db, &sql)?;
@@ -88,8 +88,9 @@ impl Session {
             let known = self.temporary.len();
             self.temporary.retain(|table| !same(table, name.last()));
             if self.temporary.len() < known {
-                let table = quote(&temporary_name(name.last(), self.id));
-                return self.store(db, &format!("DROP TABLE temp.{table}"));
+                let table = temporary_name(name.last(), self.id);
+                self.temporary_identities.remove(&table);
+                return self.store(db, &format!("DROP TABLE temp.{}", quote(&table)));
             }
         }
         self.drop_object(db, "table", name, if_exists)
@@ -127,6 +128,10 @@ fn catalogue_column(at: usize, column: &ColumnDefinition) -> Column {
     }
 }
 
+/// What the storage calls a primary key, and one that numbers the rows.
+const KEY: &str = "PRIMARY KEY";
+const NUMBERED_KEY: &str = "PRIMARY KEY AUTOINCREMENT";
+
 /// Columns and constraints. The storage numbers only a primary key, so the identity column becomes
 /// it, and another key is a unique one.
 fn definition(
@@ -134,23 +139,17 @@ fn definition(
     columns: &[ColumnDefinition],
     constraints: &[Tokens],
 ) -> Result<String, SqlError> {
-    const KEY: &str = "PRIMARY KEY";
     let numbered = columns.iter().any(|column| column.identity);
-    let other_key = |text: String| match numbered {
-        true => text.replace(KEY, "UNIQUE"),
-        false => text,
-    };
+    let key = if numbered { "UNIQUE" } else { KEY };
     let mut parts = Vec::new();
     for column in columns {
-        let text = column_definition(rewriter, column)?;
         parts.push(match column.identity {
-            true if !text.contains(KEY) => format!("{text} {KEY} AUTOINCREMENT"),
-            true => text,
-            false => other_key(text),
+            true => column_definition(rewriter, column, NUMBERED_KEY)?,
+            false => column_definition(rewriter, column, key)?,
         });
     }
     for tokens in constraints {
-        parts.push(other_key(constraint(rewriter, tokens, false)?));
+        parts.push(constraint(rewriter, tokens, key)?);
     }
     Ok(parts.join(", "))
 }
@@ -159,6 +158,7 @@ fn definition(
 fn column_definition(
     rewriter: &mut Rewriter<'_>,
     column: &ColumnDefinition,
+    key: &str,
 ) -> Result<String, SqlError> {
     let ty = match column.identity {
         true => "INTEGER".to_owned(),
@@ -169,15 +169,19 @@ fn column_definition(
     } else {
         ""
     };
-    let rest = constraint(rewriter, &column.constraints, column.identity)?;
+    let mut rest = constraint(rewriter, &column.constraints, key)?;
+    let is_key = column.constraints.iter().any(|t| t.is_word("PRIMARY"));
+    if key == NUMBERED_KEY && !is_key {
+        rest = format!("{rest} {key}");
+    }
     Ok(format!("{} {ty}{collation} {rest}", quote(&column.name)))
 }
 
-/// A column's or a table's constraints.
+/// A column's or a table's constraints, with `key` for a primary key.
 fn constraint(
     rewriter: &mut Rewriter<'_>,
     tokens: &[Lexed],
-    identity: bool,
+    key: &str,
 ) -> Result<String, SqlError> {
     let mut parts: Vec<String> = Vec::new();
     let mut at = 0;
@@ -210,11 +214,12 @@ fn constraint(
                 parts.push(format!("REFERENCES {}", rewriter.table(&name)?));
                 at += 1 + length;
             }
+            Some("PRIMARY") if rest.get(1).is_some_and(|t| t.is_word("KEY")) => {
+                parts.push(key.to_owned());
+                at += 2;
+            }
             Some(word) => {
                 parts.push(word.to_owned());
-                if word == "KEY" && identity {
-                    parts.push("AUTOINCREMENT".to_owned());
-                }
                 at += 1;
             }
             // The columns of a key.

@@ -119,6 +119,15 @@ impl Moment {
     }
 }
 
+/// The bytes that a time of day takes with so many digits of its fraction.
+pub fn clock_bytes(digits: u8) -> u8 {
+    match digits {
+        0..=2 => 3,
+        3..=4 => 4,
+        _ => 5,
+    }
+}
+
 /// Takes `Z`, `+hh:mm` or `-hh:mm` off the end of a time.
 fn split_offset(text: &str) -> Option<(&str, i64)> {
     if let Some(text) = text.strip_suffix('Z') {

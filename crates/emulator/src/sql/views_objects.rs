@@ -4,6 +4,8 @@ use rusqlite::types::Value;
 
 use super::catalogue::{Object, ObjectType, Securable};
 use super::permissions::allowed;
+use super::row_security::OPERATIONS;
+use super::time::clock_bytes;
 use super::value::ColumnType;
 use super::views::{
     BIT, DATE, DESCRIPTION, INT, LONG, NAME, TINY, View, ViewEnv, date, int, optional, text,
@@ -90,6 +92,9 @@ fn type_row(ty: ColumnType) -> (i32, i32) {
     match ty {
         ColumnType::Text(None) | ColumnType::VarChar(None) | ColumnType::Binary(None) => (id, -1),
         ColumnType::Decimal { precision, .. } => (id, decimal_bytes(precision)),
+        ColumnType::DateTime2(digits) => (id, 3 + i32::from(clock_bytes(digits))),
+        ColumnType::DateTimeOffset(digits) => (id, 5 + i32::from(clock_bytes(digits))),
+        ColumnType::Time(digits) => (id, clock_bytes(digits).into()),
         ColumnType::Text(Some(length)) | ColumnType::Char(length) => (id, i32::from(length) * 2),
         ColumnType::VarChar(Some(length))
         | ColumnType::Binary(Some(length))
@@ -107,6 +112,15 @@ fn decimal_bytes(precision: u8) -> i32 {
     }
 }
 
+/// A precision is the length of the text, in which a fraction has a point before it.
+fn with_fraction(whole: i32, digits: u8) -> (i32, i32) {
+    let fraction = match digits {
+        0 => 0,
+        digits => 1 + i32::from(digits),
+    };
+    (whole + fraction, digits.into())
+}
+
 /// `precision` and `scale` in sys.columns; zero where a type has none.
 fn precision(ty: ColumnType) -> (i32, i32) {
     match ty {
@@ -122,9 +136,9 @@ fn precision(ty: ColumnType) -> (i32, i32) {
         ColumnType::SmallMoney => (10, 4),
         ColumnType::DateTime => (23, 3),
         ColumnType::SmallDateTime => (16, 0),
-        ColumnType::DateTime2(digits) => (20 + i32::from(digits), digits.into()),
-        ColumnType::DateTimeOffset(digits) => (27 + i32::from(digits), digits.into()),
-        ColumnType::Time(digits) => (9 + i32::from(digits), digits.into()),
+        ColumnType::DateTime2(digits) => with_fraction(19, digits),
+        ColumnType::DateTimeOffset(digits) => with_fraction(26, digits),
+        ColumnType::Time(digits) => with_fraction(8, digits),
         ColumnType::Date => (10, 0),
         _ => (0, 0),
     }
@@ -270,14 +284,8 @@ pub fn predicates(env: &ViewEnv<'_>) -> View {
     let mut rows = Vec::new();
     for policy in env.objects(|o| o.kind == ObjectType::SecurityPolicy) {
         for predicate in &policy.predicates {
-            let operations = [
-                "AFTER INSERT",
-                "AFTER UPDATE",
-                "BEFORE UPDATE",
-                "BEFORE DELETE",
-            ];
             let operation = predicate.operation.as_deref();
-            let code = operations.iter().position(|o| Some(*o) == operation);
+            let code = OPERATIONS.iter().position(|(o, _)| Some(*o) == operation);
             rows.push(vec![
                 int(policy.id),
                 int(predicate.id),

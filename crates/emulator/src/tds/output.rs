@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 
 use super::tokens::{Answer, COLLATION};
-use crate::sql::{ColumnType, DATETIME_DAYS, Moment, ResultSet, TICKS, guid_to_sid};
+use crate::sql::{ColumnType, DATETIME_DAYS, Moment, ResultSet, TICKS, clock_bytes, guid_to_sid};
 
 /// The longest text, in UTF-16 units, and binary that are not sent in chunks.
 const LONGEST_TEXT: usize = 4000;
@@ -270,16 +270,11 @@ fn scaled(value: &Value, scale: u8) -> Option<i128> {
     })
 }
 
-/// The time of day in units of its last digit: three to five bytes.
+/// The time of day in units of its last digit.
 fn clock(moment: Moment, digits: u8) -> Vec<u8> {
     let digits = digits.min(7);
     let units = moment.ticks / 10_i64.pow(7 - u32::from(digits));
-    let length = match digits {
-        0..=2 => 3,
-        3..=4 => 4,
-        _ => 5,
-    };
-    units.to_le_bytes()[..length].to_vec()
+    units.to_le_bytes()[..usize::from(clock_bytes(digits))].to_vec()
 }
 
 #[cfg(test)]

@@ -28,7 +28,11 @@ impl Request {
             }
             RPC => calls(&mut reader),
             TRANSACTION => Some(match reader.u16()? {
-                5 => Self::Transaction(TransactionRequest::Begin),
+                5 => {
+                    let _isolation = reader.u8();
+                    let name = transaction_name(&mut reader).unwrap_or_default();
+                    Self::Transaction(TransactionRequest::Begin(name))
+                }
                 7 => {
                     transaction_name(&mut reader)?;
                     let again = begins_again(&mut reader);
@@ -131,8 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn savepoints_have_names_and_ends_can_begin_again() {
+    fn transactions_and_savepoints_have_names_and_ends_can_begin_again() {
         let name = [4, b'a', 0, b'b', 0];
+        let begin = parse(TRANSACTION, &[&[5, 0, 2], &name[..]].concat());
+        let wanted = TransactionRequest::Begin("ab".into());
+        assert!(matches!(begin, Some(Request::Transaction(found)) if found == wanted));
         let save = parse(TRANSACTION, &[&[9, 0], &name[..]].concat());
         let wanted = TransactionRequest::Save("ab".into());
         assert!(matches!(save, Some(Request::Transaction(found)) if found == wanted));

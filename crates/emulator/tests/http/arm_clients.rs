@@ -4,14 +4,6 @@ use serde_json::{Value, json};
 
 use super::support::{Answer, SERVER, SERVICE, World, start};
 
-async fn done(world: &World, path: &str, body: Value) -> Answer {
-    let answer = world.arm("PUT", path, &[], &body).await;
-    if answer.header("Azure-AsyncOperation").is_some() {
-        world.finish(&answer, "Azure-AsyncOperation").await;
-    }
-    answer
-}
-
 async fn post(world: &World, path: &str, body: Value) -> Answer {
     world.arm("POST", path, &[], &body).await
 }
@@ -22,7 +14,7 @@ async fn an_api_is_put_with_201_then_200_and_tells_that_it_is_in_progress() {
     let path = format!("{SERVICE}/apis/tides");
     let body = json!({"properties": {"displayName": "Tides", "path": "tides"}});
     for status in [201, 200] {
-        let answer = done(&world, &path, body.clone()).await;
+        let answer = world.put(&path, &body).await;
         assert_eq!(answer.status, status);
         assert_eq!(
             answer.json()["properties"]["provisioningState"],
@@ -40,7 +32,7 @@ async fn deleting_an_api_is_an_operation_from_2024_05_01_on() {
     for (version, status) in [("2022-08-01", 200), ("2024-05-01", 202)] {
         let name = format!("{SERVICE}/apis/one");
         let body = json!({"properties": {"displayName": "One", "path": "one"}});
-        done(&world, &name, body).await;
+        world.put(&name, &body).await;
         let path = format!("{name}?api-version={version}");
         let answer = world.arm("DELETE", &path, &any, &Value::Null).await;
         assert_eq!(answer.status, status, "{version}");
@@ -78,10 +70,20 @@ async fn keys_are_made_anew_when_asked() {
     assert_ne!(keys.json()["primaryKey"], "probe-key-1");
     let server = format!("{SERVICE}/authorizationServers/port");
     let body = json!({"properties": {"displayName": "Port", "clientSecret": "Port-Secret-3"}});
-    let made = done(&world, &server, body).await;
+    let made = world.put(&server, &body).await;
     assert!(!made.text.contains("Port-Secret-3"));
     let told = post(&world, &format!("{server}/listSecrets"), Value::Null).await;
     assert_eq!(told.json()["clientSecret"], "Port-Secret-3");
+    let gateway = format!("{SERVICE}/gateways/south");
+    let body = json!({"properties": {"locationData": {"name": "South"}}});
+    world.put(&gateway, &body).await;
+    let list = format!("{gateway}/listKeys");
+    let first = post(&world, &list, Value::Null).await.json();
+    let body = json!({"keys": 1, "properties": {"locationData": {"name": "South"}}});
+    world.put(&gateway, &body).await;
+    let second = post(&world, &list, Value::Null).await.json();
+    assert!(first["primary"].is_string());
+    assert_eq!(first, second, "a gateway that is put again keeps its keys");
     let none = post(
         &world,
         &format!("{SERVICE}/tags/t/listSecrets"),
@@ -106,13 +108,15 @@ async fn a_refused_action_is_named_as_azure_writes_it() {
 #[tokio::test]
 async fn a_missing_fragment_is_refused_with_its_place() {
     let world = start().await;
-    let text = "<policies>\n  <inbound>\n    <include-fragment fragment-id=\"x\" />\n  </inbound>\n</policies>";
+    let text = "<policies>\n  <inbound>\n    <set-body>@{\n return \"\"; }</set-body>\n    <include-fragment fragment-id=\"x\" />\n  </inbound>\n</policies>";
     let body = json!({"properties": {"format": "rawxml", "value": text}});
-    let refused = done(&world, &format!("{SERVICE}/policies/policy"), body).await;
+    let refused = world
+        .put(&format!("{SERVICE}/policies/policy"), &body)
+        .await;
     let detail = &refused.json()["error"]["details"][0];
     assert_eq!(detail["target"], "include-fragment");
     let message = detail["message"].as_str().unwrap();
-    assert!(message.contains("on line 3, column 5"), "{message}");
+    assert!(message.contains("on line 5, column 5"), "{message}");
 }
 
 #[tokio::test]
@@ -127,7 +131,7 @@ async fn a_database_has_settings_of_its_own() {
         "Disabled"
     );
     let on = json!({"properties": {"state": "Enabled", "isAzureMonitorTargetEnabled": true}});
-    assert_eq!(done(&world, &audit, on).await.status, 200);
+    assert_eq!(world.put(&audit, &on).await.status, 200);
 }
 
 #[tokio::test]
@@ -168,6 +172,9 @@ async fn the_platform_tells_where_things_are() {
         let answer = post(&world, ask, json!({"name": name})).await;
         assert_eq!(answer.json()["nameAvailable"], free);
     }
+    let none = ask.replace("ApiManagement", "Authorization");
+    let none = post(&world, &none, json!({"name": "x"})).await;
+    assert_eq!(none.status, 404, "{}", none.text);
 }
 
 #[tokio::test]
@@ -175,21 +182,27 @@ async fn a_named_link_is_the_association_of_the_older_form() {
     let world = start().await;
     let product = format!("{SERVICE}/products/open");
     let body = json!({"properties": {"displayName": "Open"}});
-    done(&world, &product, body).await;
+    world.put(&product, &body).await;
     let (link, older) = (
         format!("{product}/apiLinks/one"),
         format!("{product}/apis/berths"),
     );
     let body = json!({"properties": {"apiId": format!("{SERVICE}/apis/berths")}});
-    assert_eq!(done(&world, &link, body.clone()).await.status, 201);
+    assert_eq!(world.put(&link, &body).await.status, 201);
     assert_eq!(world.get(&older).await.status, 200);
     world.arm("DELETE", &link, &[], &Value::Null).await;
     assert_eq!(world.get(&older).await.status, 404);
-    done(&world, &link, body).await;
+    world.put(&link, &body).await;
     world.arm("DELETE", &older, &[], &Value::Null).await;
     assert_eq!(world.get(&link).await.status, 404);
+    let tides = json!({"properties": {"displayName": "Tides", "path": "tides"}});
+    world.put(&format!("{SERVICE}/apis/tides"), &tides).await;
+    world.put(&link, &body).await;
+    let body = json!({"properties": {"apiId": format!("{SERVICE}/apis/tides")}});
+    world.put(&link, &body).await;
+    assert_eq!(world.get(&older).await.status, 404, "the name moved on");
     let nowhere = json!({"properties": {"apiId": "/apis/nowhere"}});
-    assert_eq!(done(&world, &link, nowhere).await.status, 400);
+    assert_eq!(world.put(&link, &nowhere).await.status, 400);
 }
 
 #[tokio::test]

@@ -9,8 +9,7 @@ async fn service(world: &World, tier: &str) -> String {
     let group = "/subscriptions/s1/resourceGroups/rg/providers/Microsoft.ApiManagement";
     let path = format!("{group}/service/of-{tier}");
     let body = json!({"location": "West Europe", "sku": {"name": tier, "capacity": 0}});
-    let made = world.arm("PUT", &path, &[], &body).await;
-    world.finish(&made, "Azure-AsyncOperation").await;
+    world.put(&path, &body).await;
     path
 }
 
@@ -64,11 +63,7 @@ async fn consumption_takes_small_policies_and_no_sql() {
     assert_eq!(policy(&world, &service, "<!-- x -->").await.status, 200);
     let put = async |path: &str, body: Value| {
         let path = format!("{service}{path}");
-        let answer = world.arm("PUT", &path, &[], &body).await;
-        if answer.header("Azure-AsyncOperation").is_some() {
-            world.finish(&answer, "Azure-AsyncOperation").await;
-        }
-        answer
+        world.put(&path, &body).await
     };
     let api = json!({"properties": {"displayName": "G", "path": "g", "type": "graphql"}});
     put("/apis/g", api).await;

@@ -1,6 +1,5 @@
 //! A call through the gateway succeeds exactly while its path to the database holds.
 
-use super::sql_audit::{ask, log_token};
 use super::support::{SERVER, SERVICE, World, start};
 use serde_json::{Value, json};
 
@@ -48,10 +47,10 @@ async fn a_call_is_in_the_gateways_log() {
         QUERY,
     )
     .await;
-    let token = log_token(&world, "keyless-plan").await;
+    let token = world.log_token("keyless-plan").await;
     let query = "ApiManagementGatewayLogs | where ResponseCode < 400 | project ApiId, \
                  ApiRevision, ApimSubscriptionId, Url";
-    let (_, told) = ask(&world, &token, query).await;
+    let (_, told) = world.ask_log(&token, query).await;
     let url = "https://harbour.azure-api.localhost/berths";
     let expected = json!([["berths", "1", "probe", url]]);
     assert_eq!(told["tables"][0]["rows"], expected);

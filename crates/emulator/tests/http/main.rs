@@ -15,5 +15,6 @@ mod examples;
 mod faults;
 mod gateway;
 mod gateway_http;
+mod secure;
 mod sql_audit;
 mod support;

@@ -31,10 +31,8 @@ async fn switch(world: &World, below: &str, state: &str, groups: &[&str]) {
         "state": state, "isAzureMonitorTargetEnabled": true, "auditActionsAndGroups": groups,
     });
     let body = json!({"properties": properties});
-    let answer = world.arm("PUT", &path, &[], &body).await;
-    if answer.header("Azure-AsyncOperation").is_some() {
-        world.finish(&answer, "Azure-AsyncOperation").await;
-    }
+    let answer = world.put(&path, &body).await;
+    assert!(answer.status < 300, "{}", answer.text);
 }
 
 async fn records(world: &World) -> Vec<Value> {
@@ -75,9 +73,23 @@ async fn logins_and_batches_are_written_while_auditing_is_on() {
         (&read["response_rows_d"], &read["application_name_s"]),
         (&json!(2), &json!("apim/harbour/berths"))
     );
+    let nowhere = "/_emulator/audit?server=pier";
+    assert_eq!(world.control("GET", nowhere, &[], "").await.status, 400);
     switch(&world, "", "Disabled", &[]).await;
     session.run("SELECT 1 AS after").await;
     assert_eq!(actions(&world).await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_database_that_is_made_anew_is_not_audited() {
+    let world = start().await;
+    let path = format!("{SERVER}/databases/berths");
+    switch(&world, "/databases/berths", "Enabled", &[]).await;
+    let gone = world.arm("DELETE", &path, &[], &Value::Null).await;
+    world.finish(&gone, "Location").await;
+    world.put(&path, &json!({"location": "westeurope"})).await;
+    admin(&world).run("SELECT 1 AS one").await;
+    assert_eq!(actions(&world).await, [""; 0]);
 }
 
 #[tokio::test]
@@ -138,30 +150,6 @@ async fn a_caller_can_write_its_own_event() {
     assert_eq!(written[1]["statement_s"], text);
 }
 
-/// A token for the query endpoint of one of the seed's applications.
-pub async fn log_token(world: &World, name: &str) -> String {
-    let (tenant, client, secret) = super::support::credentials(world, name);
-    let body = format!(
-        "grant_type=client_credentials&client_id={client}&client_secret={secret}\
-         &scope=https%3A%2F%2Fapi.loganalytics.azure.com%2F.default"
-    );
-    let path = format!("/{tenant}/oauth2/v2.0/token");
-    let host = "login.localhost";
-    let answer = world.send("POST", host, &path, &[], &body).await.unwrap();
-    answer.json()["access_token"].as_str().unwrap().to_owned()
-}
-
-pub async fn ask(world: &World, token: &str, query: &str) -> (u16, Value) {
-    let bearer = format!("Bearer {token}");
-    let headers = [("Authorization", bearer.as_str())];
-    let body = json!({"query": query, "timespan": "PT1H"}).to_string();
-    let path = "/v1/workspaces/aaaaaaaa-0000-4000-8000-000000000009/query";
-    let host = "api.loganalytics.localhost";
-    let answer = world.send("POST", host, path, &headers, &body).await;
-    let answer = answer.unwrap();
-    (answer.status, answer.json())
-}
-
 #[tokio::test]
 async fn log_analytics_tells_who_logged_in() {
     let world = start().await;
@@ -172,8 +160,8 @@ async fn log_analytics_tells_who_logged_in() {
     let query = "AzureDiagnostics | where Category == 'SQLSecurityAuditEvents' \
                  and action_name_s has 'SUCCEEDED' and TimeGenerated > ago(10m) \
                  | summarize logins = count() by server_principal_name_s | order by logins desc";
-    let reader = log_token(&world, "keyless-plan").await;
-    let (status, body) = ask(&world, &reader, query).await;
+    let reader = world.log_token("keyless-plan").await;
+    let (status, body) = world.ask_log(&reader, query).await;
     assert_eq!(status, 200, "{body}");
     let table = &body["tables"][0];
     assert_eq!(
@@ -182,8 +170,8 @@ async fn log_analytics_tells_who_logged_in() {
     );
     assert_eq!(table["rows"], json!([["quay_admin", 2], ["berths_app", 1]]));
     world.emulator.advance(7_200);
-    let reader = log_token(&world, "keyless-plan").await;
-    let (_, later) = ask(&world, &reader, query).await;
+    let reader = world.log_token("keyless-plan").await;
+    let (_, later) = world.ask_log(&reader, query).await;
     assert_eq!(
         later["tables"][0]["rows"],
         json!([]),
@@ -195,10 +183,10 @@ async fn log_analytics_tells_who_logged_in() {
 async fn log_analytics_tells_what_was_written_and_refuses_what_it_does_not_know() {
     let world = start().await;
     switch(&world, "", "Enabled", &[]).await;
-    let token = log_token(&world, "keyless-plan").await;
+    let token = world.log_token("keyless-plan").await;
     let query = "AzureActivity | where OperationNameValue endswith '/write' and _ResourceId has \
                  'extendedAuditingSettings' | project ActivityStatusValue";
-    let (_, body) = ask(&world, &token, query).await;
+    let (_, body) = world.ask_log(&token, query).await;
     let expected = json!([["Started"], ["Accepted"], ["Succeeded"]]);
     assert_eq!(body["tables"][0]["rows"], expected);
     for query in [
@@ -206,10 +194,10 @@ async fn log_analytics_tells_what_was_written_and_refuses_what_it_does_not_know(
         "AzureActivity | where Nothing == 1",
         "AzureActivity |",
     ] {
-        let (status, body) = ask(&world, &token, query).await;
+        let (status, body) = world.ask_log(&token, query).await;
         assert_eq!(status, 400, "{query}");
         assert_eq!(body["error"]["code"], "BadArgumentError");
     }
     let wrong = world.token_for("keyless-plan").await;
-    assert_eq!(ask(&world, &wrong, "AzureActivity").await.0, 401);
+    assert_eq!(world.ask_log(&wrong, "AzureActivity").await.0, 401);
 }

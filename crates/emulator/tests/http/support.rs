@@ -1,15 +1,12 @@
 //! A client of the tests' own: HTTP/1.1 by hand over rustls, so that nothing of the emulator or of
 //! the product stands between a test and the wire.
 
-use std::sync::Arc;
-
 use keyless_emulator::{Emulator, Options, Seed};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+
+use super::secure;
 
 pub const SERVICE: &str =
     "/subscriptions/s1/resourceGroups/rg/providers/Microsoft.ApiManagement/service/harbour";
@@ -98,9 +95,20 @@ impl World {
     }
 
     pub async fn token_of(&self, client: &str, secret: &str) -> String {
+        self.token_to("management.azure.com", client, secret).await
+    }
+
+    /// A token for the query endpoint of Log Analytics of one of the seed's applications.
+    pub async fn log_token(&self, name: &str) -> String {
+        let (_, client, secret) = credentials(self, name);
+        let host = "api.loganalytics.azure.com";
+        self.token_to(host, &client, &secret).await
+    }
+
+    async fn token_to(&self, host: &str, client: &str, secret: &str) -> String {
         let body = format!(
             "grant_type=client_credentials&client_id={client}&client_secret={secret}\
-             &scope=https%3A%2F%2Fmanagement.azure.com%2F.default"
+             &scope=https%3A%2F%2F{host}%2F.default"
         );
         let path = "/11111111-2222-3333-4444-555555555555/oauth2/v2.0/token";
         let answer = self
@@ -111,6 +119,18 @@ impl World {
             .as_str()
             .unwrap_or_default()
             .to_owned()
+    }
+
+    /// Asks Log Analytics about the last hour.
+    pub async fn ask_log(&self, token: &str, query: &str) -> (u16, Value) {
+        let bearer = format!("Bearer {token}");
+        let headers = [("Authorization", bearer.as_str())];
+        let body = json!({"query": query, "timespan": "PT1H"}).to_string();
+        let path = "/v1/workspaces/aaaaaaaa-0000-4000-8000-000000000009/query";
+        let host = "api.loganalytics.localhost";
+        let answer = self.send("POST", host, path, &headers, &body).await;
+        let answer = answer.unwrap();
+        (answer.status, answer.json())
     }
 
     /// A call to Resource Manager as the operator.
@@ -156,6 +176,15 @@ impl World {
         self.arm("GET", path, &[], &Value::Null).await
     }
 
+    /// A PUT whose operation, if it began one, has ended; the first answer.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        let answer = self.arm("PUT", path, &[], body).await;
+        if answer.header("Azure-AsyncOperation").is_some() {
+            self.finish(&answer, "Azure-AsyncOperation").await;
+        }
+        answer
+    }
+
     /// Polls the address of a header until it is no longer in progress.
     pub async fn finish(&self, accepted: &Answer, header: &str) -> Answer {
         let url = accepted.header(header).unwrap();
@@ -178,23 +207,7 @@ impl World {
         body: &str,
     ) -> Option<Answer> {
         let port = self.emulator.https_port();
-        let mut roots = rustls::RootCertStore::empty();
-        let ca = self.emulator.cloud_file().with_file_name("ca.pem");
-        roots
-            .add(CertificateDer::from_pem_file(ca).unwrap())
-            .unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        let name = ServerName::try_from(host.to_owned()).unwrap();
-        let mut tls = TlsConnector::from(Arc::new(config))
-            .connect(name, tcp)
-            .await
-            .unwrap();
+        let mut tls = secure::connect(&self.emulator, host).await;
         tls.write_all(message(verb, &format!("{host}:{port}"), path, headers, body).as_bytes())
             .await
             .unwrap();

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use keyless_plan::{Note, Phase, Plan, Standings, rollback};
+use keyless_plan::{Note, Phase, Plan, Remains, rollback};
 
 use super::plans::{Finish, address, change, make, plan, remove, switched};
 use super::store::MemoryStore;
 use super::world::{Fuse, World};
 use super::{outcome, rebuilt, run, state};
-use crate::{Options, Record, StateStore, ran_since, standing};
+use crate::{Options, Record, StateStore, ran_since, remains};
 
 use futures::FutureExt;
 
@@ -43,7 +43,7 @@ fn records(store: &MemoryStore) -> Vec<Record> {
 
 fn back(plan: &Plan, store: &MemoryStore, others: &[Plan]) -> Plan {
     let records = records(store);
-    let stands = standing(plan, &records, others).unwrap();
+    let stands = remains(plan, &records, others).unwrap();
     let state = records.last().map_or(0, |r| r.seq);
     rollback(plan, &stands, "test", state)
 }
@@ -76,8 +76,8 @@ fn a_plan_taken_back_and_killed_anywhere_leaves_all_as_it_was() {
         let access = &state.accesses["a"];
         assert_eq!((access.switched_at, access.parked.len()), (None, 0));
         let taken = [first, rest];
-        let left = standing(&plan, &records(&store), &taken).unwrap();
-        assert_eq!(left, Standings::default());
+        let left = remains(&plan, &records(&store), &taken).unwrap();
+        assert_eq!(left, Remains::default());
         if !killed {
             return;
         }
@@ -145,15 +145,15 @@ fn a_step_in_doubt_or_done_by_others_blocks_what_is_under_it() {
     let plan = story();
     let ours = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
     for stands in [
-        Standings {
+        Remains {
             ours: ours(&["identify/identity", "park/parked"]),
             doubtful: ours(&["switch/p"]),
-            ..Standings::default()
+            ..Remains::default()
         },
-        Standings {
+        Remains {
             ours: ours(&["identify/identity", "park/parked"]),
             before: ours(&["switch/p"]),
-            ..Standings::default()
+            ..Remains::default()
         },
     ] {
         let back = rollback(&plan, &stands, "test", 1);
@@ -168,9 +168,9 @@ fn what_prepares_a_switch_stays_while_anything_behind_it_does() {
     let mut plan = story();
     plan.steps.insert(1, make(Phase::Grant, "right"));
     plan.steps.push(remove(Phase::Retire, "gone"));
-    let stands = Standings {
+    let stands = Remains {
         ours: plan.steps.iter().map(|s| s.id.clone()).collect(),
-        ..Standings::default()
+        ..Remains::default()
     };
     let back = rollback(&plan, &stands, "test", 1);
     let ids: Vec<&str> = back.steps.iter().map(|s| s.id.as_str()).collect();

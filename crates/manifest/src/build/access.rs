@@ -82,7 +82,8 @@ pub(super) fn http(document: &Document<'_>) -> Option<HttpAccess> {
     })
 }
 
-pub(super) fn callers(document: &Document<'_>) -> Option<Callers> {
+/// The callers that an Access demands, if it does.
+pub(crate) fn callers(document: &Document<'_>) -> Option<Callers> {
     let (from, callers) = (document.spec.get("from")?, document.spec.get("callers")?);
     let names = apis(from.get("apis")?)?;
     let claims = callers.get("claims").map_or(&[][..], Node::items);

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyless_model::Diagnostic;
+use keyless_model::{Callers, Claim, Diagnostic};
 
+use crate::build;
 use crate::document::Document;
 use crate::node::{Node, Value};
 use crate::scalar::shown;
@@ -27,23 +28,15 @@ pub(crate) fn intents(documents: &[Document<'_>], found: &mut Vec<Diagnostic>) {
 
 /// One call cannot be held to two demands: each API has one.
 fn callers(accesses: &[&Document<'_>], found: &mut Vec<Diagnostic>) {
+    let of = |access: &&Document<'_>| build::callers(access);
     let demands: Vec<_> = accesses
         .iter()
-        .filter_map(|access| {
-            let from = access.spec.get("from")?;
-            let entry = access.spec.entry("callers")?;
-            Some((
-                *access,
-                from.get("gateway")?.text()?,
-                from.get("apis")?,
-                entry,
-            ))
-        })
+        .filter_map(|access| Some((*access, access.spec.entry("callers")?, of(access)?)))
         .collect();
-    for (i, (access, gateway, apis, entry)) in demands.iter().enumerate() {
-        let before = demands[..i].iter();
-        let mut same = before.filter(|(_, g, other, _)| g == gateway && share_an_api(apis, other));
-        let differs = same.find(|(_, _, _, other)| said(&other.node) != said(&entry.node));
+    for (i, (access, entry, callers)) in demands.iter().enumerate() {
+        let mut before = demands[..i].iter();
+        let differs =
+            before.find(|(_, _, c)| share_an_api(c, callers) && demand(c) != demand(callers));
         if let Some((first, ..)) = differs {
             let message = format!(
                 "{} and {} demand different callers of one API",
@@ -61,32 +54,26 @@ fn callers(accesses: &[&Document<'_>], found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// What a node says, however its keys and items are ordered.
-fn said(node: &Node) -> String {
-    let mut parts: Vec<String> = match &node.value {
-        Value::Map(entries) => entries
-            .iter()
-            .map(|e| format!("{}={}", e.key, said(&e.node)))
-            .collect(),
-        Value::List(items) => items.iter().map(said).collect(),
-        Value::Scalar(_) | Value::Refused => vec![node.text().unwrap_or_default().to_lowercase()],
+/// What they demand, in whatever order it is written.
+fn demand(callers: &Callers) -> impl Eq + '_ {
+    let lower = |id: &String| id.to_lowercase();
+    let claim = |c: &Claim| {
+        let values: BTreeSet<String> = c.values.iter().cloned().collect();
+        (c.name.clone(), c.any && values.len() > 1, values)
     };
-    parts.sort();
-    format!("[{}]", parts.join(","))
+    let audiences: BTreeSet<&String> = callers.audiences.iter().collect();
+    let client_ids: BTreeSet<String> = callers.client_ids.iter().map(lower).collect();
+    let claims: BTreeSet<_> = callers.claims.iter().map(claim).collect();
+    (&callers.tenant, audiences, client_ids, claims)
 }
 
-fn share_an_api(a: &Node, b: &Node) -> bool {
-    if a.text() == Some("*") || b.text() == Some("*") {
-        return true;
-    }
-    let names = |apis: &Node| -> BTreeSet<String> {
-        let names = apis
-            .items()
-            .iter()
-            .filter_map(|api| api.get("name")?.text());
-        names.map(str::to_lowercase).collect()
+fn share_an_api(a: &Callers, b: &Callers) -> bool {
+    let names = |callers: &Callers| -> Option<BTreeSet<String>> {
+        let names = callers.apis.as_ref()?.iter();
+        Some(names.map(|name| name.to_lowercase()).collect())
     };
-    !names(a).is_disjoint(&names(b))
+    let apart = |(a, b): (BTreeSet<String>, BTreeSet<String>)| a.is_disjoint(&b);
+    a.gateway == b.gateway && !names(a).zip(names(b)).is_some_and(apart)
 }
 
 /// An Access cannot use a user-assigned identity that its gateway does not have.

@@ -57,22 +57,45 @@ impl Rules<'_, '_> {
             let help = "name what the callers' tokens are for, such as api://orders-gateway";
             self.fail("KL0104", message, &entry.at, "empty", help);
         }
+        self.plain_texts(callers, "audiences");
         for claim in callers.get("claims").map_or(&[][..], Node::items) {
             self.not_blank(Some(claim), "name");
             if let Some(entry) = claim.entry("values").filter(|e| is_empty_list(&e.node)) {
                 let message = "`values` is empty, so the claim asks for nothing";
                 self.fail("KL0104", message, &entry.at, "empty", "name a value");
             }
+            self.plain_texts(claim, "values");
         }
         let from = self.document.spec.get("from");
         let apis = from
             .and_then(|f| f.get("apis"))
             .map_or(&[][..], Node::items);
-        for entry in apis.iter().filter_map(|api| api.entry("operations")) {
-            if !entry.node.items().is_empty() {
-                let message = "`callers` are those of a whole API, and `operations` names some";
-                let help = "leave `operations` out, or write another Access for the callers";
-                self.fail("KL0113", message, &entry.at, "only some", help);
+        for key in ["operations", "resolvers"] {
+            for entry in apis.iter().filter_map(|api| api.entry(key)) {
+                if !entry.node.items().is_empty() {
+                    let message =
+                        format!("`callers` are those of a whole API, and `{key}` names some");
+                    let help =
+                        format!("leave `{key}` out, or write another Access for the callers");
+                    self.fail("KL0113", message, &entry.at, "only some", help);
+                }
+            }
+        }
+    }
+
+    /// A text of the list that says nothing, or that a policy would take for an expression or a named
+    /// value.
+    fn plain_texts(&mut self, node: &Node, key: &str) {
+        for item in node.get(key).map_or(&[][..], Node::items) {
+            if item.text().is_some_and(|t| t.trim().is_empty()) {
+                let message = format!("`{key}` holds an empty text");
+                self.fail("KL0104", message, &item.range, "empty", "write a value");
+            }
+            let computed = |t: &str| t.trim_start().starts_with('@') || t.contains("{{");
+            if item.text().is_some_and(computed) {
+                let message = format!("`{key}` holds an expression or a named value");
+                let help = "write the text itself: what callers must send is said here";
+                self.fail("KL0104", message, &item.range, "not plain", help);
             }
         }
     }

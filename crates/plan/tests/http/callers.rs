@@ -142,7 +142,7 @@ fn the_check_is_taken_back_with_the_run() {
     let before = e.text(&api_policy("orders")).to_owned();
     let plan = e.plan();
     e.run_all(&plan);
-    let stands = keyless_plan::Standings {
+    let stands = keyless_plan::Remains {
         ours: plan.steps.iter().map(|s| s.id.clone()).collect(),
         ..Default::default()
     };

@@ -1,7 +1,7 @@
 //! Findings of a scan as Markdown for a pull request, the worst first, and never longer than a
 //! comment may be.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use keyless_model::{Severity, codes};
 use keyless_scan::{Finding, Unsearched};
@@ -26,8 +26,8 @@ pub fn scan_markdown(findings: &[Finding], unread: &[Unsearched]) -> String {
         (Severity::Info, "Notes"),
     ];
     for (severity, title) in worst_first {
-        let rows: Vec<&Finding> = findings.iter().filter(|f| f.severity == severity).collect();
-        let rows: Vec<String> = rows.into_iter().map(row).collect();
+        let rows = findings.iter().filter(|f| f.severity == severity);
+        let rows: Vec<String> = rows.map(row).collect();
         let head = "| rule | where | what | opens |\n|---|---|---|---|\n";
         left += table(&mut out, title, head, &rows);
     }
@@ -75,8 +75,8 @@ fn row(finding: &Finding) -> String {
     let line = finding
         .line
         .map(|(line, column)| format!(":{line}:{column}"));
-    let mut place = format!("{}{}", finding.address, line.unwrap_or_default());
-    place = code(&place);
+    let place = format!("{}{}", finding.address, line.unwrap_or_default());
+    let mut place = code(&place);
     if !finding.place.is_empty() {
         place.push_str(&format!("<br>{}", code(&finding.place)));
     }
@@ -103,11 +103,11 @@ fn unsearched(unread: &Unsearched) -> String {
 
 /// What to do, once for each rule and answer, in the order of the findings.
 fn answers(findings: &[Finding]) -> Vec<String> {
-    let mut told: BTreeMap<(&str, &str), ()> = BTreeMap::new();
+    let mut told: BTreeSet<(&str, &str)> = BTreeSet::new();
     let mut out = Vec::new();
     for finding in findings {
         let answer = (finding.rule, finding.replacement.as_str());
-        if told.insert(answer, ()).is_none() {
+        if told.insert(answer) {
             let title = codes::find(finding.rule).map_or("", |c| c.title);
             let (rule, instead) = (finding.rule, sentence(&finding.replacement));
             out.push(format!("| {rule} {} | {instead} |\n", cell(title)));

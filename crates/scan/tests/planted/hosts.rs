@@ -14,6 +14,9 @@ pub struct Host {
     pub spelling: Spelling,
 }
 
+/// The name of every made-up document.
+pub const MADE_UP: &str = "made up";
+
 /// What makes a document `rawxml`: it is no XML.
 const RAW: &str = "<set-variable name=\"many\" value=\"@(context.Request.Body.As<string>().Length > 1 && true)\" />\n";
 
@@ -75,7 +78,7 @@ pub fn made_up(dice: &mut Dice, spelling: Spelling) -> Host {
         }
     };
     Host {
-        name: "made up".into(),
+        name: MADE_UP.into(),
         before: ends(before),
         after: ends(after),
         spelling,
@@ -83,15 +86,13 @@ pub fn made_up(dice: &mut Dice, spelling: Spelling) -> Host {
 }
 
 /// The public documents, with their paths; none where there is no checkout.
-pub fn public() -> Vec<(PathBuf, String)> {
+fn public() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/policies");
     let mut found = Vec::new();
     let mut folders = vec![root];
     while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs::read_dir(folder) else {
-            continue;
-        };
-        for path in entries.flatten().map(|entry| entry.path()) {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "xml") {
@@ -102,6 +103,15 @@ pub fn public() -> Vec<(PathBuf, String)> {
     }
     found.sort();
     found
+}
+
+/// Documents that hold no credential, with a name: made-up ones, and the public ones.
+pub fn clean(dice: &mut Dice) -> Vec<(String, String)> {
+    let spellings = [Spelling::Xml, Spelling::Raw].into_iter().cycle().take(100);
+    let hosts = spellings.map(|spelling| made_up(dice, spelling));
+    let made = hosts.map(|host| (host.name, host.before + &host.after));
+    let named = |(path, text): (PathBuf, String)| (path.display().to_string(), text);
+    made.chain(public().into_iter().map(named)).collect()
 }
 
 /// The public documents that can be planted into, before the end of their root.

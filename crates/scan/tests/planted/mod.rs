@@ -3,8 +3,6 @@
 //! Nothing here is taken from the scanner: what counts as a credential, and how it may be spelled,
 //! is said a second time. Every secret is made up by [`Dice`] and plainly nobody's.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 pub mod csharp;
 pub mod decoys;
 pub mod entities;

@@ -5,52 +5,44 @@ use keyless_model::sql::{
     Authentication, Catalogue, FirewallRule, Login, Permission, PermissionState, Principal,
     PrincipalKind, Securable,
 };
-use keyless_model::{Address, Entity, Live, Snapshot};
-use serde_json::{Value, json};
+use keyless_model::{Address, Live};
+use serde_json::json;
 
 use super::Dice;
+use crate::estate::Estate;
 
 /// A server with everything of the catalogue, and what has to be told of it: row, rule, address.
-pub fn server(dice: &mut Dice) -> (Snapshot, Vec<(&'static str, &'static str, Address)>) {
+pub fn server(dice: &mut Dice) -> (Estate, Vec<(&'static str, &'static str, Address)>) {
     let name = dice.text("abcdefgh", 6);
     let server = Address::server(&name);
     let database = Address::database(&name, &dice.text("klmnop", 5));
-    let mut snapshot = Snapshot::default();
     let admin = dice.text("rstuvw", 7);
-    put(
-        &mut snapshot,
-        server.clone(),
-        json!({
-            "fullyQualifiedDomainName": format!("{name}.database.windows.net"),
-            "administratorLogin": admin,
-            "administrators": { "sid": "x", "azureADOnlyAuthentication": false },
-            "minimalTlsVersion": dice.pick(&["1.0", "1.1", "None"]),
-        }),
-    );
-    let rule = |start: &str, end: &str| json!({ "startIpAddress": start, "endIpAddress": end });
+    let properties = json!({
+        "fullyQualifiedDomainName": format!("{name}.database.windows.net"),
+        "administratorLogin": admin,
+        "administrators": { "sid": "x", "azureADOnlyAuthentication": false },
+        "minimalTlsVersion": dice.pick(&["1.0", "1.1", "None"]),
+    });
+    let audit = json!({ "state": "Enabled", "storageEndpoint": "https://a.blob.core.windows.net" });
+    let mut estate = Estate::default()
+        .put(server.clone(), properties)
+        .put(server.part("auditing"), audit);
     let rules = [
         ("AllowAll", "0.0.0.0", "0.0.0.0"),
         ("wide", "20.0.0.0", "20.3.255.255"),
         ("office", "20.9.9.1", "20.9.9.7"),
     ];
     for (word, start, end) in rules {
-        put(
-            &mut snapshot,
-            server.child("firewallRule", word),
-            rule(start, end),
-        );
+        let rule = json!({ "startIpAddress": start, "endIpAddress": end });
+        estate = estate.put(server.child("firewallRule", word), rule);
     }
-    put(
-        &mut snapshot,
-        server.part("auditing"),
-        json!({ "state": "Enabled", "storageEndpoint": "https://a.blob.core.windows.net" }),
-    );
     let (app, report) = (dice.text("abcdef", 8), dice.text("ghijkl", 8));
     let logins = [app.as_str(), "##MS_Agent##", admin.as_str()].map(|name| Login {
         name: name.into(),
         sid: None,
         disabled: false,
     });
+    let snapshot = &mut estate.0;
     snapshot
         .logins
         .insert(server.clone(), Live::Present(logins.to_vec()));
@@ -100,17 +92,7 @@ pub fn server(dice: &mut Dice) -> (Snapshot, Vec<(&'static str, &'static str, Ad
         ("SQL 16, old TLS", "KL0421", server.clone()),
         ("SQL, passwords are on", "KL0407", server),
     ];
-    (snapshot, wanted)
-}
-
-fn put(snapshot: &mut Snapshot, address: Address, properties: Value) {
-    let body = json!({ "properties": properties });
-    let entity = Entity {
-        id: String::new(),
-        etag: None,
-        body,
-    };
-    snapshot.entities.insert(address, entity);
+    (estate, wanted)
 }
 
 fn catalogue(app: &str, report: &str) -> Catalogue {

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{plain, reference, service_key};
+use crate::arm::access;
 use crate::arm::error::ArmError;
 use crate::arm::hooks;
 use crate::arm::store::{Entity, Store, name_of};
@@ -55,18 +56,12 @@ pub fn check_delete(store: &Store, target: &Target) -> Result<(), ArmError> {
 /// A stable version does not show the managed identity, and a PUT at one does not keep it
 /// (unconfirmed; the harsher reading of azure-facts B.3).
 pub fn hide_preview(body: &mut Value, version: Option<&str>) {
-    if knows_managed_identity(version) {
+    if !access::is_before(version, MANAGED_IDENTITY_SINCE) {
         return;
     }
     if let Some(credentials) = body["properties"]["credentials"].as_object_mut() {
         credentials.remove("managedIdentity");
     }
-}
-
-fn knows_managed_identity(version: Option<&str>) -> bool {
-    version
-        .and_then(|version| version.get(..10))
-        .is_some_and(|date| date >= MANAGED_IDENTITY_SINCE)
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub fn check(store: &Store, target: &Target, next: &Value) -> Result<(), ArmErro
 }
 
 pub fn commit(store: &mut Store, entity: Entity) -> Result<(), ArmError> {
+    // The name may have stood for another association before.
+    remove(store, &entity.key());
     let (_, collection) = side(&entity.id);
     let type_name = format!("Microsoft.ApiManagement/service/products/{collection}");
     if let (Some(id), Some((kind, type_name))) = (
@@ -58,13 +60,14 @@ pub fn commit(store: &mut Store, entity: Entity) -> Result<(), ArmError> {
     Ok(())
 }
 
-/// The association goes with its name.
+/// The association goes with its name, and with it whatever other names it had.
 pub fn remove(store: &mut Store, key: &str) {
     let gone = store
         .get(key)
         .and_then(|entity| association(&entity.id, &entity.body));
     if let Some(gone) = gone {
         store.remove(&gone.to_lowercase());
+        remove_names(store, &gone);
     }
 }
 

@@ -89,6 +89,17 @@ pub fn gateway_keys(store: &mut Store, key: &str) -> Value {
     entity.body[KEYS].clone()
 }
 
+/// Keys that a gateway has stay with it, and nobody sends others along.
+pub fn keep_keys(current: Option<&Entity>, next: &mut Value) {
+    let Some(fields) = next.as_object_mut() else {
+        return;
+    };
+    fields.remove(KEYS);
+    if let Some(keys) = current.and_then(|current| current.body.get(KEYS)) {
+        fields.insert(KEYS.to_owned(), keys.clone());
+    }
+}
+
 /// `regenerateKey` with `{"keyType": "primary"}` or `"secondary"`.
 pub fn renew_gateway_key(store: &mut Store, key: &str, body: &Value) -> Result<(), ArmError> {
     let wanted = body["keyType"].as_str().unwrap_or_default();

@@ -78,7 +78,7 @@ pub fn check_elements(
 ) -> Result<(), ArmError> {
     let tier = tier(store, key);
     let lacks = |tiers: &[&str]| {
-        let is_v2 = tier.len() > 2 && tier.to_uppercase().ends_with("V2");
+        let is_v2 = tier.to_uppercase().ends_with("V2");
         tiers
             .iter()
             .any(|one| is(tier, one) || (*one == "V2" && is_v2))

@@ -12,7 +12,7 @@ pub use assignment::{Ask, allows};
 /// the tenant.
 pub fn scope_of(id: &str) -> &str {
     let at = id
-        .to_lowercase()
+        .to_ascii_lowercase()
         .rfind("/providers/microsoft.authorization/");
     at.map_or(id, |at| &id[..at])
 }

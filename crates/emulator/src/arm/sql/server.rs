@@ -1,5 +1,7 @@
 //! Logical servers, their databases and firewall rules.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{server_key, server_name};
@@ -234,8 +236,11 @@ pub fn commit_database(estate: &Estate, store: &mut Store, entity: Entity) -> Re
     Ok(())
 }
 
+/// A database of the same name begins without an audit, so this one's goes with it.
 pub fn remove_database(estate: &Estate, key: &str) {
-    estate.sql.drop_database(server_name(key), name_of(key));
+    let (server, name) = (server_name(key), name_of(key));
+    estate.sql.drop_database(server, name);
+    estate.sql.set_audit(server, Some(name), BTreeSet::new());
 }
 
 /// Whether the server's Entra-only flag is on.

@@ -1,4 +1,4 @@
-//! Settings that every server has from its beginning: auditing and the connection policy.
+//! Settings of servers and databases: auditing, and a server's connection policy.
 
 use std::collections::BTreeSet;
 

@@ -94,7 +94,11 @@ async fn a_savepoint_takes_back_what_came_after_it() {
 async fn errors_know_their_line_and_procedure() {
     let bed = Bed::new().await;
     let mut admin = bed.admin("orders").await;
-    for (text, line) in [("SELECT 1\n\nDROP USER x", 3), ("SELECT 1\nSELECT )", 2)] {
+    for (text, line) in [
+        ("SELECT 1\n\nDROP USER x", 3),
+        ("SELECT 1\nSELECT )", 2),
+        ("SELECT 1\nWAITFOR DELAY @none", 2),
+    ] {
         match batch(&mut admin, text).await.unwrap_err() {
             tiberius::error::Error::Server(token) => assert_eq!(token.line(), line, "{text}"),
             other => panic!("{other}"),
@@ -212,5 +216,108 @@ async fn a_session_becomes_an_application_role_and_back() {
     assert_eq!(
         error(&mut app, "DROP APPLICATION ROLE figures").await,
         15247
+    );
+}
+
+#[tokio::test]
+async fn a_where_with_nothing_behind_it_touches_no_row() {
+    let bed = Bed::new().await;
+    let mut admin = bed.admin("orders").await;
+    for text in [
+        "DELETE FROM dbo.Orders WHERE",
+        "UPDATE dbo.Orders SET Customer = N'x' WHERE",
+    ] {
+        assert_eq!(error(&mut admin, text).await, 102, "{text}");
+    }
+    let left = "SELECT COUNT(*) FROM dbo.Orders WHERE Customer <> N'x'";
+    assert_eq!(int(&mut admin, left).await, Some(2));
+}
+
+#[tokio::test]
+async fn what_a_policy_is_bound_to_stays_as_it_is() {
+    let bed = Bed::new().await;
+    let function =
+        "FUNCTION dbo.mine(@id int) RETURNS TABLE WITH SCHEMABINDING AS RETURN SELECT 1 AS ok";
+    bed.script("orders", &format!("CREATE {function}"));
+    bed.script(
+        "orders",
+        "CREATE SECURITY POLICY dbo.own ADD FILTER PREDICATE dbo.mine(Id) ON dbo.Orders WITH (STATE = OFF)",
+    );
+    let mut admin = bed.admin("orders").await;
+    for text in ["DROP TABLE dbo.Orders", "DROP FUNCTION dbo.mine"] {
+        assert_eq!(error(&mut admin, text).await, 3729, "{text}");
+    }
+    assert_eq!(error(&mut admin, &format!("ALTER {function}")).await, 3729);
+    run(&mut admin, "DROP SECURITY POLICY dbo.own").await;
+    run(&mut admin, &format!("ALTER {function}")).await;
+    run(&mut admin, "DROP FUNCTION dbo.mine").await;
+}
+
+#[tokio::test]
+async fn a_table_that_numbers_its_rows_keeps_its_other_words() {
+    let bed = Bed::new().await;
+    let mut admin = bed.admin("orders").await;
+    let script = "CREATE TABLE dbo.Words (Id int IDENTITY(1,1), Code int PRIMARY KEY, Word nvarchar(20) DEFAULT N'PRIMARY KEY');
+                  INSERT INTO dbo.Words (Code) VALUES (5); SELECT Word FROM dbo.Words WHERE Id = 1";
+    assert_eq!(texts(&mut admin, script).await, ["PRIMARY KEY"]);
+    let again = "INSERT INTO dbo.Words (Code) VALUES (5)";
+    assert_eq!(error(&mut admin, again).await, 2627);
+    run(
+        &mut admin,
+        "CREATE TABLE #t (Id int IDENTITY(1,1)); DROP TABLE #t",
+    )
+    .await;
+    let script =
+        "CREATE TABLE #t (Id int); INSERT #t VALUES (50); SELECT CAST(SCOPE_IDENTITY() AS int)";
+    assert_eq!(int(&mut admin, script).await, Some(1));
+}
+
+#[tokio::test]
+async fn times_are_as_long_as_their_fraction() {
+    let bed = Bed::new().await;
+    let mut admin = bed.admin("orders").await;
+    run(
+        &mut admin,
+        "CREATE TABLE dbo.Times (a datetime2(0), b datetime2, c datetimeoffset(3), d time(0))",
+    )
+    .await;
+    let shown = "SELECT CONCAT(max_length, ' ', precision, ' ', scale) FROM sys.columns
+                 WHERE object_id = OBJECT_ID('dbo.Times') ORDER BY column_id";
+    let wanted = ["6 19 0", "8 27 7", "9 30 3", "3 8 0"];
+    assert_eq!(texts(&mut admin, shown).await, wanted);
+}
+
+#[tokio::test]
+async fn a_change_of_a_policy_that_fails_changes_nothing() {
+    let bed = Bed::new().await;
+    bed.script(
+        "orders",
+        "CREATE FUNCTION dbo.none(@id int) RETURNS TABLE WITH SCHEMABINDING AS RETURN SELECT 1 AS ok WHERE @id < 0
+         GO
+         CREATE SECURITY POLICY dbo.own ADD FILTER PREDICATE dbo.none(Id) ON dbo.Orders",
+    );
+    let mut admin = bed.admin("orders").await;
+    let count = "SELECT COUNT(*) FROM dbo.Orders";
+    let missing = "ADD FILTER PREDICATE dbo.missing(Id) ON dbo.Orders";
+    for text in [
+        "ALTER SECURITY POLICY dbo.own",
+        "CREATE SECURITY POLICY dbo.other",
+    ] {
+        assert_eq!(
+            error(&mut admin, &format!("{text} {missing}")).await,
+            4512,
+            "{text}"
+        );
+        assert_eq!(int(&mut admin, count).await, Some(0), "{text}");
+    }
+    run(
+        &mut admin,
+        "ALTER SECURITY POLICY dbo.own WITH (STATE = OFF)",
+    )
+    .await;
+    assert_eq!(int(&mut admin, count).await, Some(2));
+    assert_eq!(
+        error(&mut admin, "DROP SECURITY POLICY dbo.other").await,
+        3701
     );
 }

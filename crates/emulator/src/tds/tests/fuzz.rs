@@ -8,11 +8,7 @@ use super::super::login7::{Login, late_token};
 use super::super::packet::{self, BATCH, Message, RPC, TRANSACTION};
 use super::super::prelogin::Prelogin;
 use super::super::request::Request;
-
-fn iterations() -> usize {
-    let asked = std::env::var("BOLERO_RANDOM_ITERATIONS").ok();
-    asked.and_then(|n| n.parse().ok()).unwrap_or(10_000)
-}
+use crate::sql::fuzz::iterations;
 
 fn parse(kind: u8, body: Vec<u8>) -> Option<Request> {
     Request::parse(&Message {
@@ -28,7 +24,7 @@ fn packets() {
         .build()
         .unwrap();
     check!()
-        .with_iterations(iterations())
+        .with_iterations(iterations(10_000))
         .for_each(|input: &[u8]| {
             let mut wire = input;
             while let Ok(Some(message)) = runtime.block_on(packet::read(&mut wire)) {
@@ -41,7 +37,7 @@ fn packets() {
 #[test]
 fn prelogins_and_logins() {
     check!()
-        .with_iterations(iterations())
+        .with_iterations(iterations(10_000))
         .for_each(|input: &[u8]| {
             if let Some(asked) = Prelogin::parse(input) {
                 assert!(Prelogin::parse(&asked.answer([0; 32])).is_some());
@@ -59,7 +55,7 @@ fn prelogins_and_logins() {
 #[test]
 fn requests() {
     check!()
-        .with_iterations(iterations())
+        .with_iterations(iterations(10_000))
         .for_each(|input: &[u8]| {
             for kind in [BATCH, RPC, TRANSACTION] {
                 // As it is, and with headers that are right.
@@ -80,7 +76,7 @@ fn parameters() {
         0x22, 0x62, 0xF1,
     ];
     check!()
-        .with_iterations(iterations())
+        .with_iterations(iterations(10_000))
         .for_each(|input: &[u8]| {
             for ty in TYPES {
                 let bytes = [&[ty], input].concat();
